@@ -1,0 +1,121 @@
+/*
+ * action: what is done about an event. One file per module; a module says what happened, and
+ * app/deliver alone decides about trying again.
+ */
+#ifndef ACTION_ACTION_H
+#define ACTION_ACTION_H
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "action/cluster.h"
+#include "config/key.h"
+#include "event/event.h"
+#include "io/http_client.h"
+#include "io/mail.h"
+
+enum action_result {
+	ACTION_DONE,
+	ACTION_RETRY,    /* later it may work: not_before_ms may say when */
+	ACTION_REJECTED, /* it never will: into the dead letters */
+	ACTION_GONE,     /* the file is gone: the job ends, nothing to complain about */
+	ACTION_CHANGED,  /* the file is not what it was: judge it again before trying again */
+};
+
+/* An event that the step is about to cause (file_id "" for something that is being created). */
+struct action_effect {
+	enum event_type type;
+	const char *file_id;
+	const char *path; /* absolute; NULL: wherever that file is */
+};
+
+struct action_run;
+
+/* What app provides. All called in act's loop thread. */
+struct action_host {
+	void *self;
+	uv_loop_t *loop;
+	const struct cluster *(*cluster)(void *self, const char *watch);
+	/* Stores the effects as expectations and run->memory, durably, before the request goes out.
+	 */
+	int (*expect)(void *self, struct action_run *run, const struct action_effect *effects,
+		      size_t count, struct error *err);
+	/* The request was refused and changed nothing. */
+	void (*withdraw)(void *self, struct action_run *run);
+	void (*finished)(void *self, struct action_run *run);
+	struct http *http;              /* for requests to elsewhere than the cluster */
+	const struct mail_server *mail; /* NULL: [EMAIL] is not configured */
+};
+
+/* A module with options, ready to run; shared by the runs of many jobs. */
+struct action {
+	const struct action_type *type;
+	void *config; /* type->config_size bytes, filled from type->keys */
+	const struct action_host *host;
+	void *data; /* the module's own */
+};
+
+/* One attempt at one step of a job. */
+struct action_run {
+	struct action *action;
+	uint64_t job;
+	unsigned step;
+	unsigned attempt; /* from 1 */
+	const char *rule;
+	const char *cluster_name;
+	const struct event *event;
+	const struct file_info *file; /* read just before; NULL where the module wants none */
+	json_t *results; /* of earlier steps: {"quarantine": {"path": ..}}; borrowed, read only */
+	json_t *memory;  /* an object that survives crashes from expect() on: where I was going */
+	json_t *result;  /* what this step found out, for later steps and the history */
+	void *data;      /* the module's own */
+	/* Set by action_finish: */
+	enum action_result outcome;
+	char *why;
+	int64_t not_before_ms; /* ACTION_RETRY: not before, in wall time; 0: the usual back-off */
+	bool is_finished;
+};
+
+struct action_type {
+	const char *name;
+	const char *help; /* one sentence */
+	const struct config_key *keys;
+	const char *short_key; /* the key meant by a string instead of a mapping, or NULL */
+	size_t config_size;
+	bool needs_file; /* deliver reads the file again first, and ends the job if it is gone */
+	bool is_built_in_change; /* changes files on the cluster itself: echoes are exact */
+	/* What one key cannot say alone; what is wrong goes to problems. May be NULL. */
+	void (*check)(const void *config, struct place place, struct problems *problems);
+	/* Which events it may cause, for the loop check: up to max of them. NULL: none at all. */
+	size_t (*effects)(const void *config, struct event_effect *effects, size_t max);
+	int (*open)(struct action *action, struct error *err); /* may be NULL */
+	void (*close)(struct action *action);                  /* may be NULL */
+	/* What it would do, as a sentence for dry runs; no side effect. For free(). */
+	char *(*plan)(struct action_run *run);
+	void (*start)(struct action_run *run);  /* leads to one action_finish, now or later */
+	void (*cancel)(struct action_run *run); /* no action_finish comes after it */
+};
+
+/* Every module, ended by NULL. */
+extern const struct action_type *const action_types[];
+const struct action_type *action_type_find(const char *name);
+
+/* Checks options as a person wrote them (NULL: none were given). */
+void action_check(const struct action_type *type, const struct node *options, struct place place,
+		  struct problems *problems);
+/* From a JSON mapping that was checked before. */
+MUST_CHECK int action_open(struct action **out, const struct action_type *type,
+			   const char *options_json, const struct action_host *host,
+			   struct error *err);
+void action_close(struct action *action);
+AUTO_DEFINE(struct action *, action_close)
+
+/* The effects of a module with these options; 0 if it has none or they are wrong. */
+size_t action_effects(const struct action_type *type, const char *options_json,
+		      struct event_effect *effects, size_t max);
+
+/* Exactly once for each start. why: a sentence, copied; NULL with ACTION_DONE. */
+void action_finish(struct action_run *run, enum action_result result, const char *why, ...)
+	PRINTF_LIKE(3, 4);
+
+#endif

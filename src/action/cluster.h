@@ -1,0 +1,31 @@
+/*
+ * cluster: what an action may ask of the cluster. app hands it over; qumulo/ implements it.
+ *
+ * Every call ends with done exactly once, never from inside the call itself, unless it is cancelled
+ * first. Texts are borrowed for the duration of the call that starts it.
+ */
+#ifndef ACTION_CLUSTER_H
+#define ACTION_CLUSTER_H
+
+#include "event/file.h"
+
+struct cluster_call; /* one request under way */
+
+struct cluster {
+	void *self;
+	/* ref: a file id or an absolute path. */
+	struct cluster_call *(*get)(void *self, const char *ref, file_done *done, void *ctx);
+	/* Moves source_path into directory (id or path) under name; never over anything unless
+	 * replace. info of the reply is the moved object. */
+	struct cluster_call *(*move)(void *self, const char *source_path, const char *directory,
+				     const char *name, bool replace, file_done *done, void *ctx);
+	struct cluster_call *(*make_directory)(void *self, const char *directory, const char *name,
+					       file_done *done, void *ctx);
+	/* etag may be NULL: unconditional. info of the reply is the new state. */
+	struct cluster_call *(*change)(void *self, const char *id, const char *etag,
+				       const struct file_change *change, file_done *done,
+				       void *ctx);
+	void (*cancel)(struct cluster_call *call); /* done will not be called */
+};
+
+#endif

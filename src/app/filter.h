@@ -1,0 +1,34 @@
+/*
+ * filter: the filter role: takes records in order, pairs renames, recognises echoes, evaluates
+ * rules, and stores jobs and its cursor in one transaction.
+ */
+#ifndef APP_FILTER_H
+#define APP_FILTER_H
+
+#include "app/settings.h"
+#include "rule/rule.h"
+#include "store/store.h"
+
+struct filter;
+
+/* Sets one rule set per watch (shared, in the order of settings->watches). */
+MUST_CHECK int filter_open(struct filter **out, uv_loop_t *loop, const struct settings *settings,
+			   struct store *store, struct rule_set *const *sets, struct error *err);
+void filter_close(struct filter *filter); /* in its loop */
+
+/*
+ * From any thread: hands a new set over; the filter swaps between two records and writes down the
+ * sequence number with the digest. swapped is called in the filter's thread.
+ */
+void filter_offer(struct filter *filter, size_t watch, struct rule_set *set,
+		  void (*swapped)(void *ctx, uint64_t after_seq), void *ctx);
+
+struct filter_status {   /* safe from any thread */
+	uint64_t cursor; /* the last record that is judged */
+	uint64_t events, matches, echoes, jobs;
+	int64_t delay_ms;  /* from receipt to judgement, of the last record */
+	char trouble[256]; /* "" or what keeps it from going on */
+};
+void filter_get_status(struct filter *filter, struct filter_status *out);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * watcher: the watch role for one watch: keeps its stream open, frames it, appends to the log.
+ * Never parses JSON, never waits for rules or actions.
+ *
+ * DOWN -> CONNECTING -> LISTENING, and back to DOWN from anywhere; leaving LISTENING opens a gap.
+ */
+#ifndef APP_WATCHER_H
+#define APP_WATCHER_H
+
+#include "app/settings.h"
+#include "qumulo/client.h"
+#include "store/store.h"
+
+struct watcher;
+
+enum watcher_state { WATCHER_DOWN, WATCHER_CONNECTING, WATCHER_LISTENING };
+
+struct watcher_status { /* a snapshot, safe to take from any thread */
+	enum watcher_state state;
+	char why[256]; /* the last change of state */
+	int64_t since_ms;
+	int64_t last_byte_ms;
+	uint64_t messages;
+	uint64_t bytes;
+	uint64_t reconnects;
+};
+
+MUST_CHECK int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo *cluster,
+			    const struct watch_settings *watch, enum commit_mode commit,
+			    struct store *store, struct error *err);
+void watcher_close(struct watcher *watcher); /* in its loop; commits what was appended */
+void watcher_get_status(struct watcher *watcher, struct watcher_status *out);
+
+#endif

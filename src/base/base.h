@@ -1,0 +1,37 @@
+/* base: the few macros that every file uses. */
+#ifndef BASE_BASE_H
+#define BASE_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/param.h> /* MIN, MAX */
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define UNUSED __attribute__((unused))
+
+/*
+ * AUTO(f) in front of a declaration calls f on every way out of the block, unless the pointer is
+ * NULL by then. A header that declares a free or close function enables it with AUTO_DEFINE.
+ */
+#define AUTO(f) __attribute__((cleanup(auto_##f)))
+#define AUTO_DEFINE(type, f)                            \
+	static inline UNUSED void auto_##f(type *place) \
+	{                                               \
+		if (*place)                             \
+			f(*place);                      \
+	}
+
+/* Gives a pointer away: its value, with NULL left behind. */
+#define TAKE(place)                                 \
+	({                                          \
+		__typeof__(place) taken_ = (place); \
+		(place) = NULL;                     \
+		taken_;                             \
+	})
+
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+#endif

@@ -1,0 +1,64 @@
+/* file: what is known about one object of the cluster's file system, and how asking for it ends. */
+#ifndef EVENT_FILE_H
+#define EVENT_FILE_H
+
+#include "base/text.h"
+
+enum file_type { FILE_REGULAR, FILE_DIRECTORY, FILE_SYMLINK, FILE_OTHER };
+
+struct file_info {
+	char *id;
+	char *path; /* absolute, no slash at the end (the API's slash is taken off) */
+	enum file_type type;
+	int64_t size;
+	unsigned mode;
+	char *owner; /* auth_id, decimal text */
+	char *group;
+	char *owner_type; /* id_type and id_value of owner_details: "NFS_UID", "1000" */
+	char *owner_value;
+	char *group_type;
+	char *group_value;
+	char *modification_time; /* as the cluster wrote them: compare for equality */
+	char *change_time;
+	char *creation_time;
+	int num_links;
+	char *etag; /* NULL if the answer had none */
+};
+
+void file_info_clear(struct file_info *info);
+void file_info_copy(struct file_info *to, const struct file_info *from);
+
+/* How a request to the cluster ended. */
+enum file_result {
+	FILE_OK,
+	FILE_GONE,      /* 404 */
+	FILE_EXISTS,    /* 409: the name is taken */
+	FILE_BUSY,      /* 409: somebody holds it open; later it may work */
+	FILE_CHANGED,   /* 412: not what it was when its ETag was read */
+	FILE_DENIED,    /* 403, or 401 although the token was renewed: asking again will not help */
+	FILE_REFUSED,   /* any other 4xx: the request is wrong and stays so */
+	FILE_LATER,     /* 429, 5xx, no connection before the request was sent: nothing happened */
+	FILE_AMBIGUOUS, /* the answer was lost: it may have happened or not */
+};
+
+struct file_reply {
+	enum file_result result;
+	const char *why;              /* a sentence, for all but FILE_OK */
+	const char *error_class;      /* the cluster's, or "" */
+	int status;                   /* HTTP; 0 without an answer */
+	int64_t retry_after_ms;       /* 0 if the cluster named no time */
+	const struct file_info *info; /* with FILE_OK, where the request yields one; borrowed */
+};
+
+typedef void file_done(void *ctx, const struct file_reply *reply);
+
+/* What set_attributes changes; a member left NULL is not touched. */
+struct file_change {
+	const char *mode;       /* "0640" */
+	const char *owner_type; /* "NFS_UID", "LOCAL_USER", "SMB_SID", or "auth_id" */
+	const char *owner_value;
+	const char *group_type;
+	const char *group_value;
+};
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * files: attributes, moves, directories, permissions of the cluster's files. The signatures are
+ * those of struct cluster (action/cluster.h); `self` is a struct qumulo.
+ */
+#ifndef QUMULO_FILES_H
+#define QUMULO_FILES_H
+
+#include "qumulo/client.h"
+
+struct qumulo_call *files_get(struct qumulo *qumulo, const char *ref, file_done *done, void *ctx);
+struct qumulo_call *files_move(struct qumulo *qumulo, const char *source_path,
+			       const char *directory, const char *name, bool replace,
+			       file_done *done, void *ctx);
+struct qumulo_call *files_make_directory(struct qumulo *qumulo, const char *directory,
+					 const char *name, file_done *done, void *ctx);
+struct qumulo_call *files_change(struct qumulo *qumulo, const char *id, const char *etag,
+				 const struct file_change *change, file_done *done, void *ctx);
+
+/* Attributes (7.1) to file_info; -1 if it is not that. file_info_clear it. */
+MUST_CHECK int files_parse(struct file_info *out, json_t *attributes, const char *etag,
+			   struct error *err);
+
+#endif

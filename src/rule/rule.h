@@ -1,0 +1,89 @@
+/*
+ * rule: watched_items.yml, compiled: which events matter, and what is to be done about them.
+ *
+ * No I/O but reading the file, no knowledge of what an action does: whoever loads rules says which
+ * modules exist through struct rule_modules.
+ */
+#ifndef RULE_RULE_H
+#define RULE_RULE_H
+
+#include "config/node.h"
+#include "event/event.h"
+
+enum rule_mode { RULE_ENFORCE, RULE_DRY_RUN, RULE_OFF };
+
+/* Kleene's three values. */
+enum truth { TRUTH_FALSE, TRUTH_UNKNOWN, TRUTH_TRUE };
+
+/* One action step of a rule. */
+struct rule_step {
+	const char *module;  /* "quarantine" */
+	const char *name;    /* of the named action it came from, or NULL */
+	const char *options; /* a JSON mapping; {} if there were none */
+	struct place place;
+};
+
+struct rule {
+	const char *name;
+	struct place place;
+	enum rule_mode mode;
+	int64_t settle_ms; /* 0: at once */
+	bool on_own;       /* sees echoes too */
+	const struct rule_step *steps;
+	size_t step_count;
+	size_t index; /* in the set */
+};
+
+/* What the loader asks about modules; app binds it to the action layer. */
+struct rule_modules {
+	void *ctx;
+	const char *const *names; /* ended by NULL */
+	/* Checks options (NULL: none were given) and reports to problems. */
+	void (*check)(void *ctx, const char *module, const struct node *options, struct place place,
+		      struct problems *problems);
+	/* Up to max effects of the module with these options; answers their number. */
+	size_t (*effects)(void *ctx, const char *module, const char *options_json,
+			  struct event_effect *effects, size_t max);
+};
+
+struct rule_set;
+
+/*
+ * Reads and compiles path. Everything wrong goes to problems; NULL if there were errors. Safe to
+ * call in any thread; the set is immutable and may be read from several.
+ */
+struct rule_set *rule_set_load(const char *path, const struct rule_modules *modules,
+			       struct problems *problems);
+/* The same from text, for tests and fuzzing. */
+struct rule_set *rule_set_parse(const char *file, struct text text,
+				const struct rule_modules *modules, struct problems *problems);
+/* One more owner, from any thread; each owner frees once. */
+struct rule_set *rule_set_share(struct rule_set *set);
+void rule_set_free(struct rule_set *set);
+AUTO_DEFINE(struct rule_set *, rule_set_free)
+
+size_t rule_set_count(const struct rule_set *set);
+const struct rule *rule_set_get(const struct rule_set *set, size_t index);
+const struct rule *rule_set_find(const struct rule_set *set, const char *name); /* or NULL */
+const char *rule_set_digest(const struct rule_set *set); /* SHA-256 of the text, 64 hex digits */
+
+/* Memory for matching, one per thread and set. */
+struct rule_matcher;
+struct rule_matcher *rule_matcher_new(const struct rule_set *set);
+void rule_matcher_free(struct rule_matcher *matcher);
+
+/* Visits every rule (mode off excepted) that is true for event, in the order of the file. */
+void rule_match(struct rule_matcher *matcher, const struct event *event,
+		void (*visit)(void *ctx, const struct rule *rule), void *ctx);
+/* Whether this rule is true for event: to check again before acting. */
+enum truth rule_test(struct rule_matcher *matcher, const struct rule *rule,
+		     const struct event *event);
+
+/*
+ * The static check for rules whose built-in actions cause events that a rule matches: each loop
+ * becomes a warning with the place of the rule and of the action.
+ */
+void rule_set_check_loops(const struct rule_set *set, const struct rule_modules *modules,
+			  struct problems *problems);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * echo: the ledger of events that our own actions will cause, so that they trigger nothing.
+ *
+ * An expectation is stored, durably, before the request that causes the event goes out. The filter
+ * looks up each arriving event; one that fits consumes the expectation and is labelled an echo.
+ */
+#ifndef STORE_ECHO_H
+#define STORE_ECHO_H
+
+#include "store/store.h"
+
+struct expectation {
+	uint64_t job;
+	unsigned step;
+	enum event_type type;
+	const char
+		*file_id; /* "" if not known yet (something that is being created): path decides */
+	const char *path; /* absolute; NULL: any path of this file id */
+};
+
+/* In one durable transaction with the job's body (may be NULL): progress and expectations together.
+ * They stay open until echo_close gives them an end, or 10 minutes. */
+MUST_CHECK int echo_expect(struct store *store, const struct expectation *expectations,
+			   size_t count, const struct job *progress, int64_t now_ms,
+			   int64_t lease_ms, struct error *err);
+/* The action ended (or gave up): what is still open expires at expires_ms. */
+MUST_CHECK int echo_close(struct store *store, uint64_t job, unsigned step, int64_t expires_ms,
+			  struct error *err);
+/* The request was refused and certainly changed nothing: its open expectations are taken back. */
+MUST_CHECK int echo_withdraw(struct store *store, uint64_t job, unsigned step, struct error *err);
+/*
+ * 1: event fits an open expectation, which is consumed in txn; *out_job is whose echo it is.
+ * 0: foreign.
+ */
+MUST_CHECK int echo_match(struct store_txn *txn, const struct event *event, int64_t now_ms,
+			  uint64_t *out_job, unsigned *out_step, struct error *err);
+/* Drops what has expired; answers how many. */
+MUST_CHECK int64_t echo_expire(struct store_txn *txn, int64_t now_ms, struct error *err);
+
+#endif

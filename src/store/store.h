@@ -1,0 +1,190 @@
+/*
+ * store: where records, jobs and everything that must survive a restart are safe.
+ *
+ * Two halves with an owner each: the log (written by the watch role only) and the state (written by
+ * filter and act). Every implementation passes the same contract tests. Calls block for as long as
+ * the store takes; -1 means that the store cannot be used now and nothing of the call happened: the
+ * role keeps what it has and tries again. One struct store may be used from several threads.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "event/event.h"
+
+struct store;
+
+struct store_settings {
+	const char *url;      /* "embedded:/var/lib/cn_monitor" */
+	int64_t max_bytes;    /* MAX_SIZE: of the log; the state may take as much again */
+	int64_t retention_ms; /* RETENTION: how long read records and history are kept */
+	bool sync;            /* false: COMMIT = os */
+};
+
+/* Creates what is missing (directory 0700). A format of another version is refused. */
+MUST_CHECK int store_open(struct store **out, const struct store_settings *settings,
+			  struct error *err);
+void store_close(struct store *store);
+AUTO_DEFINE(struct store *, store_close)
+
+/*
+ * Roles wake each other through the store: called (in the caller's thread) after a commit that
+ * gives the named role something to do. The app makes it a uv_async_send. One per role.
+ */
+enum store_role { STORE_WATCH, STORE_FILTER, STORE_ACT, STORE_ROLE_COUNT };
+void store_on_wake(struct store *store, enum store_role role, void (*wake)(void *ctx), void *ctx);
+
+/* ---- The log: one writer, any number of readers ---- */
+
+struct record {
+	uint64_t seq; /* from 1, without holes */
+	int64_t time_ms;
+	enum origin origin;
+	struct text watch;
+	struct text bytes; /* a message as it came */
+};
+
+/* Buffers; seq is given here and answered. -1: full (err says which limit), nothing was buffered.
+ */
+MUST_CHECK int store_log_append(struct store *store, const struct record *record, uint64_t *out_seq,
+				struct error *err);
+/* Everything appended so far is durable when it answers 0; wakes the filter. */
+MUST_CHECK int store_log_commit(struct store *store, struct error *err);
+/*
+ * Visits durable records with seq > after, in order, until visit answers false, max_records or
+ * max_bytes were visited (the first record always is). Answers how many; the texts are borrowed.
+ */
+MUST_CHECK int64_t store_log_read(struct store *store, uint64_t after, size_t max_records,
+				  size_t max_bytes,
+				  bool (*visit)(void *ctx, const struct record *record), void *ctx,
+				  struct error *err);
+MUST_CHECK int store_log_range(struct store *store, uint64_t *out_first, uint64_t *out_last,
+			       struct error *err); /* 0, 0 when empty */
+/* Drops records that the filter is done with and that are older than the retention or past
+ * max_bytes. */
+MUST_CHECK int store_log_trim(struct store *store, int64_t now_ms, struct error *err);
+
+/* A gap: a stretch of time in which the stream of a watch was not heard, or may not have been. */
+struct gap {
+	uint64_t id; /* 0: give a new one */
+	char watch[64];
+	int64_t from_ms;    /* the last moment that is known to be complete */
+	int64_t until_ms;   /* the stream was up again; 0: still open */
+	char *reason;       /* for free() by the reader */
+	uint64_t after_seq; /* the last record before it */
+};
+MUST_CHECK int store_gap_put(struct store *store, struct gap *gap, struct error *err);
+MUST_CHECK int store_gap_visit(struct store *store, void (*visit)(void *ctx, const struct gap *gap),
+			       void *ctx, struct error *err);
+/* The watch role's own notes (last time known to be complete, baselines), by name. */
+MUST_CHECK int store_note_put(struct store *store, const char *name, struct text value,
+			      struct error *err);
+/* *out for free(); NULL if there is none. */
+MUST_CHECK int store_note_get(struct store *store, const char *name, char **out, struct error *err);
+
+/* ---- The state: transactions of the filter ---- */
+
+/*
+ * Named spaces of keys and values inside the state, ordered by key as bytes. What a space holds is
+ * its user's affair; the store knows none of the values.
+ */
+enum store_space {
+	SPACE_META,   /* cursors, versions of the rules by seq */
+	SPACE_HALVES, /* halves of renames waiting for the other */
+	SPACE_SETTLE, /* settle timers */
+	SPACE_EXPECT, /* the echo ledger (store/echo.h) */
+	SPACE_LABELS, /* (seq, index) -> what the filter found out about that event */
+	SPACE_INBOX,  /* events that act hands to the filter to be judged */
+	SPACE_COUNT
+};
+
+struct store_txn;
+
+/* A write transaction on the state; others wait meanwhile, so keep it short. */
+MUST_CHECK int store_begin(struct store *store, struct store_txn **out, struct error *err);
+/* All or nothing; the txn is gone either way. Wakes act if jobs were put. */
+MUST_CHECK int store_commit(struct store_txn *txn, struct error *err);
+void store_abort(struct store_txn *txn); /* NULL is fine */
+AUTO_DEFINE(struct store_txn *, store_abort)
+
+MUST_CHECK int store_put(struct store_txn *txn, enum store_space space, struct text key,
+			 struct text value, struct error *err);
+MUST_CHECK int store_delete(struct store_txn *txn, enum store_space space, struct text key,
+			    struct error *err); /* missing is fine */
+/* *out for free() (NUL-terminated), NULL if missing; out_size may be NULL. Sees the txn's own
+ * writes. */
+MUST_CHECK int store_get(struct store_txn *txn, enum store_space space, struct text key, char **out,
+			 size_t *out_size, struct error *err);
+/* Keys >= from in order until visit answers false. visit must not write into the txn. */
+MUST_CHECK int store_scan(struct store_txn *txn, enum store_space space, struct text from,
+			  bool (*visit)(void *ctx, struct text key, struct text value), void *ctx,
+			  struct error *err);
+/* Outside of a transaction: one committed value, and a scan of what is committed. */
+MUST_CHECK int store_peek(struct store *store, enum store_space space, struct text key, char **out,
+			  struct error *err);
+MUST_CHECK int store_peek_scan(struct store *store, enum store_space space, struct text from,
+			       bool (*visit)(void *ctx, struct text key, struct text value),
+			       void *ctx, struct error *err);
+
+/* ---- Jobs ---- */
+
+enum job_state {
+	JOB_WAITING, /* due at due_ms */
+	JOB_TAKEN,   /* somebody works on it until lease_ms */
+	JOB_DONE,    /* in the history */
+	JOB_DEAD,    /* gave up: in the dead letters, kept until somebody decides */
+};
+
+struct job {
+	uint64_t id;   /* grows */
+	char *file_id; /* jobs of one file run in order of their ids; "" is nobody's file */
+	int64_t due_ms;
+	unsigned attempts; /* of the step under way */
+	enum job_state state;
+	char *body;    /* JSON: rule, event, steps, results; app/job.h knows its members */
+	char *outcome; /* done and dead: one sentence */
+	int64_t ended_ms;
+};
+void job_clear(struct job *job);
+
+/* Puts a job (id, state ignored) in the same transaction as the cursor. Answers its id. */
+MUST_CHECK int store_job_put(struct store_txn *txn, const struct job *job, uint64_t *out_id,
+			     struct error *err);
+/*
+ * Takes the next due job of which no earlier job of the same file is waiting or taken, for
+ * lease_ms. 1: *out is filled (job_clear it); 0: none is due. A job whose lease ran out is due
+ * again.
+ */
+MUST_CHECK int store_job_take(struct store *store, int64_t now_ms, int64_t lease_ms,
+			      struct job *out, struct error *err);
+/* When the next job could be taken, or 0 if none waits. */
+MUST_CHECK int store_job_next_due(struct store *store, int64_t *out_ms, struct error *err);
+/* Stores body and attempts of a taken job and prolongs its lease: progress within or between steps.
+ */
+MUST_CHECK int store_job_save(struct store *store, const struct job *job, int64_t now_ms,
+			      int64_t lease_ms, struct error *err);
+/* Gives a taken job back, due at job->due_ms, with its body and attempts. */
+MUST_CHECK int store_job_retry(struct store *store, const struct job *job, struct error *err);
+/* Ends a taken job: history (JOB_DONE) or dead letters (JOB_DEAD), with body and outcome. */
+MUST_CHECK int store_job_end(struct store *store, const struct job *job, enum job_state state,
+			     int64_t now_ms, struct error *err);
+/* Every taken job is due again at once: when the only act role starts. */
+MUST_CHECK int store_job_release_all(struct store *store, struct error *err);
+MUST_CHECK int store_job_visit(struct store *store, enum job_state state, size_t max,
+			       bool (*visit)(void *ctx, const struct job *job), void *ctx,
+			       struct error *err); /* newest first */
+
+struct store_counts {
+	uint64_t first_seq, last_seq;
+	uint64_t jobs_waiting, jobs_taken, jobs_done, jobs_dead;
+	uint64_t gaps;
+	int64_t log_bytes, state_bytes;
+};
+MUST_CHECK int store_count(struct store *store, struct store_counts *out, struct error *err);
+
+/*
+ * For tests of what a crash leaves: called at named points ("log.commit", "state.commit",
+ * "job.save", ...) before and after the durable step. NULL: off.
+ */
+void store_on_point(void (*reached)(const char *point));
+
+#endif

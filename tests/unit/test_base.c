@@ -1,0 +1,119 @@
+#include "check.h"
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/parse.h"
+
+static void a_buffer_takes_all_of_a_piece_or_nothing(void **state)
+{
+	AUTO(buf_free) struct buf *buf = buf_new(5);
+
+	assert_true(buf_append(buf, "abc", 3));
+	assert_false(buf_append(buf, "def", 3));
+	assert_int_equal(buf->size, 3);
+	assert_true(buf_append(buf, "de", 2));
+	assert_string_equal(buf->data, "abcde");
+	buf_consume(buf, 4);
+	assert_string_equal(buf->data, "e");
+}
+
+static void a_path_below_home_is_not_below_home2(void **state)
+{
+	assert_true(path_is_below(TEXT("/home/a"), TEXT("/home")));
+	assert_false(path_is_below(TEXT("/home2/a"), TEXT("/home")));
+	assert_false(path_is_below(TEXT("/home"), TEXT("/home")));
+	assert_true(path_is_below(TEXT("/home"), TEXT("/")));
+	assert_false(path_is_below(TEXT("/"), TEXT("/")));
+}
+
+static void an_extension_has_its_dot_and_a_hidden_file_has_none(void **state)
+{
+	assert_true(text_is(path_extension(TEXT("/a/b.tar.gz")), ".gz"));
+	assert_true(text_is(path_extension(TEXT("/a.b/c")), ""));
+	assert_true(text_is(path_extension(TEXT("/a/.bashrc")), ""));
+	assert_true(text_is(path_extension(TEXT("/a/b.")), ""));
+}
+
+static void joined_paths_have_single_slashes_and_none_at_the_end(void **state)
+{
+	AUTO(free) char *root = path_join(TEXT("/"), TEXT("home/joe/"));
+	AUTO(free) char *below = path_join(TEXT("/home//"), TEXT("/joe"));
+	AUTO(free) char *nothing = path_join(TEXT("/"), TEXT(""));
+
+	assert_string_equal(root, "/home/joe");
+	assert_string_equal(below, "/home/joe");
+	assert_string_equal(nothing, "/");
+}
+
+static void durations_and_sizes_need_their_units(void **state)
+{
+	AUTO_ERROR err = { 0 };
+	int64_t value;
+
+	assert_int_equal(parse_duration(TEXT("5 m"), &value, &err), 0);
+	assert_int_equal(value, 300000);
+	assert_int_equal(parse_duration(TEXT("10"), &value, &err), -1);
+	assert_int_equal(parse_duration(TEXT("10 parsecs"), &value, &err), -1);
+	assert_non_null(strstr(error_text(&err), "10 parsecs"));
+	assert_int_equal(parse_size(TEXT("10 MiB"), &value, &err), 0);
+	assert_int_equal(value, 10485760);
+	assert_int_equal(parse_size(TEXT("99999999999 TiB"), &value, &err), -1);
+}
+
+static void a_slip_of_the_finger_finds_its_word(void **state)
+{
+	static const char *const names[] = { "directory", "extension", "event", NULL };
+
+	assert_string_equal(parse_nearest(TEXT("extention"), names), "extension");
+	assert_string_equal(parse_nearest(TEXT("Event"), names), "event");
+	assert_null(parse_nearest(TEXT("colour"), names));
+}
+
+static void times_go_there_and_back(void **state)
+{
+	int64_t ms;
+
+	assert_true(clock_parse("2026-11-22T17:08:09.123456789Z", &ms));
+	AUTO(free) char *text = clock_format(ms);
+	assert_string_equal(text, "2026-11-22T17:08:09.123Z");
+	assert_true(clock_parse("2026-11-22T18:08:09+01:00", &ms));
+	AUTO(free) char *shifted = clock_format(ms);
+	assert_string_equal(shifted, "2026-11-22T17:08:09.000Z");
+	assert_false(clock_parse("2026-11-22 17:08:09Z", &ms));
+	assert_false(clock_parse("2026-11-22T17:08:09", &ms));
+}
+
+static char last_line[256];
+
+static void keep_line(enum log_level level, const char *who, const char *line)
+{
+	snprintf(last_line, sizeof(last_line), "%s", line);
+}
+
+static void a_hidden_secret_never_shows(void **state)
+{
+	log_hide("s3cret-token");
+	log_redirect(keep_line);
+	log_info("test", "got s3cret-token and s3cret-token again");
+	log_redirect(NULL);
+	assert_string_equal(last_line, "got *** and *** again");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_buffer_takes_all_of_a_piece_or_nothing),
+		cmocka_unit_test(a_path_below_home_is_not_below_home2),
+		cmocka_unit_test(an_extension_has_its_dot_and_a_hidden_file_has_none),
+		cmocka_unit_test(joined_paths_have_single_slashes_and_none_at_the_end),
+		cmocka_unit_test(durations_and_sizes_need_their_units),
+		cmocka_unit_test(a_slip_of_the_finger_finds_its_word),
+		cmocka_unit_test(times_go_there_and_back),
+		cmocka_unit_test(a_hidden_secret_never_shows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
