@@ -1,0 +1,39 @@
+# The front door. Everything real is in Meson and in scripts/; this file only names it.
+#
+#   make demo      installs what is missing, builds, and shows cn_monitor at work (KEEP=1 stays up)
+#   make test      installs what is missing, builds, runs all tests
+#   make build     builds into build/release
+#   make install   installs (PREFIX=/usr/local, DESTDIR=)
+#   make clean     removes what was built
+
+PREFIX ?= /usr/local
+BUILD := build/release
+
+.PHONY: demo test build install clean deps format
+
+demo: build
+	@scripts/install-deps demo
+	@/usr/bin/python3 scripts/demo --build $(BUILD) $(if $(KEEP),--keep)
+
+test:
+	@scripts/install-deps test
+	@/usr/bin/python3 scripts/test
+
+build: deps
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --buildtype=release --prefix=$(PREFIX) >$(BUILD).log 2>&1 || \
+		(cat $(BUILD).log; false)
+	@ninja -C $(BUILD)
+
+deps:
+	@mkdir -p build
+	@scripts/install-deps build
+
+install: build
+	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+# Lays out the C files as .clang-format says.
+format:
+	@git ls-files '*.c' '*.h' '*.cc' | xargs clang-format -i
+
+clean:
+	@rm -rf build demo-run
