@@ -109,7 +109,8 @@ bool origin_parse(struct text name, enum origin *out);
 /* A deep copy in one piece of memory; free with free(). */
 struct event *event_copy(const struct event *event);
 /* {"type":..,"path":..,"old_path":..,"file_id":..,"parent_id":..,"stream":..,"origin":..,
- * "watch":..,"seq":..,"index":..,"time":"2026-..."}; what is empty is left out. For free(). */
+ * "moved":"renamed"/"moved_in"/"moved_out","path_is_lossy":true,"watch":..,"seq":..,"index":..,
+ * "time":"2026-..."}; what is empty is left out. For free(). */
 char *event_to_json(const struct event *event);
 /* From event_to_json's form, or from the cluster's own (relative path, spine). For free(). */
 MUST_CHECK int event_from_json(struct event **out, struct text json, struct error *err);
