@@ -19,10 +19,15 @@ struct expectation {
 };
 
 /* In one durable transaction with the job's body (may be NULL): progress and expectations together.
- * They stay open until echo_close gives them an end, or 10 minutes. */
+ * They stay open until echo_close gives them an end, or 10 minutes. One that an earlier call for
+ * this step left open is renewed, not doubled: an attempt after a crash expects the same again.
+ * Records that were in the log before this call are no echoes of it, and are not taken for any. */
 MUST_CHECK int echo_expect(struct store *store, const struct expectation *expectations,
 			   size_t count, const struct job *progress, int64_t now_ms,
 			   int64_t lease_ms, struct error *err);
+/* How many expectations of this step are still open. */
+MUST_CHECK int64_t echo_count_open(struct store *store, uint64_t job, unsigned step, int64_t now_ms,
+				   struct error *err);
 /* The action ended (or gave up): what is still open expires at expires_ms. */
 MUST_CHECK int echo_close(struct store *store, uint64_t job, unsigned step, int64_t expires_ms,
 			  struct error *err);

@@ -20,7 +20,10 @@ struct store_settings {
 	bool sync;            /* false: COMMIT = os */
 };
 
-/* Creates what is missing (directory 0700). A format of another version is refused. */
+/*
+ * Creates what is missing (directory 0700). A format of another version is refused, and so is a
+ * store that another process has open: the message names that process.
+ */
 MUST_CHECK int store_open(struct store **out, const struct store_settings *settings,
 			  struct error *err);
 void store_close(struct store *store);
@@ -47,7 +50,10 @@ struct record {
  */
 MUST_CHECK int store_log_append(struct store *store, const struct record *record, uint64_t *out_seq,
 				struct error *err);
-/* Everything appended so far is durable when it answers 0; wakes the filter. */
+/*
+ * Everything appended so far is durable when it answers 0; wakes the filter. -1: all of it stays
+ * buffered; calling again tries again. Before it gives up for want of room it trims.
+ */
 MUST_CHECK int store_log_commit(struct store *store, struct error *err);
 /*
  * Visits durable records with seq > after, in order, until visit answers false, max_records or
@@ -59,8 +65,11 @@ MUST_CHECK int64_t store_log_read(struct store *store, uint64_t after, size_t ma
 				  struct error *err);
 MUST_CHECK int store_log_range(struct store *store, uint64_t *out_first, uint64_t *out_last,
 			       struct error *err); /* 0, 0 when empty */
-/* Drops records that the filter is done with and that are older than the retention or past
- * max_bytes. */
+/*
+ * Drops records that the filter is done with (store_cursor_put) and that are older than the
+ * retention or past max_bytes; then the oldest closed gaps beyond the last thousand. 1: it stopped
+ * after some milliseconds and there is more; call again soon.
+ */
 MUST_CHECK int store_log_trim(struct store *store, int64_t now_ms, struct error *err);
 
 /* A gap: a stretch of time in which the stream of a watch was not heard, or may not have been. */
@@ -87,21 +96,31 @@ MUST_CHECK int store_note_get(struct store *store, const char *name, char **out,
  * Named spaces of keys and values inside the state, ordered by key as bytes. What a space holds is
  * its user's affair; the store knows none of the values.
  */
+#define STORE_KEY_MAX 511 /* bytes in a key, at least 1 */
+
 enum store_space {
 	SPACE_META,   /* cursors, versions of the rules by seq */
 	SPACE_HALVES, /* halves of renames waiting for the other */
 	SPACE_SETTLE, /* settle timers */
 	SPACE_EXPECT, /* the echo ledger (store/echo.h) */
-	SPACE_LABELS, /* (seq, index) -> what the filter found out about that event */
-	SPACE_INBOX,  /* events that act hands to the filter to be judged */
+	SPACE_LABELS, /* what the filter found out about an event; keys begin with store_key(seq) */
+	SPACE_INBOX,  /* events that act hands to the filter to be judged (app/inbox.h) */
 	SPACE_COUNT
 };
+
+/* A number as a key or its beginning: 8 bytes that sort as numbers do. */
+struct store_key {
+	char bytes[8];
+};
+struct store_key store_key(uint64_t number);
+uint64_t store_key_number(struct text key); /* of a key's first 8 bytes; 0 if it is shorter */
 
 struct store_txn;
 
 /* A write transaction on the state; others wait meanwhile, so keep it short. */
 MUST_CHECK int store_begin(struct store *store, struct store_txn **out, struct error *err);
-/* All or nothing; the txn is gone either way. Wakes act if jobs were put. */
+/* All or nothing; the txn is gone either way. In the thread that began it. Wakes act if jobs were
+ * put or freed, the filter if something was put into its inbox. */
 MUST_CHECK int store_commit(struct store_txn *txn, struct error *err);
 void store_abort(struct store_txn *txn); /* NULL is fine */
 AUTO_DEFINE(struct store_txn *, store_abort)
@@ -118,12 +137,18 @@ MUST_CHECK int store_get(struct store_txn *txn, enum store_space space, struct t
 MUST_CHECK int store_scan(struct store_txn *txn, enum store_space space, struct text from,
 			  bool (*visit)(void *ctx, struct text key, struct text value), void *ctx,
 			  struct error *err);
+/* The filter is done with the log's records up to seq: they may be trimmed. Never goes back. */
+MUST_CHECK int store_cursor_put(struct store_txn *txn, uint64_t seq, struct error *err);
+MUST_CHECK int store_cursor_get(struct store *store, uint64_t *out_seq, struct error *err);
 /* Outside of a transaction: one committed value, and a scan of what is committed. */
 MUST_CHECK int store_peek(struct store *store, enum store_space space, struct text key, char **out,
 			  struct error *err);
 MUST_CHECK int store_peek_scan(struct store *store, enum store_space space, struct text from,
 			       bool (*visit)(void *ctx, struct text key, struct text value),
 			       void *ctx, struct error *err);
+/* Drops history that is older than the retention, and labels of records that the log no longer
+ * has. 1: there is more; call again soon. */
+MUST_CHECK int store_state_trim(struct store *store, int64_t now_ms, struct error *err);
 
 /* ---- Jobs ---- */
 
@@ -136,7 +161,7 @@ enum job_state {
 
 struct job {
 	uint64_t id;   /* grows */
-	char *file_id; /* jobs of one file run in order of their ids; "" is nobody's file */
+	char *file_id; /* jobs of one file run in order of their ids; "" (or NULL) is nobody's */
 	int64_t due_ms;
 	unsigned attempts; /* of the step under way */
 	enum job_state state;
@@ -146,20 +171,27 @@ struct job {
 };
 void job_clear(struct job *job);
 
-/* Puts a job (id, state ignored) in the same transaction as the cursor. Answers its id. */
+/*
+ * Puts a job (id, state ignored) in the same transaction as the cursor. Answers its id. -1 also
+ * when the state is full: what ends jobs still works then.
+ */
 MUST_CHECK int store_job_put(struct store_txn *txn, const struct job *job, uint64_t *out_id,
 			     struct error *err);
 /*
  * Takes the next due job of which no earlier job of the same file is waiting or taken, for
  * lease_ms. 1: *out is filled (job_clear it); 0: none is due. A job whose lease ran out is due
- * again.
+ * again; where only one process can have the store open, leases end with that process.
  */
 MUST_CHECK int store_job_take(struct store *store, int64_t now_ms, int64_t lease_ms,
 			      struct job *out, struct error *err);
-/* When the next job could be taken, or 0 if none waits. */
+/* When the next job could be taken (a lease that runs out counts), or 0 if there is none. */
 MUST_CHECK int store_job_next_due(struct store *store, int64_t *out_ms, struct error *err);
-/* Stores body and attempts of a taken job and prolongs its lease: progress within or between steps.
+/*
+ * The three ways on for a taken job; -1 also when it is not taken any more. Each has a form that is
+ * part of a larger transaction, so that many jobs share one wait for the disk.
  */
+/* Stores body and attempts of a taken job and prolongs its lease: progress within or between steps.
+ * body NULL: only prolongs. */
 MUST_CHECK int store_job_save(struct store *store, const struct job *job, int64_t now_ms,
 			      int64_t lease_ms, struct error *err);
 /* Gives a taken job back, due at job->due_ms, with its body and attempts. */
@@ -167,6 +199,11 @@ MUST_CHECK int store_job_retry(struct store *store, const struct job *job, struc
 /* Ends a taken job: history (JOB_DONE) or dead letters (JOB_DEAD), with body and outcome. */
 MUST_CHECK int store_job_end(struct store *store, const struct job *job, enum job_state state,
 			     int64_t now_ms, struct error *err);
+MUST_CHECK int store_job_save_in(struct store_txn *txn, const struct job *job, int64_t now_ms,
+				 int64_t lease_ms, struct error *err);
+MUST_CHECK int store_job_retry_in(struct store_txn *txn, const struct job *job, struct error *err);
+MUST_CHECK int store_job_end_in(struct store_txn *txn, const struct job *job, enum job_state state,
+				int64_t now_ms, struct error *err);
 /* Every taken job is due again at once: when the only act role starts. */
 MUST_CHECK int store_job_release_all(struct store *store, struct error *err);
 MUST_CHECK int store_job_visit(struct store *store, enum job_state state, size_t max,
@@ -182,8 +219,10 @@ struct store_counts {
 MUST_CHECK int store_count(struct store *store, struct store_counts *out, struct error *err);
 
 /*
- * For tests of what a crash leaves: called at named points ("log.commit", "state.commit",
- * "job.save", ...) before and after the durable step. NULL: off.
+ * For tests of what a crash leaves: called at named points before, amid and after a durable step:
+ * "log.commit.before", "log.commit.amid", "log.commit.after", and the same of "log.trim",
+ * "state.commit", "job.save", "job.retry", "job.end" (no "amid" where a step has no middle).
+ * NULL: off.
  */
 void store_on_point(void (*reached)(const char *point));
 
