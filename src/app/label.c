@@ -1,0 +1,22 @@
+#include "app/label.h"
+
+void label_key(char key[LABEL_KEY_SIZE], uint64_t seq, uint32_t index)
+{
+	for (int i = 0; i < 8; i++)
+		key[i] = (char)(seq >> (56 - 8 * i));
+	for (int i = 0; i < 4; i++)
+		key[8 + i] = (char)(index >> (24 - 8 * i));
+}
+
+bool label_key_read(struct text key, uint64_t *out_seq, uint32_t *out_index)
+{
+	if (key.size != LABEL_KEY_SIZE)
+		return false;
+	*out_seq = 0;
+	*out_index = 0;
+	for (int i = 0; i < 8; i++)
+		*out_seq = *out_seq << 8 | (unsigned char)key.data[i];
+	for (int i = 8; i < LABEL_KEY_SIZE; i++)
+		*out_index = *out_index << 8 | (unsigned char)key.data[i];
+	return true;
+}
