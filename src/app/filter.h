@@ -23,6 +23,13 @@ void filter_close(struct filter *filter); /* in its loop */
 void filter_offer(struct filter *filter, size_t watch, struct rule_set *set,
 		  void (*swapped)(void *ctx, uint64_t after_seq), void *ctx);
 
+/*
+ * Called in the filter's thread when a record says that its stream cannot be trusted any more: it
+ * cannot be decoded, the cluster reported an error in it, or the watched directory was removed.
+ */
+void filter_on_trouble(struct filter *filter,
+		       void (*trouble)(void *ctx, size_t watch, const char *reason), void *ctx);
+
 struct filter_status {   /* safe from any thread */
 	uint64_t cursor; /* the last record that is judged */
 	uint64_t events, matches, echoes, jobs;
