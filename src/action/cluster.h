@@ -25,6 +25,12 @@ struct cluster {
 	struct cluster_call *(*change)(void *self, const char *id, const char *etag,
 				       const struct file_change *change, file_done *done,
 				       void *ctx);
+	/*
+	 * The entry of directory (an id) with exactly this name: for paths that are too long to ask
+	 * for. FILE_GONE: it has none. NULL where it is not offered.
+	 */
+	struct cluster_call *(*find)(void *self, const char *directory, const char *name,
+				     file_done *done, void *ctx);
 	void (*cancel)(struct cluster_call *call); /* done will not be called */
 };
 
