@@ -103,12 +103,19 @@ const struct action_type *action_type_find(const char *name);
 /* Checks options as a person wrote them (NULL: none were given). */
 void action_check(const struct action_type *type, const struct node *options, struct place place,
 		  struct problems *problems);
-/* From a JSON mapping that was checked before. */
+/* From a JSON mapping that was checked before, or a JSON string for the short key. */
 MUST_CHECK int action_open(struct action **out, const struct action_type *type,
 			   const char *options_json, const struct action_host *host,
 			   struct error *err);
 void action_close(struct action *action);
 AUTO_DEFINE(struct action *, action_close)
+
+/*
+ * Whether the file is to be read before a run: the module needs it (then a file that is gone ends
+ * the job), or a template shows one of its attributes (then run->file is NULL for a file that is
+ * gone, and the attribute empty).
+ */
+bool action_needs_file(const struct action *action);
 
 /* The effects of a module with these options; 0 if it has none or they are wrong. */
 size_t action_effects(const struct action_type *type, const char *options_json,

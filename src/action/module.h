@@ -1,0 +1,41 @@
+/* module: what the action modules share. */
+#ifndef ACTION_MODULE_H
+#define ACTION_MODULE_H
+
+#include "action/action.h"
+
+extern const struct action_type action_log;
+extern const struct action_type action_exec;
+
+/*
+ * What happened, for other programs: {"time", "event", "path", "old_path", "file_id", "parent_id",
+ * "stream", "rule", "watch", "cluster", "origin", "job"}; what is empty is left out. A new
+ * reference.
+ */
+json_t *module_event(const struct action_run *run);
+
+/* action_finish with ACTION_RETRY, not before retry_after_ms from now (0: the usual back-off). */
+void module_retry(struct action_run *run, int64_t retry_after_ms, const char *why, ...)
+	PRINTF_LIKE(3, 4);
+
+/* Note something in run->result or run->memory; text may be NULL (nothing is noted). */
+void module_note_result(struct action_run *run, const char *key, const char *text);
+void module_remember(struct action_run *run, const char *key, const char *text);
+const char *module_memory(const struct action_run *run, const char *key); /* or NULL */
+
+/*
+ * Foreign bytes as one line of UTF-8 for a sentence: broken characters become U+FFFD, control
+ * characters a space; the first line that is not blank (or the last), at most `most` bytes. For
+ * free().
+ */
+char *module_first_line(struct text text, size_t most);
+char *module_last_line(struct text text, size_t most);
+/* All of it as UTF-8, broken characters as U+FFFD, cut to at most `most` bytes. For free(). */
+char *module_utf8(struct text text, size_t most);
+/* How much of text fits into most bytes without cutting a character. */
+size_t module_fit(struct text text, size_t most);
+
+/* "Name: value" without line breaks and with a sane name; else what is wrong. For free(). */
+char *module_check_header(const char *header);
+
+#endif
