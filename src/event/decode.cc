@@ -113,15 +113,17 @@ static struct text string_text(ondemand::value &value)
 	return is_string ? text : TEXT_NONE;
 }
 
-/* An id may be a string or, from another release, a number: its digits either way. */
+/* An id may be a string or, from another release, a number: its digits either way. simdjson looks
+ * at numbers only when asked for their value, which may not fit any type. */
 static struct text id_text(ondemand::value &value)
 {
 	bool is_string;
 	struct text text = token_text(value.raw_json_token(), &is_string);
-	bool is_number =
-		text.size && (text.data[0] == '-' || (text.data[0] >= '0' && text.data[0] <= '9'));
 
-	return is_string || is_number ? text : TEXT_NONE;
+	for (size_t i = 0; i < text.size && !is_string; i++)
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return TEXT_NONE;
+	return text;
 }
 
 static simdjson::error_code read_spine(ondemand::value &value, struct raw_event *raw)

@@ -122,8 +122,9 @@ static void missing_null_and_unknown_members_are_tolerated(void **state)
 			  "\"stream_name\":\"Zone.Identifier\"},"
 			  "{\"spine\":{\"a\":[1]},\"path\":\"a\"},"
 			  "{\"spine\":\"12\",\"type\":[1],\"path\":{\"b\":\"c\"}},"
-			  "{\"spine\":[null,[\"1\"],{\"a\":2},\"9\"]}]");
-	assert_int_equal(seen->count, 7);
+			  "{\"spine\":[null,[\"1\"],{\"a\":2},\"9\"]},"
+			  "{\"spine\":[9x,-1]}]");
+	assert_int_equal(seen->count, 8);
 	assert_text(seen->events[0]->path, "/");
 	assert_int_equal(seen->events[0]->type, EVENT_TYPE_UNKNOWN);
 	assert_int_equal(seen->events[2]->type, SELF_REMOVED);
@@ -134,6 +135,7 @@ static void missing_null_and_unknown_members_are_tolerated(void **state)
 	assert_int_equal(seen->events[5]->file_id.size, 0);
 	assert_text(seen->events[6]->file_id, "9");
 	assert_int_equal(seen->events[6]->parent_id.size, 0);
+	assert_int_equal(seen->events[7]->file_id.size, 0);
 }
 
 static void paths_become_absolute_with_single_slashes(void **state)
