@@ -27,6 +27,7 @@ const char *http_ask_query(const struct http_ask *ask, const char *name);
 MUST_CHECK int http_server_open(struct http_server **out, uv_loop_t *loop, const char *address,
 				void (*asked)(void *ctx, const struct http_ask *ask), void *ctx,
 				struct error *err);
+int http_server_port(const struct http_server *server); /* of TCP; what 0 in the address became */
 void http_server_close(struct http_server *server);
 void http_answer_with(struct http_exchange *exchange, int status, const char *content_type,
 		      struct text body);
