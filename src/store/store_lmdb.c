@@ -1,0 +1,486 @@
+#include "store/store_lmdb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FORMAT "1"
+#define LEAST_BYTES (1024 * 1024)
+#define SLACK_BYTES (64 * 1024 * 1024)
+
+static const char *const space_names[SPACE_COUNT] = {
+	"meta", "halves", "settle", "expect", "labels", "inbox",
+};
+
+int lmdb_fail(const struct lmdb_env *env, int code, struct error *err)
+{
+	switch (code) {
+	case MDB_MAP_FULL:
+		return error_set(err,
+				 "store %s is full: it may take %lld bytes; raise [STORE] MAX_SIZE",
+				 env->path, (long long)env->max_bytes);
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_INVALID:
+	case MDB_BAD_VALSIZE:
+		return error_set(err,
+				 "store %s is damaged (%s): stop cn_monitor, move the directory "
+				 "aside and start again; what was stored in it is lost",
+				 env->path, mdb_strerror(code));
+	case MDB_VERSION_MISMATCH:
+		return error_set(err, "store %s was written by another version of LMDB", env->path);
+	case MDB_PANIC:
+		return error_set(err,
+				 "store %s cannot be used after an earlier write error: restart "
+				 "cn_monitor when the disk is in order",
+				 env->path);
+	default:
+		return error_set(err, "store %s: %s", env->path, mdb_strerror(code));
+	}
+}
+
+int lmdb_begin(const struct lmdb_env *env, bool writes, MDB_txn **out, struct error *err)
+{
+	int rc = mdb_txn_begin(env->env, NULL, writes ? 0 : MDB_RDONLY, out);
+
+	return rc ? lmdb_fail(env, rc, err) : 0;
+}
+
+static MDB_val val_of(struct text text)
+{
+	return (MDB_val){ text.size, (void *)text.data };
+}
+
+static struct text text_of_val(const MDB_val *val)
+{
+	return (struct text){ val->mv_data, val->mv_size };
+}
+
+int lmdb_get(const struct lmdb_env *env, MDB_txn *txn, MDB_dbi dbi, struct text key,
+	     struct text *out, struct error *err)
+{
+	MDB_val at = val_of(key), value;
+	int rc = mdb_get(txn, dbi, &at, &value);
+
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	if (rc)
+		return lmdb_fail(env, rc, err);
+	*out = text_of_val(&value);
+	return 1;
+}
+
+int lmdb_put(const struct lmdb_env *env, MDB_txn *txn, MDB_dbi dbi, struct text key,
+	     struct text value, unsigned flags, struct error *err)
+{
+	MDB_val at = val_of(key), what = val_of(value);
+	int rc = mdb_put(txn, dbi, &at, &what, flags);
+
+	return rc ? lmdb_fail(env, rc, err) : 0;
+}
+
+int lmdb_delete(const struct lmdb_env *env, MDB_txn *txn, MDB_dbi dbi, struct text key,
+		struct error *err)
+{
+	MDB_val at = val_of(key);
+	int rc = mdb_del(txn, dbi, &at, NULL);
+
+	return rc && rc != MDB_NOTFOUND ? lmdb_fail(env, rc, err) : 0;
+}
+
+int lmdb_cursor(const struct lmdb_env *env, MDB_txn *txn, MDB_dbi dbi, MDB_cursor **out,
+		struct error *err)
+{
+	int rc = mdb_cursor_open(txn, dbi, out);
+
+	return rc ? lmdb_fail(env, rc, err) : 0;
+}
+
+int lmdb_seek(const struct lmdb_env *env, MDB_cursor *cursor, struct text from, MDB_cursor_op op,
+	      struct text *key, struct text *value, struct error *err)
+{
+	MDB_val at = val_of(from), what;
+	int rc;
+
+	if (op == MDB_SET_RANGE && !from.size)
+		op = MDB_FIRST;
+	rc = mdb_cursor_get(cursor, &at, &what, op);
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	if (rc)
+		return lmdb_fail(env, rc, err);
+	*key = text_of_val(&at);
+	if (value)
+		*value = text_of_val(&what);
+	return 1;
+}
+
+int64_t lmdb_bytes(MDB_txn *txn, const MDB_dbi *dbis, size_t count)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		MDB_stat stat = { 0 };
+
+		if (mdb_stat(txn, dbis[i], &stat) == 0)
+			bytes += (int64_t)stat.ms_psize *
+				 (int64_t)(stat.ms_branch_pages + stat.ms_leaf_pages +
+					   stat.ms_overflow_pages);
+	}
+	return bytes;
+}
+
+uint64_t lmdb_entries(MDB_txn *txn, MDB_dbi dbi)
+{
+	MDB_stat stat = { 0 };
+
+	return mdb_stat(txn, dbi, &stat) == 0 ? stat.ms_entries : 0;
+}
+
+/* ---- Opening ---- */
+
+static int make_directory(const char *path, struct error *err)
+{
+	AUTO(free) char *part = str_copy(path);
+
+	/* Parents too, for a path that a container image did not prepare. */
+	for (char *at = part; *at && (at = strchr(at + 1, '/'));) {
+		*at = 0;
+		if (mkdir(part, 0700) < 0 && errno != EEXIST)
+			return error_errno(err, "cannot create the directory %s", part);
+		*at = '/';
+	}
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return error_errno(err, "cannot create the directory %s", path);
+	return 0;
+}
+
+static int lock(struct store_lmdb *store, struct error *err)
+{
+	AUTO(free) char *path = str_format("%s/lock", store->path);
+	char holder[32] = "";
+	ssize_t size;
+
+	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (store->lock_fd < 0)
+		return error_errno(err, "cannot open %s", path);
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return error_errno(err, "cannot lock %s", path);
+		size = pread(store->lock_fd, holder, sizeof(holder) - 1, 0);
+		holder[strcspn(holder, "\n")] = 0;
+		return error_set(err, "store %s is in use by another cn_monitor (process %s)",
+				 store->path, size > 0 ? holder : "unknown");
+	}
+	size = snprintf(holder, sizeof(holder), "%ld\n", (long)getpid());
+	if (ftruncate(store->lock_fd, 0) < 0 || pwrite(store->lock_fd, holder, size, 0) != size)
+		return error_errno(err, "cannot write %s", path);
+	return 0;
+}
+
+static int check_format(const char *path, struct text found, struct error *err)
+{
+	if (text_is(found, FORMAT))
+		return 0;
+	return error_set(err,
+			 "store %s has format %.*s, and this cn_monitor reads format " FORMAT
+			 ": use the version that wrote it, or move the directory aside",
+			 path, (int)MIN(found.size, 32), found.data);
+}
+
+/* DIR/format is written once both environments exist: from then on a missing or empty one was lost.
+ * 1: it is there and right; 0: it is not there. */
+static int read_format(struct store_lmdb *store, struct error *err)
+{
+	AUTO(free) char *path = str_format("%s/format", store->path);
+	char text[64] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t size;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return error_errno(err, "cannot open %s", path);
+	size = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (size < 0)
+		return error_errno(err, "cannot read %s", path);
+	return check_format(store->path, text_trim((struct text){ text, (size_t)size }), err) < 0
+		       ? -1
+		       : 1;
+}
+
+static int write_format(struct store_lmdb *store, struct error *err)
+{
+	AUTO(free) char *path = str_format("%s/format", store->path);
+	AUTO(free) char *fresh = str_format("%s/format.new", store->path);
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	bool written;
+
+	if (fd < 0)
+		return error_errno(err, "cannot create %s", fresh);
+	written = write(fd, FORMAT "\n", 2) == 2 && fsync(fd) == 0;
+	close(fd);
+	if (!written || rename(fresh, path) < 0)
+		return error_errno(err, "cannot write %s", path);
+	return 0;
+}
+
+/* How many of the pages from `first` on are free, that is, hold nothing. */
+static int count_free(const struct lmdb_env *env, size_t first, size_t *out, struct error *err)
+{
+	AUTO(mdb_txn_abort) MDB_txn *txn = NULL;
+	AUTO(mdb_cursor_close) MDB_cursor *cursor = NULL;
+	struct text key, value;
+	int there;
+
+	*out = 0;
+	if (lmdb_begin(env, false, &txn, err) < 0 || lmdb_cursor(env, txn, 0, &cursor, err) < 0)
+		return -1;
+	while ((there = lmdb_seek(env, cursor, TEXT_NONE, MDB_NEXT, &key, &value, err)) > 0) {
+		/* A list of page numbers, with their count in front. */
+		for (size_t i = 1; i < value.size / sizeof(size_t); i++) {
+			size_t page;
+
+			memcpy(&page, value.data + i * sizeof(page), sizeof(page));
+			if (page >= first)
+				++*out;
+		}
+	}
+	return there;
+}
+
+/*
+ * A page behind the end of the file kills the process (SIGBUS) when it is looked at. LMDB itself
+ * leaves the file short by pages that it took and gave back at once; any other page that is missing
+ * was cut off.
+ */
+static int check_length(const struct lmdb_env *env, struct error *err)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	struct stat file;
+	mdb_filehandle_t fd;
+	size_t there, wanted, free_pages;
+	int rc;
+
+	if ((rc = mdb_env_info(env->env, &info)) || (rc = mdb_env_stat(env->env, &stat)) ||
+	    (rc = mdb_env_get_fd(env->env, &fd)))
+		return lmdb_fail(env, rc, err);
+	if (fstat(fd, &file) < 0)
+		return error_errno(err, "store %s", env->path);
+	there = (size_t)file.st_size / stat.ms_psize;
+	wanted = info.me_last_pgno + 1;
+	if (there >= wanted)
+		return 0;
+	/* Zeros are no valid page: with them in place, looking is an error instead of a signal. */
+	if (ftruncate(fd, (off_t)(wanted * stat.ms_psize)) < 0)
+		return error_errno(err, "store %s", env->path);
+	if (count_free(env, there, &free_pages, NULL) == 0 && free_pages == wanted - there)
+		return 0;
+	if (ftruncate(fd, file.st_size) < 0)
+		return error_errno(err, "store %s", env->path);
+	return error_set(err,
+			 "store %s is damaged: %s/data.mdb has %lld bytes and should have %lld; "
+			 "restore it, or move the directory aside: what was stored in it is lost",
+			 env->path, env->path, (long long)file.st_size,
+			 (long long)(wanted * stat.ms_psize));
+}
+
+static int check_file(const struct lmdb_env *env, struct error *err)
+{
+	AUTO(free) char *path = str_format("%s/data.mdb", env->path);
+	struct stat file;
+
+	if (stat(path, &file) < 0)
+		return error_errno(err, "store %s is damaged: %s", env->path, path);
+	if (!file.st_size)
+		return error_set(err,
+				 "store %s is damaged: %s is empty; restore it, or move the "
+				 "directory aside",
+				 env->path, path);
+	return 0;
+}
+
+static int open_env(struct lmdb_env *env, const struct store_lmdb *store, const char *name,
+		    const struct store_settings *settings, bool must_exist, struct error *err)
+{
+	size_t map_bytes;
+	int rc;
+
+	env->path = str_format("%s/%s", store->path, name);
+	env->max_bytes = MAX(settings->max_bytes, LEAST_BYTES);
+	map_bytes = (size_t)(env->max_bytes + env->max_bytes / 4 + SLACK_BYTES);
+	map_bytes &= ~(size_t)(1024 * 1024 - 1);
+	if (must_exist && check_file(env, err) < 0)
+		return -1;
+	if (make_directory(env->path, err) < 0)
+		return -1;
+	if ((rc = mdb_env_create(&env->env)))
+		return lmdb_fail(env, rc, err);
+	if ((rc = mdb_env_set_maxdbs(env->env, 16)) ||
+	    (rc = mdb_env_set_mapsize(env->env, map_bytes)))
+		return lmdb_fail(env, rc, err);
+	rc = mdb_env_open(env->env, env->path, MDB_NOTLS | (settings->sync ? 0 : MDB_NOSYNC), 0600);
+	if (rc == ENOMEM)
+		return error_set(err,
+				 "store %s: cannot reserve %zu bytes of address space: lower "
+				 "[STORE] MAX_SIZE, or raise the limit (ulimit -v)",
+				 env->path, map_bytes);
+	if (rc)
+		return lmdb_fail(env, rc, err);
+	mdb_reader_check(env->env, &rc); /* slots of a process that died */
+	return check_length(env, err);
+}
+
+struct database {
+	const char *name;
+	MDB_dbi *dbi;
+};
+
+static int open_databases(struct lmdb_env *env, const struct database *databases, size_t count,
+			  struct error *err)
+{
+	AUTO(mdb_txn_abort) MDB_txn *txn = NULL;
+	MDB_dbi about;
+	struct text format;
+	int rc, there;
+
+	if (lmdb_begin(env, true, &txn, err) < 0)
+		return -1;
+	if ((rc = mdb_dbi_open(txn, "about", MDB_CREATE, &about)))
+		return lmdb_fail(env, rc, err);
+	if ((there = lmdb_get(env, txn, about, TEXT("format"), &format, err)) < 0)
+		return -1;
+	if (there && check_format(env->path, format, err) < 0)
+		return -1;
+	if (!there && lmdb_put(env, txn, about, TEXT("format"), TEXT(FORMAT), 0, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if ((rc = mdb_dbi_open(txn, databases[i].name, MDB_CREATE, databases[i].dbi)))
+			return lmdb_fail(env, rc, err);
+	rc = mdb_txn_commit(TAKE(txn));
+	return rc ? lmdb_fail(env, rc, err) : 0;
+}
+
+static int open_all(struct store_lmdb *store, const struct store_settings *settings,
+		    struct error *err)
+{
+	const struct database log[] = {
+		{ "records", &store->records },
+		{ "gaps", &store->gaps },
+		{ "notes", &store->notes },
+	};
+	struct database state[SPACE_COUNT + 6] = {
+		{ "jobs", &store->jobs },   { "ready", &store->ready },
+		{ "files", &store->files }, { "history", &store->history },
+		{ "dead", &store->dead },   { "counters", &store->counters },
+	};
+	int exists;
+
+	for (int space = 0; space < SPACE_COUNT; space++)
+		state[6 + space] = (struct database){ space_names[space], &store->spaces[space] };
+	if (make_directory(store->path, err) < 0 || lock(store, err) < 0)
+		return -1;
+	if ((exists = read_format(store, err)) < 0)
+		return -1;
+	if (open_env(&store->log, store, "log", settings, exists, err) < 0 ||
+	    open_databases(&store->log, log, ARRAY_SIZE(log), err) < 0 ||
+	    open_env(&store->state, store, "state", settings, exists, err) < 0 ||
+	    open_databases(&store->state, state, ARRAY_SIZE(state), err) < 0)
+		return -1;
+	if (!exists && write_format(store, err) < 0)
+		return -1;
+	return lmdb_log_start(store, err);
+}
+
+static void close_env(struct lmdb_env *env)
+{
+	if (env->env)
+		mdb_env_close(env->env);
+	free(env->path);
+}
+
+static void close_lmdb(struct store *base)
+{
+	struct store_lmdb *store = lmdb_of(base);
+
+	close_env(&store->log);
+	close_env(&store->state);
+	lmdb_taken_clear(store);
+	buf_free(store->pending);
+	pthread_mutex_destroy(&store->append_lock);
+	pthread_mutex_destroy(&store->taken_lock);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	free(store->path);
+	free(store);
+}
+
+static int open_lmdb(struct store **out, const struct store_settings *settings, const char *place,
+		     struct error *err)
+{
+	struct store_lmdb *store = NEW(struct store_lmdb);
+
+	store->path = str_copy(place);
+	store->lock_fd = -1;
+	store->retention_ms = settings->retention_ms;
+	pthread_mutex_init(&store->append_lock, NULL);
+	pthread_mutex_init(&store->taken_lock, NULL);
+	if (open_all(store, settings, err) < 0) {
+		close_lmdb(&store->base);
+		return -1;
+	}
+	*out = &store->base;
+	return 0;
+}
+
+static int count_lmdb(struct store *base, struct store_counts *out, struct error *err)
+{
+	struct store_lmdb *store = lmdb_of(base);
+	struct store_counts counts = { 0 };
+
+	if (lmdb_log_range(base, &counts.first_seq, &counts.last_seq, err) < 0 ||
+	    lmdb_log_count(store, &counts, err) < 0 || lmdb_job_count(store, &counts, err) < 0)
+		return -1;
+	*out = counts;
+	return 0;
+}
+
+const struct store_type store_lmdb = {
+	.scheme = "embedded",
+	.open = open_lmdb,
+	.close = close_lmdb,
+	.log_append = lmdb_log_append,
+	.log_commit = lmdb_log_commit,
+	.log_read = lmdb_log_read,
+	.log_range = lmdb_log_range,
+	.log_trim = lmdb_log_trim,
+	.gap_put = lmdb_gap_put,
+	.gap_visit = lmdb_gap_visit,
+	.note_put = lmdb_note_put,
+	.note_get = lmdb_note_get,
+	.begin = lmdb_state_begin,
+	.commit = lmdb_state_commit,
+	.abort = lmdb_state_abort,
+	.put = lmdb_state_put,
+	.remove = lmdb_state_remove,
+	.get = lmdb_state_get,
+	.scan = lmdb_state_scan,
+	.peek = lmdb_state_peek,
+	.peek_scan = lmdb_state_peek_scan,
+	.state_trim = lmdb_state_trim,
+	.job_put = lmdb_job_put,
+	.job_take = lmdb_job_take,
+	.job_next_due = lmdb_job_next_due,
+	.job_save = lmdb_job_save,
+	.job_prolong = lmdb_job_prolong,
+	.job_retry = lmdb_job_retry,
+	.job_end = lmdb_job_end,
+	.job_release_all = lmdb_job_release_all,
+	.job_visit = lmdb_job_visit,
+	.count = count_lmdb,
+};

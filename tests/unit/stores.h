@@ -1,0 +1,129 @@
+/*
+ * stores: runs each test once per implementation of the store, on a fresh one.
+ *
+ * A new implementation is a line in store_kinds; a test gets a struct fixture as its *state.
+ */
+#ifndef TESTS_STORES_H
+#define TESTS_STORES_H
+
+#include "check.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/store.h"
+
+struct fixture {
+	char dir[64]; /* below it, whatever the implementation keeps */
+	char *url;
+	struct store_settings settings;
+	struct store *store;
+	struct error err;
+};
+
+struct store_kind {
+	const char *name;
+	char *(*url)(const char *dir);
+};
+
+static char *embedded_url(const char *dir)
+{
+	return str_format("embedded:%s/store", dir);
+}
+
+static const struct store_kind store_kinds[] = { { "embedded", embedded_url } };
+
+static void fixture_open(struct fixture *f)
+{
+	if (store_open(&f->store, &f->settings, &f->err) < 0)
+		fail_msg("%s", error_text(&f->err));
+}
+
+static void fixture_close(struct fixture *f)
+{
+	store_close(f->store);
+	f->store = NULL;
+}
+
+static void fixture_reopen(struct fixture *f)
+{
+	fixture_close(f);
+	fixture_open(f);
+}
+
+static int fixture_setup(void **state)
+{
+	const struct store_kind *kind = *state;
+	struct fixture *f = NEW(struct fixture);
+
+	snprintf(f->dir, sizeof(f->dir), "%s/cn_store.XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (!mkdtemp(f->dir))
+		return -1;
+	f->url = kind->url(f->dir);
+	f->settings = (struct store_settings){
+		.url = f->url,
+		.max_bytes = 64 * 1024 * 1024,
+		.retention_ms = 1000,
+		.sync = true,
+	};
+	fixture_open(f);
+	*state = f;
+	return 0;
+}
+
+static int fixture_teardown(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free) char *command = str_format("rm -rf %s", f->dir);
+	int rc;
+
+	store_close(f->store);
+	error_clear(&f->err);
+	rc = system(command);
+	free(f->url);
+	free(f);
+	return rc;
+}
+
+static int run_on_every_store(const struct CMUnitTest *tests, size_t count)
+{
+	size_t total = count * ARRAY_SIZE(store_kinds);
+	struct CMUnitTest *all = mem_array(total, sizeof(*all));
+	char **names = mem_array(total, sizeof(*names));
+	int failed;
+
+	for (size_t i = 0; i < total; i++) {
+		const struct store_kind *kind = &store_kinds[i / count];
+
+		names[i] = str_format("%s (%s)", tests[i % count].name, kind->name);
+		all[i] = tests[i % count];
+		all[i].name = names[i];
+		all[i].setup_func = fixture_setup;
+		all[i].teardown_func = fixture_teardown;
+		all[i].initial_state = (void *)kind;
+	}
+	failed = _cmocka_run_group_tests("store", all, total, NULL, NULL);
+	for (size_t i = 0; i < total; i++)
+		free(names[i]);
+	free(names);
+	free(all);
+	return failed;
+}
+
+/* A failure shows the store's own sentence. */
+#define ok(f, call)                                            \
+	do {                                                   \
+		if ((call) < 0)                                \
+			fail_msg("%s", error_text(&(f)->err)); \
+	} while (0)
+
+#define refused(f, call, sentence)                                                       \
+	do {                                                                             \
+		assert_int_equal((call), -1);                                            \
+		if (!strstr(error_text(&(f)->err), (sentence)))                          \
+			fail_msg("'%s' is not in: %s", sentence, error_text(&(f)->err)); \
+	} while (0)
+
+#endif

@@ -1,0 +1,506 @@
+/* The store's contract but for jobs (test_store_jobs.c), on every implementation. */
+#include "stores.h"
+
+#include <sys/stat.h>
+
+static uint64_t append(struct fixture *f, int64_t time_ms, struct text bytes)
+{
+	struct record record = {
+		.time_ms = time_ms, .origin = ORIGIN_REPAIR, .watch = TEXT("main"), .bytes = bytes
+	};
+	uint64_t seq;
+
+	ok(f, store_log_append(f->store, &record, &seq, &f->err));
+	return seq;
+}
+
+static void append_many(struct fixture *f, int count, int64_t time_ms)
+{
+	for (int i = 0; i < count; i++)
+		append(f, time_ms, TEXT("[]"));
+	ok(f, store_log_commit(f->store, &f->err));
+}
+
+static void judge_up_to(struct fixture *f, uint64_t seq)
+{
+	struct store_txn *txn;
+
+	ok(f, store_begin(f->store, &txn, &f->err));
+	ok(f, store_cursor_put(txn, seq, &f->err));
+	ok(f, store_commit(txn, &f->err));
+}
+
+struct seen {
+	size_t count, stop_after;
+	uint64_t first, last;
+	size_t bytes;
+	struct record record; /* the last, without its texts */
+	char watch[16], text[16];
+};
+
+static bool see(void *ctx, const struct record *record)
+{
+	struct seen *seen = ctx;
+
+	if (!seen->count++)
+		seen->first = record->seq;
+	else
+		assert_int_equal(record->seq, seen->last + 1);
+	seen->last = record->seq;
+	seen->bytes += record->bytes.size;
+	seen->record = *record;
+	snprintf(seen->watch, sizeof(seen->watch), "%.*s", TEXT_ARGS(record->watch));
+	snprintf(seen->text, sizeof(seen->text), "%.*s", TEXT_ARGS(record->bytes));
+	return seen->count != seen->stop_after;
+}
+
+static struct seen read_all(struct fixture *f, uint64_t after)
+{
+	struct seen seen = { 0 };
+	int64_t count = store_log_read(f->store, after, SIZE_MAX, SIZE_MAX, see, &seen, &f->err);
+
+	ok(f, count);
+	assert_int_equal(count, seen.count);
+	return seen;
+}
+
+static void a_record_comes_back_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+	struct seen seen;
+
+	assert_int_equal(append(f, 1234, TEXT("[1, 2]")), 1);
+	ok(f, store_log_commit(f->store, &f->err));
+	seen = read_all(f, 0);
+	assert_int_equal(seen.record.seq, 1);
+	assert_int_equal(seen.record.time_ms, 1234);
+	assert_int_equal(seen.record.origin, ORIGIN_REPAIR);
+	assert_string_equal(seen.watch, "main");
+	assert_string_equal(seen.text, "[1, 2]");
+}
+
+static void what_is_not_committed_is_not_read_and_gone_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	append_many(f, 3, 1);
+	append(f, 1, TEXT("[]"));
+	assert_int_equal(read_all(f, 0).count, 3);
+	fixture_reopen(f);
+	assert_int_equal(read_all(f, 0).count, 3);
+	assert_int_equal(append(f, 1, TEXT("[]")), 4);
+}
+
+static void reading_begins_after_the_cursor_and_keeps_to_its_limits(void **state)
+{
+	struct fixture *f = *state;
+	struct seen seen = { 0 }, one = { 0 }, stopped = { .stop_after = 2 };
+
+	append_many(f, 10, 1);
+	assert_int_equal(read_all(f, 4).first, 5);
+	assert_int_equal(read_all(f, 10).count, 0);
+	assert_int_equal(store_log_read(f->store, 2, 3, SIZE_MAX, see, &seen, &f->err), 3);
+	assert_int_equal(seen.first, 3);
+	assert_int_equal(store_log_read(f->store, 0, 100, 1, see, &one, &f->err), 1);
+	assert_int_equal(store_log_read(f->store, 0, 100, 100, see, &stopped, &f->err), 2);
+}
+
+static void a_record_of_twenty_mebibytes_comes_back_whole(void **state)
+{
+	struct fixture *f = *state;
+	size_t size = 20 * 1024 * 1024;
+	AUTO(free) char *bytes = mem_new(size);
+
+	memset(bytes, 'x', size);
+	append(f, 1, TEXT("[]"));
+	append(f, 1, (struct text){ bytes, size });
+	append(f, 1, TEXT("[]"));
+	ok(f, store_log_commit(f->store, &f->err));
+	assert_int_equal(read_all(f, 0).bytes, size + 4);
+}
+
+static void the_range_is_that_of_durable_records(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t first, last;
+
+	ok(f, store_log_range(f->store, &first, &last, &f->err));
+	assert_int_equal(first, 0);
+	assert_int_equal(last, 0);
+	append_many(f, 5, 1);
+	append(f, 1, TEXT("[]"));
+	ok(f, store_log_range(f->store, &first, &last, &f->err));
+	assert_int_equal(first, 1);
+	assert_int_equal(last, 5);
+}
+
+static void trimming_drops_what_is_judged_and_old_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t first, last;
+
+	append_many(f, 5, 1000);
+	append_many(f, 5, 5000);
+	assert_int_equal(store_log_trim(f->store, 9000, &f->err), 0);
+	assert_int_equal(read_all(f, 0).count, 10); /* nothing is judged */
+	judge_up_to(f, 3);
+	assert_int_equal(store_log_trim(f->store, 5500, &f->err), 0);
+	assert_int_equal(read_all(f, 0).first, 4);
+	judge_up_to(f, 10);
+	assert_int_equal(store_log_trim(f->store, 5500, &f->err), 0);
+	assert_int_equal(read_all(f, 0).first, 6); /* the rest is young */
+	assert_int_equal(store_log_trim(f->store, 9000, &f->err), 0);
+	ok(f, store_log_range(f->store, &first, &last, &f->err));
+	assert_int_equal(last, 0);
+}
+
+static void numbers_go_on_after_everything_was_trimmed(void **state)
+{
+	struct fixture *f = *state;
+
+	append_many(f, 5, 1);
+	judge_up_to(f, 5);
+	assert_int_equal(store_log_trim(f->store, 9000, &f->err), 0);
+	fixture_reopen(f);
+	assert_int_equal(append(f, 1, TEXT("[]")), 6);
+}
+
+static void a_full_log_refuses_more_and_loses_nothing_unread(void **state)
+{
+	struct fixture *f = *state;
+	size_t size = 8 * 1024 * 1024;
+	AUTO(free) char *bytes = mem_new(size);
+	struct seen seen;
+	uint64_t appended = 0;
+	int rc;
+
+	do {
+		appended = append(f, 1, (struct text){ bytes, size });
+		rc = store_log_commit(f->store, &f->err);
+	} while (rc == 0 && appended < 100);
+	refused(f, rc, "MAX_SIZE");
+	assert_in_range(appended, 5, 9);
+	seen = read_all(f, 0);
+	assert_int_equal(seen.first, 1);
+	assert_int_equal(seen.last, appended - 1);
+	refused(f, store_log_commit(f->store, &f->err), "full");
+	/* What is judged makes room, without waiting for a trim, and what was kept goes in. */
+	judge_up_to(f, 3);
+	ok(f, store_log_commit(f->store, &f->err));
+	assert_int_equal(read_all(f, 3).last, appended);
+}
+
+static void a_record_that_never_fits_is_refused_at_once(void **state)
+{
+	struct fixture *f = *state;
+	size_t size = 60 * 1024 * 1024;
+	AUTO(free) char *bytes = mem_new(size);
+	struct record record = { .bytes = { bytes, size }, .watch = TEXT("main") };
+	uint64_t seq;
+
+	refused(f, store_log_append(f->store, &record, &seq, &f->err), "MAX_SIZE");
+	assert_int_equal(append(f, 1, TEXT("[]")), 1);
+}
+
+static void a_log_past_its_limit_is_trimmed_although_it_is_young(void **state)
+{
+	struct fixture *f = *state;
+	size_t size = 4 * 1024 * 1024;
+	AUTO(free) char *bytes = mem_new(size);
+	struct store_counts counts;
+
+	for (int i = 0; i < 100; i++) {
+		judge_up_to(f, append(f, 1, (struct text){ bytes, size }));
+		ok(f, store_log_commit(f->store, &f->err));
+	}
+	assert_int_equal(read_all(f, 0).last, 100);
+	ok(f, store_count(f->store, &counts, &f->err));
+	assert_in_range(counts.log_bytes, 20 * 1024 * 1024, 64 * 1024 * 1024);
+}
+
+struct gaps {
+	int count;
+	struct gap last;
+	char reason[32];
+};
+
+static void see_gap(void *ctx, const struct gap *gap)
+{
+	struct gaps *gaps = ctx;
+
+	gaps->count++;
+	gaps->last = *gap;
+	snprintf(gaps->reason, sizeof(gaps->reason), "%s", gap->reason);
+}
+
+static void a_gap_is_closed_under_its_number(void **state)
+{
+	struct fixture *f = *state;
+	struct gap gap = {
+		.watch = "main", .from_ms = 10, .reason = (char *)"reset", .after_seq = 7
+	};
+	struct gap other = { .watch = "other", .reason = NULL };
+	struct gaps gaps = { 0 };
+	struct store_counts counts;
+
+	ok(f, store_gap_put(f->store, &gap, &f->err));
+	assert_int_equal(gap.id, 1);
+	gap.until_ms = 20;
+	ok(f, store_gap_put(f->store, &gap, &f->err));
+	fixture_reopen(f);
+	ok(f, store_gap_visit(f->store, see_gap, &gaps, &f->err));
+	assert_int_equal(gaps.count, 1);
+	assert_int_equal(gaps.last.until_ms, 20);
+	assert_int_equal(gaps.last.from_ms, 10);
+	assert_int_equal(gaps.last.after_seq, 7);
+	assert_string_equal(gaps.last.watch, "main");
+	assert_string_equal(gaps.reason, "reset");
+	ok(f, store_gap_put(f->store, &other, &f->err));
+	assert_int_equal(other.id, 2);
+	ok(f, store_count(f->store, &counts, &f->err));
+	assert_int_equal(counts.gaps, 2);
+}
+
+static void a_note_is_what_was_noted_last(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free) char *none = NULL;
+	AUTO(free) char *note = NULL;
+
+	ok(f, store_note_get(f->store, "complete/main", &none, &f->err));
+	assert_null(none);
+	ok(f, store_note_put(f->store, "complete/main", TEXT("1"), &f->err));
+	ok(f, store_note_put(f->store, "complete/main", TEXT("22"), &f->err));
+	fixture_reopen(f);
+	ok(f, store_note_get(f->store, "complete/main", &note, &f->err));
+	assert_string_equal(note, "22");
+}
+
+/* ---- Transactions ---- */
+
+static struct store_txn *begin(struct fixture *f)
+{
+	struct store_txn *txn;
+
+	ok(f, store_begin(f->store, &txn, &f->err));
+	return txn;
+}
+
+static void put(struct fixture *f, struct store_txn *txn, const char *key, const char *value)
+{
+	ok(f, store_put(txn, SPACE_SETTLE, text_of(key), text_of(value), &f->err));
+}
+
+static void a_transaction_is_all_or_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct store_txn *txn = begin(f);
+	AUTO(free) char *own = NULL;
+	AUTO(free) char *before = NULL;
+	AUTO(free) char *after = NULL;
+
+	put(f, txn, "a", "1");
+	ok(f, store_get(txn, SPACE_SETTLE, TEXT("a"), &own, NULL, &f->err));
+	assert_string_equal(own, "1"); /* sees its own writes */
+	ok(f, store_peek(f->store, SPACE_SETTLE, TEXT("a"), &before, &f->err));
+	assert_null(before);
+	store_abort(txn);
+	ok(f, store_peek(f->store, SPACE_SETTLE, TEXT("a"), &after, &f->err));
+	assert_null(after);
+}
+
+static void what_is_committed_is_there_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct store_txn *txn = begin(f);
+	AUTO(free) char *value = NULL;
+	AUTO(free) char *elsewhere = NULL;
+	AUTO(free) char *removed = NULL;
+
+	put(f, txn, "a", "1");
+	put(f, txn, "b", "2");
+	ok(f, store_delete(txn, SPACE_SETTLE, TEXT("b"), &f->err));
+	ok(f, store_delete(txn, SPACE_SETTLE, TEXT("never there"), &f->err));
+	ok(f, store_commit(txn, &f->err));
+	fixture_reopen(f);
+	ok(f, store_peek(f->store, SPACE_SETTLE, TEXT("a"), &value, &f->err));
+	assert_string_equal(value, "1");
+	ok(f, store_peek(f->store, SPACE_HALVES, TEXT("a"), &elsewhere, &f->err));
+	assert_null(elsewhere);
+	ok(f, store_peek(f->store, SPACE_SETTLE, TEXT("b"), &removed, &f->err));
+	assert_null(removed);
+}
+
+struct scan {
+	char keys[64];
+	int stop_after;
+};
+
+static bool see_key(void *ctx, struct text key, struct text value)
+{
+	struct scan *scan = ctx;
+	size_t size = strlen(scan->keys);
+
+	snprintf(scan->keys + size, sizeof(scan->keys) - size, "%.*s=%.*s ", TEXT_ARGS(key),
+		 TEXT_ARGS(value));
+	return --scan->stop_after != 0;
+}
+
+static void a_scan_goes_by_the_bytes_of_the_keys(void **state)
+{
+	struct fixture *f = *state;
+	struct store_txn *txn = begin(f);
+	struct scan all = { "", 0 }, from = { "", 2 }, outside = { "", 0 };
+
+	put(f, txn, "b", "2");
+	put(f, txn, "aa", "1");
+	put(f, txn, "\xff", "4");
+	put(f, txn, "c", "3");
+	ok(f, store_scan(txn, SPACE_SETTLE, TEXT(""), see_key, &all, &f->err));
+	assert_string_equal(all.keys, "aa=1 b=2 c=3 \xff=4 ");
+	ok(f, store_scan(txn, SPACE_SETTLE, TEXT("ab"), see_key, &from, &f->err));
+	assert_string_equal(from.keys, "b=2 c=3 ");
+	ok(f, store_commit(txn, &f->err));
+	ok(f, store_peek_scan(f->store, SPACE_SETTLE, TEXT("c"), see_key, &outside, &f->err));
+	assert_string_equal(outside.keys, "c=3 \xff=4 ");
+}
+
+static void a_key_has_its_limits(void **state)
+{
+	struct fixture *f = *state;
+	char key[STORE_KEY_MAX + 1];
+	struct store_txn *txn = begin(f);
+
+	memset(key, 'k', sizeof(key));
+	ok(f, store_put(txn, SPACE_META, (struct text){ key, STORE_KEY_MAX }, TEXT("v"), &f->err));
+	refused(f,
+		store_put(txn, SPACE_META, (struct text){ key, sizeof(key) }, TEXT("v"), &f->err),
+		"key");
+	refused(f, store_put(txn, SPACE_META, TEXT(""), TEXT("v"), &f->err), "key");
+	ok(f, store_commit(txn, &f->err));
+}
+
+static void the_cursor_never_goes_back(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t seq;
+
+	ok(f, store_cursor_get(f->store, &seq, &f->err));
+	assert_int_equal(seq, 0);
+	judge_up_to(f, 7);
+	judge_up_to(f, 3);
+	fixture_reopen(f);
+	ok(f, store_cursor_get(f->store, &seq, &f->err));
+	assert_int_equal(seq, 7);
+}
+
+static void labels_go_with_their_records(void **state)
+{
+	struct fixture *f = *state;
+	struct store_txn *txn = begin(f);
+	struct scan scan = { "", 0 };
+
+	for (uint64_t seq = 1; seq <= 6; seq++) {
+		struct store_key key = store_key(seq);
+		char value[] = { (char)('0' + seq), 0 };
+
+		ok(f, store_put(txn, SPACE_LABELS, (struct text){ key.bytes, 8 }, text_of(value),
+				&f->err));
+	}
+	ok(f, store_commit(txn, &f->err));
+	append_many(f, 4, 1000);
+	append_many(f, 2, 9000);
+	judge_up_to(f, 6);
+	assert_int_equal(store_state_trim(f->store, 9000, &f->err), 0);
+	ok(f, store_peek_scan(f->store, SPACE_LABELS, TEXT(""), see_key, &scan, &f->err));
+	assert_non_null(strstr(scan.keys, "=1"));
+	assert_int_equal(store_log_trim(f->store, 9000, &f->err), 0);
+	assert_int_equal(store_state_trim(f->store, 9000, &f->err), 0);
+	scan = (struct scan){ "", 0 };
+	ok(f, store_peek_scan(f->store, SPACE_LABELS, TEXT(""), see_key, &scan, &f->err));
+	assert_null(strstr(scan.keys, "=4"));
+	assert_non_null(strstr(scan.keys, "=5"));
+	assert_non_null(strstr(scan.keys, "=6"));
+}
+
+/* ---- Waking ---- */
+
+static void count_wake(void *ctx)
+{
+	++*(int *)ctx;
+}
+
+static void a_commit_wakes_who_has_something_to_do(void **state)
+{
+	struct fixture *f = *state;
+	int filter = 0, act = 0;
+	struct job job = { .file_id = (char *)"1", .body = (char *)"{}" };
+	uint64_t id;
+	struct store_txn *txn;
+
+	store_on_wake(f->store, STORE_FILTER, count_wake, &filter);
+	store_on_wake(f->store, STORE_ACT, count_wake, &act);
+	append(f, 1, TEXT("[]"));
+	assert_int_equal(filter, 0);
+	ok(f, store_log_commit(f->store, &f->err));
+	assert_int_equal(filter, 1);
+	ok(f, store_log_commit(f->store, &f->err));
+	assert_int_equal(filter, 1); /* there was nothing to commit */
+	txn = begin(f);
+	ok(f, store_job_put(txn, &job, &id, &f->err));
+	assert_int_equal(act, 0);
+	ok(f, store_commit(txn, &f->err));
+	assert_int_equal(act, 1);
+	txn = begin(f);
+	ok(f, store_put(txn, SPACE_INBOX, TEXT("1"), TEXT("{}"), &f->err));
+	ok(f, store_commit(txn, &f->err));
+	assert_int_equal(filter, 2);
+	assert_int_equal(act, 1);
+	txn = begin(f);
+	ok(f, store_job_put(txn, &job, &id, &f->err));
+	store_abort(txn);
+	assert_int_equal(act, 1);
+	store_on_wake(f->store, STORE_FILTER, NULL, NULL);
+	append_many(f, 1, 1);
+	assert_int_equal(filter, 2);
+}
+
+static void an_unknown_kind_of_store_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct store_settings settings = f->settings;
+	struct store *store;
+
+	settings.url = "carved-in-stone:/x";
+	refused(f, store_open(&store, &settings, &f->err), "expected a URL");
+	settings.url = "embedded:";
+	refused(f, store_open(&store, &settings, &f->err), "expected a URL");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_record_comes_back_as_it_was),
+		cmocka_unit_test(what_is_not_committed_is_not_read_and_gone_after_a_restart),
+		cmocka_unit_test(reading_begins_after_the_cursor_and_keeps_to_its_limits),
+		cmocka_unit_test(a_record_of_twenty_mebibytes_comes_back_whole),
+		cmocka_unit_test(the_range_is_that_of_durable_records),
+		cmocka_unit_test(trimming_drops_what_is_judged_and_old_and_nothing_else),
+		cmocka_unit_test(numbers_go_on_after_everything_was_trimmed),
+		cmocka_unit_test(a_full_log_refuses_more_and_loses_nothing_unread),
+		cmocka_unit_test(a_record_that_never_fits_is_refused_at_once),
+		cmocka_unit_test(a_log_past_its_limit_is_trimmed_although_it_is_young),
+		cmocka_unit_test(a_gap_is_closed_under_its_number),
+		cmocka_unit_test(a_note_is_what_was_noted_last),
+		cmocka_unit_test(a_transaction_is_all_or_nothing),
+		cmocka_unit_test(what_is_committed_is_there_after_a_restart),
+		cmocka_unit_test(a_scan_goes_by_the_bytes_of_the_keys),
+		cmocka_unit_test(a_key_has_its_limits),
+		cmocka_unit_test(the_cursor_never_goes_back),
+		cmocka_unit_test(labels_go_with_their_records),
+		cmocka_unit_test(a_commit_wakes_who_has_something_to_do),
+		cmocka_unit_test(an_unknown_kind_of_store_is_refused),
+	};
+
+	return run_on_every_store(tests, ARRAY_SIZE(tests));
+}
