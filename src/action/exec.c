@@ -88,7 +88,8 @@ static char *program_find(const char *program)
 
 static void check_program(const char *program, struct place place, struct problems *problems)
 {
-	AUTO(free) char *found = NULL;
+	bool is_relative = !*program || (program[0] != '/' && strchr(program, '/'));
+	AUTO(free) char *found = is_relative ? NULL : program_find(program);
 
 	if (strpbrk(program, "{}")) {
 		problems_error(problems, place,
@@ -97,20 +98,17 @@ static void check_program(const char *program, struct place place, struct proble
 			       program);
 		return;
 	}
-	if (!*program || (program[0] != '/' && strchr(program, '/'))) {
-		problems_error(problems, place,
-			       "exec: program '%s': expected an absolute path or a name found in "
-			       "PATH",
-			       program);
-		return;
-	}
-	found = program_find(program);
 	if (found)
 		return;
 	if (strchr(program, ' '))
 		problems_error(problems, place,
 			       "exec: there is no program '%s'; no shell splits it into words: "
 			       "write a list like [/path/to/program, argument]",
+			       program);
+	else if (is_relative)
+		problems_error(problems, place,
+			       "exec: program '%s': expected an absolute path or a name found in "
+			       "PATH",
 			       program);
 	else if (program[0] == '/' && access(program, F_OK) == 0)
 		problems_warning(problems, place,
