@@ -6,9 +6,7 @@
 #include "action/template.h"
 
 const struct action_type *const action_types[] = {
-	&action_log,
-	&action_exec,
-	NULL,
+	&action_log, &action_exec, &action_quarantine, &action_rename, NULL,
 };
 
 const struct action_type *action_type_find(const char *name)

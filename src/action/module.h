@@ -6,6 +6,8 @@
 
 extern const struct action_type action_log;
 extern const struct action_type action_exec;
+extern const struct action_type action_quarantine;
+extern const struct action_type action_rename;
 
 /*
  * What happened, for other programs: {"time", "event", "path", "old_path", "file_id", "parent_id",

@@ -1,0 +1,499 @@
+#include "action/move.h"
+
+#include <inttypes.h>
+
+#include "action/directory.h"
+#include "action/module.h"
+
+#define TRIES_MAX 20 /* numbers tried after a name that is taken, before the job's own */
+
+struct move {
+	struct action_run *run;
+	const struct cluster *cluster;
+	struct directory_walk *walk;
+	struct cluster_call *call;
+	enum move_collision collision;
+	char *source;
+	char *target;    /* as asked for */
+	char *place;     /* as tried: perhaps with a number */
+	char *directory; /* id of the target's */
+	char *why;       /* what is told if the file turns out to be where it was */
+	unsigned tries;
+	bool has_caused; /* a request of this attempt may have led to events */
+	/* A stranger that was caught: */
+	char *stray_id;
+	char *stray_from;
+	char *stray_to;
+	bool stray_is_directory;
+};
+
+static void move_look(struct move *move, const char *why);
+static void move_look_at_target(struct move *move);
+
+static struct move *move_new(struct action_run *run)
+{
+	const struct action_host *host = run->action->host;
+	struct move *move = NEW(struct move);
+	AUTO(free) char *watch = text_copy(run->event->watch);
+
+	move->run = run;
+	move->cluster = host->cluster(host->self, watch);
+	move->source = str_copy(run->file->path);
+	run->data = move;
+	return move;
+}
+
+static void move_free(struct move *move)
+{
+	free(move->source);
+	free(move->target);
+	free(move->place);
+	free(move->directory);
+	free(move->why);
+	free(move->stray_id);
+	free(move->stray_from);
+	free(move->stray_to);
+	move->run->data = NULL;
+	free(move);
+}
+
+static void move_end(struct move *move, enum action_result result, int64_t retry_after_ms,
+		     const char *why, ...) PRINTF_LIKE(4, 5);
+static void move_end(struct move *move, enum action_result result, int64_t retry_after_ms,
+		     const char *why, ...)
+{
+	struct action_run *run = move->run;
+	va_list args;
+
+	va_start(args, why);
+	AUTO(free) char *sentence = str_vformat(why, args);
+	va_end(args);
+	move_free(move);
+	if (result == ACTION_RETRY)
+		module_retry(run, retry_after_ms, "%s", sentence);
+	else
+		action_finish(run, result, "%s", sentence);
+}
+
+static void move_done(struct move *move, const struct file_info *info)
+{
+	struct action_run *run = move->run;
+
+	module_note_result(run, "path", info->path);
+	module_note_result(run, "from", move->source);
+	module_note_result(run, "change_time", info->change_time);
+	move_free(move);
+	action_finish(run, ACTION_DONE, NULL);
+}
+
+/* Only if nothing of this attempt happened: it takes back all that the attempt expects. */
+static void move_withdraw(struct move *move)
+{
+	const struct action_host *host = move->run->action->host;
+
+	if (!move->has_caused)
+		host->withdraw(host->self, move->run);
+}
+
+static int expect(struct move *move, const struct action_effect *effects, size_t count)
+{
+	const struct action_host *host = move->run->action->host;
+	AUTO_ERROR err = { 0 };
+
+	if (host->expect(host->self, move->run, effects, count, &err) == 0)
+		return 0;
+	move_end(move, ACTION_RETRY, 0, "%s", error_text(&err));
+	return -1;
+}
+
+static enum event_type moved_from(bool is_directory)
+{
+	return is_directory ? CHILD_DIR_MOVED_FROM : CHILD_FILE_MOVED_FROM;
+}
+
+static enum event_type moved_to(bool is_directory)
+{
+	return is_directory ? CHILD_DIR_MOVED_TO : CHILD_FILE_MOVED_TO;
+}
+
+/* How every request ends that failed for reasons that have nothing to do with the move. */
+static void move_fail(struct move *move, const struct file_reply *reply, const char *what)
+{
+	bool is_final = reply->result == FILE_DENIED || reply->result == FILE_REFUSED;
+
+	move_end(move, is_final ? ACTION_REJECTED : ACTION_RETRY, reply->retry_after_ms, "%s: %s%s",
+		 what, reply->why, directory_hint(reply));
+}
+
+/* ---- a stranger was caught ---- */
+
+static void put_back(void *ctx, const struct file_reply *reply)
+{
+	struct move *move = ctx;
+
+	move->call = NULL;
+	switch (reply->result) {
+	case FILE_OK:
+		move_end(move, ACTION_CHANGED, 0,
+			 "another object (id %s) had taken the place of the file at %s and was "
+			 "moved by mistake; it was put back",
+			 move->stray_id, move->stray_from);
+		break;
+	case FILE_GONE:
+		move_end(move, ACTION_CHANGED, 0,
+			 "another object (id %s) had taken the place of the file at %s and was "
+			 "moved to %s by mistake; somebody has moved it on since",
+			 move->stray_id, move->stray_from, move->stray_to);
+		break;
+	case FILE_EXISTS:
+	case FILE_DENIED:
+	case FILE_REFUSED:
+	case FILE_CHANGED:
+		move_end(move, ACTION_REJECTED, 0,
+			 "another object (id %s) had taken the place of the file at %s and was "
+			 "moved by mistake; it is at %s now and could not be put back: %s",
+			 move->stray_id, move->stray_from, move->stray_to, reply->why);
+		break;
+	case FILE_BUSY:
+	case FILE_LATER:
+	case FILE_AMBIGUOUS:
+		move_end(move, ACTION_RETRY, reply->retry_after_ms,
+			 "another object (id %s) was moved from %s to %s by mistake and is still "
+			 "to be put back: %s",
+			 move->stray_id, move->stray_from, move->stray_to, reply->why);
+		break;
+	}
+}
+
+static void stray_put_back(struct move *move)
+{
+	struct text from = text_of(move->stray_from);
+	const struct event *event = move->run->event;
+	bool is_askable = directory_is_askable(path_parent(from));
+	AUTO(free)
+	char *parent = text_copy(is_askable || !event->parent_id.size ? path_parent(from)
+								      : event->parent_id);
+	AUTO(free) char *name = text_copy(path_name(from));
+	/* Also what the mistaken move caused, should those events still be on their way. */
+	struct action_effect effects[] = {
+		{ moved_from(move->stray_is_directory), move->stray_id, move->stray_from },
+		{ moved_to(move->stray_is_directory), move->stray_id, move->stray_to },
+		{ moved_from(move->stray_is_directory), move->stray_id, move->stray_to },
+		{ moved_to(move->stray_is_directory), move->stray_id, move->stray_from },
+	};
+
+	if (expect(move, effects, ARRAY_SIZE(effects)) == 0)
+		move->call = move->cluster->move(move->cluster->self, move->stray_to, parent, name,
+						 false, put_back, move);
+}
+
+static void stray_caught(struct move *move, const struct file_info *info)
+{
+	json_t *stray = json_object();
+
+	move_withdraw(move); /* nothing happened to the file that was meant */
+	move->has_caused = true;
+	move->stray_id = str_copy(info->id);
+	move->stray_from = str_copy(move->source);
+	move->stray_to = str_copy(move->place);
+	move->stray_is_directory = info->type == FILE_DIRECTORY;
+	json_object_set_new(stray, "id", json_string(move->stray_id));
+	json_object_set_new(stray, "from", json_string(move->stray_from));
+	json_object_set_new(stray, "to", json_string(move->stray_to));
+	json_object_set_new(stray, "is_directory", json_boolean(move->stray_is_directory));
+	json_object_set_new(move->run->memory, "stray", stray);
+	stray_put_back(move);
+}
+
+static void stray_looked_at(void *ctx, const struct file_reply *reply)
+{
+	struct move *move = ctx;
+
+	move->call = NULL;
+	if (reply->result == FILE_OK && strcmp(reply->info->path, move->stray_to) == 0) {
+		stray_put_back(move);
+	} else if (reply->result == FILE_OK || reply->result == FILE_GONE) {
+		json_object_del(move->run->memory, "stray");
+		move_end(move, ACTION_CHANGED, 0,
+			 "another object (id %s) was moved from %s by mistake and is not at %s any "
+			 "more",
+			 move->stray_id, move->stray_from, move->stray_to);
+	} else {
+		move_fail(move, reply, "looking for an object that was moved by mistake");
+	}
+}
+
+static bool stray_resume(struct action_run *run)
+{
+	json_t *stray = json_object_get(run->memory, "stray");
+	const char *id = json_string_value(json_object_get(stray, "id"));
+	const char *from = json_string_value(json_object_get(stray, "from"));
+	const char *to = json_string_value(json_object_get(stray, "to"));
+	struct move *move;
+
+	if (!id || !from || !to)
+		return false;
+	move = move_new(run);
+	move->has_caused = true;
+	move->stray_id = str_copy(id);
+	move->stray_from = str_copy(from);
+	move->stray_to = str_copy(to);
+	move->stray_is_directory = json_is_true(json_object_get(stray, "is_directory"));
+	move->call = move->cluster->get(move->cluster->self, id, stray_looked_at, move);
+	return true;
+}
+
+/* ---- the move itself ---- */
+
+static void looked(void *ctx, const struct file_reply *reply)
+{
+	struct move *move = ctx;
+
+	move->call = NULL;
+	if (reply->result == FILE_GONE) {
+		move_end(move, ACTION_GONE, 0, "the file is gone");
+	} else if (reply->result != FILE_OK) {
+		move_fail(move, reply, "looking where the file is");
+	} else if (strcmp(reply->info->path, move->place) == 0) {
+		move_done(move, reply->info);
+	} else if (strcmp(reply->info->path, move->source) != 0) {
+		move_end(move, ACTION_CHANGED, 0, "somebody moved the file from %s to %s",
+			 move->source, reply->info->path);
+	} else if (!move->has_caused && strstr(move->source, "\xEF\xBF\xBD")) {
+		move_end(move, ACTION_REJECTED, 0,
+			 "the path %s holds bytes that are not UTF-8, and the cluster takes the "
+			 "source of a move by its path only",
+			 move->source);
+	} else {
+		move_end(move, ACTION_RETRY, 0, "%s", move->why);
+	}
+}
+
+/* Finds out by id what became of the file; why is told if it is still where it was. */
+static void move_look(struct move *move, const char *why)
+{
+	free(move->why);
+	move->why = str_copy(why);
+	move->call = move->cluster->get(move->cluster->self, move->run->file->id, looked, move);
+}
+
+/* The name is taken; true: another one is in move->place. */
+static bool next_place(struct move *move)
+{
+	struct text target = text_of(move->target);
+	AUTO(free) char *directory = text_copy(path_parent(target));
+	AUTO(free) char *name = text_copy(path_name(target));
+	AUTO(free) char *numbered = NULL;
+
+	if (++move->tries > TRIES_MAX + 1)
+		return false;
+	/* The job's number is nobody else's, so that a directory full of numbers is no dead end. */
+	numbered = move_numbered_name(name,
+				      move->tries > TRIES_MAX ? move->run->job : move->tries + 1);
+	free(move->place);
+	move->place = path_join(text_of(directory), text_of(numbered));
+	return true;
+}
+
+static void move_try(struct move *move, const struct file_info *replaced);
+
+static void move_taken(struct move *move)
+{
+	if (move->collision == MOVE_FAIL) {
+		move_end(move, ACTION_REJECTED, 0,
+			 "%s exists, and collision is fail (suffix and replace are the others)",
+			 move->place);
+	} else if (move->collision == MOVE_SUFFIX && next_place(move)) {
+		move_try(move, NULL);
+	} else if (move->collision == MOVE_REPLACE && ++move->tries < 3) {
+		move_look_at_target(move);
+	} else {
+		move_end(move, ACTION_RETRY, 0, "%s and the names after it are taken",
+			 move->target);
+	}
+}
+
+static void moved(void *ctx, const struct file_reply *reply)
+{
+	struct move *move = ctx;
+
+	move->call = NULL;
+	switch (reply->result) {
+	case FILE_OK:
+		if (!reply->info)
+			move_look(move, "the move did not happen");
+		else if (strcmp(reply->info->id, move->run->file->id) == 0)
+			move_done(move, reply->info);
+		else
+			stray_caught(move, reply->info);
+		break;
+	case FILE_AMBIGUOUS:
+		move->has_caused = true;
+		move_look(move, reply->why);
+		break;
+	case FILE_EXISTS:
+		move_withdraw(move);
+		move_taken(move);
+		break;
+	case FILE_GONE: /* the source, or the target's directory */
+		move_withdraw(move);
+		move_look(move, reply->why);
+		break;
+	case FILE_CHANGED:
+		move_withdraw(move);
+		move_end(move, ACTION_CHANGED, 0, "%s", reply->why);
+		break;
+	default:
+		move_withdraw(move);
+		move_fail(move, reply, "the move");
+		break;
+	}
+}
+
+/* replaced: what is at the target and will be removed by the move. */
+static void move_try(struct move *move, const struct file_info *replaced)
+{
+	struct action_run *run = move->run;
+	bool is_directory = run->file->type == FILE_DIRECTORY;
+	AUTO(free) char *name = text_copy(path_name(text_of(move->place)));
+	struct action_effect effects[3] = {
+		{ moved_from(is_directory), run->file->id, move->source },
+		{ moved_to(is_directory), run->file->id, move->place },
+	};
+	size_t count = 2;
+
+	module_remember(run, "source", move->source);
+	module_remember(run, "target", move->place);
+	if (replaced)
+		effects[count++] =
+			(struct action_effect){ CHILD_FILE_REMOVED, replaced->id, move->place };
+	if (expect(move, effects, count) == 0)
+		move->call = move->cluster->move(move->cluster->self, move->source, move->directory,
+						 name, replaced != NULL, moved, move);
+}
+
+static void target_looked_at(void *ctx, const struct file_reply *reply)
+{
+	struct move *move = ctx;
+
+	move->call = NULL;
+	if (reply->result == FILE_GONE)
+		move_try(move, NULL);
+	else if (reply->result != FILE_OK)
+		move_fail(move, reply, "looking at the file to be replaced");
+	else if (reply->info->type == FILE_DIRECTORY)
+		move_end(move, ACTION_REJECTED, 0,
+			 "%s is a directory; only a file is replaced by a file", move->place);
+	else if (strcmp(reply->info->id, move->run->file->id) == 0)
+		move_end(move, ACTION_REJECTED, 0,
+			 "%s is another name (a hard link) of the same file", move->place);
+	else
+		move_try(move, reply->info);
+}
+
+/* The removal of what is replaced is an echo too, so its id must be known. */
+static void move_look_at_target(struct move *move)
+{
+	AUTO(free) char *name = text_copy(path_name(text_of(move->place)));
+	const struct cluster *cluster = move->cluster;
+
+	if (cluster->find && !directory_is_askable(text_of(move->place)))
+		move->call =
+			cluster->find(cluster->self, move->directory, name, target_looked_at, move);
+	else
+		move->call = cluster->get(cluster->self, move->place, target_looked_at, move);
+}
+
+static void move_in(struct move *move)
+{
+	if (move->collision == MOVE_REPLACE && move->run->file->type != FILE_DIRECTORY)
+		move_look_at_target(move);
+	else
+		move_try(move, NULL);
+}
+
+static void directory_reached(void *ctx, const struct directory_end *end)
+{
+	struct move *move = ctx;
+
+	move->walk = NULL;
+	move->has_caused |= end->has_caused;
+	if (end->result != ACTION_DONE) {
+		move_end(move, end->result, end->retry_after_ms, "%s", end->why);
+		return;
+	}
+	move->directory = str_copy(end->id);
+	move_in(move);
+}
+
+bool move_resume(struct action_run *run)
+{
+	const char *target = module_memory(run, "target");
+
+	if (stray_resume(run))
+		return true;
+	if (!target || strcmp(target, run->file->path) != 0)
+		return false;
+	/* The attempt before this one did it; only its answer was lost. */
+	module_note_result(run, "path", target);
+	module_note_result(run, "from", module_memory(run, "source"));
+	module_note_result(run, "change_time", run->file->change_time);
+	action_finish(run, ACTION_DONE, NULL);
+	return true;
+}
+
+/* The id of the target's directory, if the event already says it: no path to ask for. */
+static struct text known_directory(const struct move *move)
+{
+	const struct event *event = move->run->event;
+
+	if (!text_equal(event->path, text_of(move->source)) ||
+	    !text_equal(path_parent(event->path), path_parent(text_of(move->target))))
+		return TEXT_NONE;
+	return event->parent_id;
+}
+
+void move_start(struct action_run *run, const char *target, enum move_collision collision)
+{
+	struct text source = text_of(run->file->path);
+	AUTO(free) char *wrong = move_check_target(target);
+	AUTO(free) char *directory = text_copy(path_parent(text_of(target)));
+	struct move *move;
+
+	if (wrong) {
+		action_finish(run, ACTION_REJECTED, "%s", wrong);
+		return;
+	}
+	if (source.size < 2 || path_is_below(text_of(target), source)) {
+		action_finish(run, ACTION_REJECTED, "%s cannot be moved into itself",
+			      run->file->path);
+		return;
+	}
+	if (text_is(source, target)) {
+		module_note_result(run, "path", target);
+		action_finish(run, ACTION_DONE, "nothing to do: it is at %s already", target);
+		return;
+	}
+	move = move_new(run);
+	move->target = str_copy(target);
+	move->place = str_copy(target);
+	move->collision = collision;
+	move->directory = known_directory(move).size ? text_copy(known_directory(move)) : NULL;
+	if (move->directory)
+		move_in(move);
+	else
+		move->walk =
+			directory_reach(run, move->cluster, directory, directory_reached, move);
+}
+
+void move_cancel(struct action_run *run)
+{
+	struct move *move = run->data;
+
+	if (!move)
+		return;
+	directory_cancel(move->walk);
+	if (move->call)
+		move->cluster->cancel(move->call);
+	move_free(move);
+}

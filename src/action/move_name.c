@@ -1,0 +1,73 @@
+/* move_name: which names and paths the cluster accepts, and the next one when a name is taken. */
+#include <inttypes.h>
+
+#include "action/module.h"
+#include "action/move.h"
+
+#define NAME_MAX_CHARACTERS 255 /* the cluster's; its bytes may be more */
+#define PATH_MAX_CHARACTERS 32760
+
+static bool starts_character(char c)
+{
+	return (c & 0xC0) != 0x80;
+}
+
+static size_t count_characters(struct text text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.size; i++)
+		count += starts_character(text.data[i]);
+	return count;
+}
+
+char *move_check_target(const char *path)
+{
+	struct text rest = text_of(path);
+	size_t characters = count_characters(rest);
+
+	if (characters > PATH_MAX_CHARACTERS)
+		return str_format("the new path would have %zu characters, more than the %d that "
+				  "the cluster allows",
+				  characters, PATH_MAX_CHARACTERS);
+	(void)text_cut(&rest, '/');
+	while (rest.data) {
+		struct text name = text_cut(&rest, '/');
+
+		if (!name.size || text_is(name, ".") || text_is(name, ".."))
+			return str_format("'%.*s' is no name for a file", TEXT_ARGS(name));
+		characters = count_characters(name);
+		if (characters <= NAME_MAX_CHARACTERS)
+			continue;
+		name.size = module_fit(name, 60);
+		return str_format("the name '%.*s...' would have %zu characters, more than the %d "
+				  "that the cluster allows",
+				  TEXT_ARGS(name), characters, NAME_MAX_CHARACTERS);
+	}
+	return NULL;
+}
+
+char *move_numbered_name(const char *name, uint64_t number)
+{
+	struct text whole = text_of(name);
+	struct text extension = path_extension(whole);
+	struct text stem = { name, whole.size - extension.size };
+	AUTO(free) char *suffix = str_format(" (%" PRIu64 ")", number);
+	/* Some file systems count bytes, so a name does not become longer than it was beyond that.
+	 */
+	size_t most = MAX(whole.size, (size_t)NAME_MAX_CHARACTERS);
+	size_t added = strlen(suffix);
+
+	if (extension.size + added >= NAME_MAX_CHARACTERS) { /* all extension: number at the end */
+		stem = whole;
+		extension.size = 0;
+	}
+	while (stem.size && (stem.size + added + extension.size > most ||
+			     count_characters(stem) + added + count_characters(extension) >
+				     NAME_MAX_CHARACTERS)) {
+		do {
+			stem.size--;
+		} while (stem.size && !starts_character(stem.data[stem.size]));
+	}
+	return str_format("%.*s%s%.*s", TEXT_ARGS(stem), suffix, TEXT_ARGS(extension));
+}

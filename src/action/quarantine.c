@@ -1,0 +1,124 @@
+/* quarantine: moves a file out of the way, to {to}/{date}/{path}, never over anything. */
+#include "action/module.h"
+#include "action/move.h"
+#include "base/clock.h"
+
+struct quarantine_config {
+	char *to;
+	bool by_date;
+};
+
+static const struct config_key quarantine_keys[] = {
+	{ .name = "to",
+	  .type = KEY_TEXT,
+	  .offset = offsetof(struct quarantine_config, to),
+	  .help = "The directory on the cluster that keeps what was moved away, absolute.",
+	  .is_required = true },
+	{ .name = "by_date",
+	  .type = KEY_BOOL,
+	  .offset = offsetof(struct quarantine_config, by_date),
+	  .standard = "yes",
+	  .help = "A directory for each day (UTC, of the event) below it." },
+	{ 0 },
+};
+
+static void quarantine_check(const void *options, struct place place, struct problems *problems)
+{
+	const struct quarantine_config *config = options;
+	AUTO(free) char *wrong = NULL;
+
+	if (config->to[0] != '/') {
+		problems_error(problems, place,
+			       "quarantine: to '%s': expected an absolute path on the cluster like "
+			       "/quarantine",
+			       config->to);
+		return;
+	}
+	AUTO(free) char *path = path_join(text_of(config->to), TEXT_NONE);
+	if (strcmp(path, "/") == 0)
+		problems_error(problems, place,
+			       "quarantine: to '/': expected a directory below the root, like "
+			       "/quarantine");
+	else if ((wrong = move_check_target(path)))
+		problems_error(problems, place, "quarantine: to '%s': %s", config->to, wrong);
+	else if (strpbrk(path, "{}"))
+		problems_warning(problems, place,
+				 "quarantine: to '%s': fields are not filled in here; the braces "
+				 "become part of the name",
+				 config->to);
+}
+
+static size_t quarantine_effects(const void *options, struct event_effect *effects, size_t max)
+{
+	const struct quarantine_config *config = options;
+	const struct event_effect all[] = {
+		{ .kinds = EVENT_KIND(CHILD_FILE_MOVED_TO) | EVENT_KIND(CHILD_DIR_MOVED_TO) |
+			   EVENT_RENAMED,
+		  .keeps_name = true },
+		{ .kinds = EVENT_KIND(CHILD_DIR_ADDED) },
+		{ .kinds = EVENT_KIND(CHILD_FILE_MOVED_FROM) | EVENT_KIND(CHILD_DIR_MOVED_FROM) |
+			   EVENT_MOVED_OUT,
+		  .same_file = true,
+		  .keeps_name = true },
+	};
+	size_t count = MIN(ARRAY_SIZE(all), max);
+
+	memcpy(effects, all, count * sizeof(*effects));
+	for (size_t i = 0; i < count; i++)
+		if (!effects[i].same_file)
+			effects[i].path = path_join(text_of(config->to), TEXT_NONE);
+	return count;
+}
+
+static char *target_of(const struct action_run *run)
+{
+	const struct quarantine_config *config = run->action->config;
+	AUTO(free) char *date = clock_format_date(run->event->time_ms);
+	AUTO(free)
+	char *day = path_join(text_of(config->to), config->by_date ? text_of(date) : TEXT_NONE);
+
+	return path_join(text_of(day), run->file ? text_of(run->file->path) : run->event->path);
+}
+
+static void quarantine_start(struct action_run *run)
+{
+	const struct quarantine_config *config = run->action->config;
+	AUTO(free) char *to = path_join(text_of(config->to), TEXT_NONE);
+
+	if (move_resume(run))
+		return;
+	if (path_is_below(text_of(run->file->path), text_of(to))) {
+		module_note_result(run, "path", run->file->path);
+		action_finish(run, ACTION_DONE, "nothing to do: it is in %s already", to);
+		return;
+	}
+	AUTO(free) char *target = target_of(run);
+	move_start(run, target, MOVE_SUFFIX);
+}
+
+static char *quarantine_plan(struct action_run *run)
+{
+	const struct quarantine_config *config = run->action->config;
+	AUTO(free) char *to = path_join(text_of(config->to), TEXT_NONE);
+	AUTO(free) char *target = target_of(run);
+	struct text source = run->file ? text_of(run->file->path) : run->event->path;
+
+	if (path_is_below(source, text_of(to)))
+		return str_format("would leave %.*s where it is", TEXT_ARGS(source));
+	return str_format("would move %.*s to %s", TEXT_ARGS(source), target);
+}
+
+const struct action_type action_quarantine = {
+	.name = "quarantine",
+	.help = "Moves the file to {to}/{date}/{path} on the cluster, never over anything.",
+	.keys = quarantine_keys,
+	.short_key = "to",
+	.config_size = sizeof(struct quarantine_config),
+	.needs_file = true,
+	.is_built_in_change = true,
+	.check = quarantine_check,
+	.effects = quarantine_effects,
+	.plan = quarantine_plan,
+	.start = quarantine_start,
+	.cancel = move_cancel,
+};
