@@ -17,9 +17,11 @@ enum truth { TRUTH_FALSE, TRUTH_UNKNOWN, TRUTH_TRUE };
 
 /* One action step of a rule. */
 struct rule_step {
-	const char *module;  /* "quarantine" */
-	const char *name;    /* of the named action it came from, or NULL */
-	const char *options; /* a JSON mapping; {} if there were none */
+	const char *module; /* "quarantine" */
+	const char *name;   /* of the named action it came from, or NULL */
+	/* JSON on one line, as modules->check saw it: a mapping, or a text where that stands for a
+	 * mapping with one key; {} if there were none. */
+	const char *options;
 	struct place place;
 };
 

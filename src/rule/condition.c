@@ -1,0 +1,172 @@
+#include "rule/condition.h"
+
+#include "rule/fold.h"
+
+struct condition *condition_new(struct condition_pool *pool, enum condition_kind kind,
+				const char *key, struct place place)
+{
+	struct condition *condition = NEW(struct condition);
+
+	condition->kind = kind;
+	condition->key = key;
+	condition->place = place;
+	condition->height = 1;
+	condition->size = 1;
+	condition->made_before = pool->last;
+	pool->last = condition;
+	return condition;
+}
+
+void condition_add_child(struct condition *parent, const struct condition *child)
+{
+	parent->children =
+		mem_grow(parent->children, parent->child_count + 1, sizeof(*parent->children));
+	parent->children[parent->child_count++] = child;
+	parent->height = MAX(parent->height, child->height + 1);
+	if (__builtin_add_overflow(parent->size, child->size, &parent->size))
+		parent->size = SIZE_MAX;
+}
+
+void condition_add_directory(struct condition *condition, struct text directory)
+{
+	struct fold fold = { 0 };
+
+	while (directory.size > 1 && directory.data[directory.size - 1] == '/')
+		directory.size--;
+	if (condition->ignores_case)
+		directory = fold_text(&fold, directory);
+	condition->directories = mem_grow(condition->directories, condition->directory_count + 1,
+					  sizeof(*condition->directories));
+	condition->directories[condition->directory_count++] = text_copy(directory);
+	condition->size++;
+	fold_clear(&fold);
+}
+
+void condition_add_expression(struct condition *condition, uint32_t id)
+{
+	condition->expressions = mem_grow(condition->expressions, condition->expression_count + 1,
+					  sizeof(*condition->expressions));
+	condition->expressions[condition->expression_count++] = id;
+	condition->size++;
+}
+
+static void condition_free(struct condition *condition)
+{
+	for (size_t i = 0; i < condition->directory_count; i++)
+		free(condition->directories[i]);
+	free(condition->directories);
+	free(condition->expressions);
+	free(condition->children);
+	pattern_list_clear(&condition->patterns);
+	free(condition);
+}
+
+void condition_pool_clear(struct condition_pool *pool)
+{
+	while (pool->last) {
+		struct condition *condition = pool->last;
+
+		pool->last = condition->made_before;
+		condition_free(condition);
+	}
+}
+
+static enum truth truth_of(bool value)
+{
+	return value ? TRUTH_TRUE : TRUTH_FALSE;
+}
+
+static enum truth test_event(const struct condition *condition, const struct subject *subject)
+{
+	if (!(condition->kinds & subject->kinds))
+		return TRUTH_FALSE;
+	if (!subject->is_partial || !(subject->kinds & ~condition->kinds))
+		return TRUTH_TRUE;
+	return TRUTH_UNKNOWN;
+}
+
+/* One value of the condition's list against a path of which only the region is known. */
+static enum truth test_region(const struct condition *condition, size_t value,
+			      const struct region *region)
+{
+	switch (condition->kind) {
+	case CONDITION_DIRECTORY:
+		return region_is_below(region, text_of(condition->directories[value]),
+				       condition->ignores_case);
+	case CONDITION_PATH:
+		return region_matches_path(region, condition->patterns.items[value]);
+	default:
+		return region_matches_name(region, condition->patterns.items[value]);
+	}
+}
+
+static enum truth test_known(const struct condition *condition, size_t value, struct text path)
+{
+	switch (condition->kind) {
+	case CONDITION_DIRECTORY:
+		return truth_of(path_is_below(path, text_of(condition->directories[value])));
+	case CONDITION_PATH:
+		return truth_of(pattern_match(condition->patterns.items[value], path));
+	default:
+		return truth_of(pattern_match(condition->patterns.items[value], path_name(path)));
+	}
+}
+
+/* The values of a list are alternatives. */
+static enum truth test_path(const struct condition *condition, const struct subject *subject)
+{
+	const struct subject_path *path = condition->is_old ? &subject->old_path : &subject->path;
+	struct text text = condition->ignores_case ? path->folded : path->text;
+	size_t count = condition->kind == CONDITION_DIRECTORY ? condition->directory_count
+							      : condition->patterns.count;
+	enum truth best = TRUTH_FALSE;
+
+	if (!text.size && !path->region)
+		return TRUTH_FALSE;
+	for (size_t i = 0; i < count && best < TRUTH_TRUE; i++) {
+		enum truth one = text.size ? test_known(condition, i, text)
+					   : test_region(condition, i, path->region);
+
+		best = MAX(best, one);
+	}
+	return best;
+}
+
+static enum truth test_regex(const struct condition *condition, const struct subject *subject)
+{
+	if (!subject->scanner)
+		return TRUTH_UNKNOWN;
+	for (size_t i = 0; i < condition->expression_count; i++)
+		if (scanner_found(subject->scanner, condition->expressions[i]))
+			return TRUTH_TRUE;
+	return TRUTH_FALSE;
+}
+
+enum truth condition_test(const struct condition *condition, const struct subject *subject)
+{
+	enum truth result;
+
+	switch (condition->kind) {
+	case CONDITION_ALL:
+		result = TRUTH_TRUE;
+		for (size_t i = 0; i < condition->child_count && result > TRUTH_FALSE; i++)
+			result = MIN(result, condition_test(condition->children[i], subject));
+		return result;
+	case CONDITION_ANY:
+		result = TRUTH_FALSE;
+		for (size_t i = 0; i < condition->child_count && result < TRUTH_TRUE; i++)
+			result = MAX(result, condition_test(condition->children[i], subject));
+		return result;
+	case CONDITION_NOT:
+		return TRUTH_TRUE - condition_test(condition->children[0], subject);
+	case CONDITION_EVENT:
+		return test_event(condition, subject);
+	case CONDITION_REGEX:
+		return test_regex(condition, subject);
+	case CONDITION_DIRECTORY:
+	case CONDITION_PATH:
+	case CONDITION_NAME:
+		break;
+	}
+	return test_path(condition, subject);
+}

@@ -1,0 +1,76 @@
+/*
+ * condition: the tree of a rule's conditions, and the one evaluator. It answers in Kleene's three
+ * values, so that it serves matching as well as the loop check, which knows an event only partly.
+ */
+#ifndef RULE_CONDITION_H
+#define RULE_CONDITION_H
+
+#include "rule/pattern.h"
+#include "rule/region.h"
+#include "rule/rule.h"
+#include "rule/scan.h"
+
+#define CONDITION_HEIGHT_MAX 64
+#define CONDITION_SIZE_MAX 100000 /* evaluated nodes and values of one rule */
+
+enum condition_kind {
+	CONDITION_ALL,
+	CONDITION_ANY,
+	CONDITION_NOT,
+	CONDITION_EVENT,
+	CONDITION_DIRECTORY,
+	CONDITION_PATH, /* one of the patterns matches the path */
+	CONDITION_NAME, /* or the last component */
+	CONDITION_REGEX,
+};
+
+/* Conditions are shared: a named one stands in the trees of all rules that name it. */
+struct condition {
+	enum condition_kind kind;
+	const char *key; /* as in the file: "old_extension"; static */
+	struct place place;
+	bool is_old; /* asks about the path before a rename */
+	bool ignores_case;
+	event_kinds kinds;
+	struct pattern_list patterns;
+	char **directories;
+	size_t directory_count;
+	uint32_t *expressions; /* ids in the set's scan */
+	size_t expression_count;
+	const struct condition **children;
+	size_t child_count;
+	unsigned height; /* 1 for one without children */
+	size_t size;     /* what evaluating it costs at most, children included */
+	struct condition *made_before;
+};
+
+/* Owns conditions, whoever refers to them. */
+struct condition_pool {
+	struct condition *last;
+};
+
+struct condition *condition_new(struct condition_pool *pool, enum condition_kind kind,
+				const char *key, struct place place);
+void condition_add_child(struct condition *parent, const struct condition *child);
+/* A slash at the end is dropped; folded if the condition ignores case. */
+void condition_add_directory(struct condition *condition, struct text directory);
+void condition_add_expression(struct condition *condition, uint32_t id);
+void condition_pool_clear(struct condition_pool *pool);
+
+/* A path as far as it is known. */
+struct subject_path {
+	struct text text; /* empty: not known, and region says what is */
+	struct text folded;
+	const struct region *region; /* NULL with an empty text: there is no such path */
+};
+
+struct subject {
+	event_kinds kinds;
+	bool is_partial; /* kinds are those that it may be, not those that it is */
+	struct subject_path path, old_path;
+	struct scanner *scanner; /* NULL: what an expression says is not known */
+};
+
+enum truth condition_test(const struct condition *condition, const struct subject *subject);
+
+#endif

@@ -1,0 +1,463 @@
+#include "rule/rule_index.h"
+
+#include "rule/condition.h"
+
+#define PART_MAX 255 /* bytes of a name's beginning or ending that are looked up */
+#define KINDS 32
+
+/* What a hash is of; part of the hash. */
+enum tail_kind { TAIL_NONE, TAIL_NAME, TAIL_START, TAIL_ENDING, TAIL_SCAN, TAIL_HEAD };
+
+struct entry {
+	uint64_t key;
+	uint32_t rule;
+};
+
+struct slot {
+	uint64_t key; /* 0: empty */
+	uint32_t first, count;
+};
+
+/* Which lengths of beginnings and endings are worth hashing. */
+struct lengths {
+	uint64_t bits[(PART_MAX + 64) / 64];
+	unsigned most;
+};
+
+/* Paths as they are, and folded ones, share the table but not what is looked up in it. */
+struct space {
+	uint64_t salt;
+	bool is_used;
+	bool has_heads;
+	size_t longest_head;
+	struct lengths starts, endings;
+};
+
+/* A region that only a scan can find; decided when it is known what compiled. */
+struct scanned {
+	uint32_t rule, expression;
+	bool is_folded;
+	event_kinds kinds;
+};
+
+struct numbers {
+	uint32_t *items;
+	size_t count, room;
+};
+
+struct rule_index {
+	struct scan *scans[2];
+	struct space spaces[2];
+	struct entry *entries;
+	size_t entry_count, entry_room;
+	struct slot *slots;
+	uint64_t mask;
+	struct scanned *scanned;
+	size_t scanned_count;
+	event_kinds *kinds; /* by rule */
+	size_t rule_count, rule_room;
+	struct numbers unfiled[KINDS];
+	struct numbers unfiled_any;
+	size_t unfiled_count;
+};
+
+/* FNV-1a, which goes byte by byte, as prefixes want it; mix() makes up for its weak low bits. */
+#define HASH_START 0xcbf29ce484222325u
+
+static uint64_t hash_byte(uint64_t hash, unsigned char byte)
+{
+	return (hash ^ byte) * 0x100000001b3u;
+}
+
+static uint64_t hash_text(struct text text)
+{
+	uint64_t hash = HASH_START;
+
+	for (size_t i = 0; i < text.size; i++)
+		hash = hash_byte(hash, text.data[i]);
+	return hash;
+}
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	uint64_t hash = (a ^ (b + 0x9e3779b97f4a7c15u + (a << 6) + (a >> 2)));
+
+	hash = (hash ^ (hash >> 32)) * 0xd6e8feb86659fd93u;
+	hash = (hash ^ (hash >> 32)) * 0xd6e8feb86659fd93u;
+	return (hash ^ (hash >> 32)) | 1;
+}
+
+static uint64_t tail_hash(enum tail_kind kind, uint64_t hash)
+{
+	return mix(hash, kind);
+}
+
+static void lengths_add(struct lengths *lengths, size_t length)
+{
+	lengths->bits[length / 64] |= (uint64_t)1 << length % 64;
+	lengths->most = MAX(lengths->most, length);
+}
+
+static bool lengths_have(const struct lengths *lengths, size_t length)
+{
+	return length <= lengths->most && lengths->bits[length / 64] >> length % 64 & 1;
+}
+
+static void numbers_add(struct numbers *numbers, uint32_t number)
+{
+	/* A rule comes here once for each of its regions, one after the other. */
+	if (numbers->count && numbers->items[numbers->count - 1] == number)
+		return;
+	if (numbers->count == numbers->room) {
+		numbers->room = numbers->room ? numbers->room * 2 : 16;
+		numbers->items = mem_grow(numbers->items, numbers->room, sizeof(*numbers->items));
+	}
+	numbers->items[numbers->count++] = number;
+}
+
+struct rule_index *rule_index_new(struct scan *plain, struct scan *folded)
+{
+	struct rule_index *index = NEW(struct rule_index);
+
+	index->scans[0] = plain;
+	index->scans[1] = folded;
+	index->spaces[1].salt = 0x5bd1e995;
+	return index;
+}
+
+void rule_index_free(struct rule_index *index)
+{
+	if (!index)
+		return;
+	for (size_t i = 0; i < KINDS; i++)
+		free(index->unfiled[i].items);
+	free(index->unfiled_any.items);
+	free(index->kinds);
+	free(index->scanned);
+	free(index->slots);
+	free(index->entries);
+	free(index);
+}
+
+static void file_under(struct rule_index *index, uint64_t key, uint32_t rule)
+{
+	if (index->entry_count == index->entry_room) {
+		index->entry_room = index->entry_room ? index->entry_room * 2 : 64;
+		index->entries =
+			mem_grow(index->entries, index->entry_room, sizeof(*index->entries));
+	}
+	index->entries[index->entry_count++] = (struct entry){ key, rule };
+}
+
+static void file_unfiled(struct rule_index *index, event_kinds kinds, uint32_t rule)
+{
+	if (kinds == EVENT_ANY) {
+		numbers_add(&index->unfiled_any, rule);
+		return;
+	}
+	for (size_t i = 0; i < KINDS; i++)
+		if (kinds >> i & 1)
+			numbers_add(&index->unfiled[i], rule);
+}
+
+/* The part of a name that says most; false if none can be looked up. */
+static bool name_tail(struct space *space, const struct pattern *name, uint64_t *out)
+{
+	struct text ending = name ? region_name_ending(name) : TEXT_NONE;
+	struct text start = name ? name->head : TEXT_NONE;
+
+	if (name && name->is_literal) {
+		*out = tail_hash(TAIL_NAME, hash_text(name->head));
+		return true;
+	}
+	if (ending.size && ending.size <= PART_MAX) {
+		lengths_add(&space->endings, ending.size);
+		*out = tail_hash(TAIL_ENDING, hash_text(ending));
+		return true;
+	}
+	if (!start.size)
+		return false;
+	start.size = MIN(start.size, PART_MAX);
+	lengths_add(&space->starts, start.size);
+	*out = tail_hash(TAIL_START, hash_text(start));
+	return true;
+}
+
+static uint64_t place_key(const struct space *space, uint64_t head, uint64_t tail)
+{
+	return mix(head ^ space->salt, tail);
+}
+
+static uint64_t head_key(const struct space *space, uint64_t head)
+{
+	return mix(head ^ space->salt, TAIL_HEAD);
+}
+
+static uint32_t expression_of(struct rule_index *index, const struct region *region)
+{
+	if (region->expression != SCAN_NONE || !region->pattern)
+		return region->expression;
+
+	AUTO(free) char *regex = pattern_to_regex(region->pattern);
+	AUTO_ERROR err = { 0 };
+
+	/* A glob that vectorscan does not take costs time, and nothing else. */
+	if (scan_check(regex, false, NULL, &err) < 0)
+		return SCAN_NONE;
+	return scan_add(index->scans[region->pattern->is_folded], regex, false);
+}
+
+static void add_region(struct rule_index *index, uint32_t rule, const struct region *region)
+{
+	struct space *space = &index->spaces[region->is_folded];
+	bool has_head = region->directory.size > 0;
+	uint64_t head = 0, tail = tail_hash(TAIL_NONE, 0);
+	bool has_tail = name_tail(space, region->name, &tail);
+
+	if (!has_head && !has_tail) {
+		index->scanned =
+			mem_grow(index->scanned, index->scanned_count + 1, sizeof(*index->scanned));
+		index->scanned[index->scanned_count++] =
+			(struct scanned){ rule, expression_of(index, region),
+					  region->expression == SCAN_NONE && region->pattern &&
+						  region->pattern->is_folded,
+					  region->kinds };
+		return;
+	}
+	space->is_used = true;
+	if (has_head) {
+		head = hash_text(region->directory);
+		space->has_heads = true;
+		space->longest_head = MAX(space->longest_head, region->directory.size);
+		file_under(index, head_key(space, head), UINT32_MAX);
+	}
+	file_under(index, place_key(space, head, tail), rule);
+}
+
+void rule_index_add(struct rule_index *index, uint32_t rule, const struct condition *condition)
+{
+	struct region_list regions = { 0 };
+	event_kinds kinds = 0;
+
+	region_list_of(&regions, condition);
+	for (size_t i = 0; i < regions.count; i++) {
+		kinds |= regions.items[i].kinds;
+		add_region(index, rule, &regions.items[i]);
+	}
+	region_list_clear(&regions);
+	if (rule >= index->rule_room) {
+		index->rule_room = MAX(rule + 1, index->rule_room * 2);
+		index->kinds = mem_grow(index->kinds, index->rule_room, sizeof(*index->kinds));
+	}
+	while (index->rule_count < rule)
+		index->kinds[index->rule_count++] = 0;
+	index->kinds[index->rule_count++] = kinds;
+}
+
+static int compare_entries(const void *left, const void *right)
+{
+	const struct entry *a = left, *b = right;
+
+	if (a->key != b->key)
+		return a->key < b->key ? -1 : 1;
+	return (a->rule > b->rule) - (a->rule < b->rule);
+}
+
+static uint64_t scan_key(bool is_folded, uint32_t expression)
+{
+	return mix(tail_hash(TAIL_SCAN, expression), is_folded);
+}
+
+static void file_scanned(struct rule_index *index)
+{
+	uint32_t last_unfiled = UINT32_MAX;
+
+	for (size_t i = 0; i < index->scanned_count; i++) {
+		const struct scanned *scanned = &index->scanned[i];
+
+		if (scan_has(index->scans[scanned->is_folded], scanned->expression)) {
+			file_under(index, scan_key(scanned->is_folded, scanned->expression),
+				   scanned->rule);
+			continue;
+		}
+		file_unfiled(index, scanned->kinds, scanned->rule);
+		index->unfiled_count += scanned->rule != last_unfiled;
+		last_unfiled = scanned->rule;
+	}
+	free(index->scanned);
+	index->scanned = NULL;
+	index->scanned_count = 0;
+}
+
+static struct slot *slot_for(struct slot *slots, uint64_t mask, uint64_t key)
+{
+	uint64_t at = (key >> 1) & mask; /* the lowest bit is always set */
+
+	while (slots[at].key && slots[at].key != key)
+		at = (at + 1) & mask;
+	return &slots[at];
+}
+
+void rule_index_finish(struct rule_index *index)
+{
+	size_t kept = 0, room = 16;
+
+	file_scanned(index);
+	if (index->entry_count)
+		qsort(index->entries, index->entry_count, sizeof(*index->entries), compare_entries);
+	for (size_t i = 0; i < index->entry_count; i++)
+		if (!kept || compare_entries(&index->entries[kept - 1], &index->entries[i]) != 0)
+			index->entries[kept++] = index->entries[i];
+	index->entry_count = kept;
+	while (room < kept * 2)
+		room *= 2;
+	index->slots = mem_array(room, sizeof(*index->slots));
+	index->mask = room - 1;
+	for (size_t i = 0; i < kept; i++) {
+		struct slot *slot = slot_for(index->slots, index->mask, index->entries[i].key);
+
+		if (!slot->key)
+			*slot = (struct slot){ index->entries[i].key, i, 0 };
+		slot->count++;
+	}
+}
+
+void rule_candidates_init(struct rule_candidates *candidates, size_t rule_count)
+{
+	*candidates = (struct rule_candidates){
+		.rules = mem_array(rule_count, sizeof(*candidates->rules)),
+		.seen = mem_array(rule_count, sizeof(*candidates->seen)),
+	};
+}
+
+void rule_candidates_clear(struct rule_candidates *candidates)
+{
+	free(candidates->rules);
+	free(candidates->seen);
+}
+
+static void find_rule(const struct rule_index *index, const struct rule_query *query,
+		      struct rule_candidates *candidates, uint32_t rule)
+{
+	if (candidates->seen[rule] == candidates->round || !(index->kinds[rule] & query->kinds))
+		return;
+	candidates->seen[rule] = candidates->round;
+	candidates->rules[candidates->count++] = rule;
+}
+
+static bool look_up(const struct rule_index *index, uint64_t key, const struct rule_query *query,
+		    struct rule_candidates *candidates)
+{
+	const struct slot *slot = slot_for(index->slots, index->mask, key);
+	const struct entry *entry = index->entries + slot->first;
+
+	if (!slot->key)
+		return false;
+	for (uint32_t i = 0; i < slot->count; i++, entry++)
+		if (entry->rule != UINT32_MAX)
+			find_rule(index, query, candidates, entry->rule);
+	return true;
+}
+
+struct tails {
+	uint64_t items[2 * PART_MAX + 4];
+	size_t count;
+};
+
+static void find_tails(const struct space *space, struct text name, struct tails *tails)
+{
+	uint64_t hash = HASH_START;
+
+	tails->count = 0;
+	tails->items[tails->count++] = tail_hash(TAIL_NONE, 0);
+	for (size_t i = 0; i < name.size; i++) {
+		size_t left = name.size - i;
+
+		if (name.data[i] == '.' && lengths_have(&space->endings, left)) {
+			struct text ending = { name.data + i, left };
+
+			tails->items[tails->count++] = tail_hash(TAIL_ENDING, hash_text(ending));
+		}
+		hash = hash_byte(hash, name.data[i]);
+		if (lengths_have(&space->starts, i + 1))
+			tails->items[tails->count++] = tail_hash(TAIL_START, hash);
+	}
+	tails->items[tails->count++] = tail_hash(TAIL_NAME, hash);
+}
+
+static void find_at(const struct rule_index *index, const struct space *space, uint64_t head,
+		    const struct tails *tails, const struct rule_query *query,
+		    struct rule_candidates *candidates)
+{
+	for (size_t i = 0; i < tails->count; i++)
+		look_up(index, place_key(space, head, tails->items[i]), query, candidates);
+}
+
+static void find_in_space(const struct rule_index *index, const struct space *space,
+			  struct text path, const struct rule_query *query,
+			  struct rule_candidates *candidates)
+{
+	struct tails tails;
+	uint64_t hash = HASH_START;
+	size_t end = MIN(path.size, space->longest_head + 1);
+
+	if (!space->is_used)
+		return;
+	find_tails(space, path_name(path), &tails);
+	find_at(index, space, 0, &tails, query, candidates);
+	for (size_t i = 0; i < end && space->has_heads; i++) {
+		if (path.data[i] == '/' && i > 0 &&
+		    look_up(index, head_key(space, hash), query, candidates))
+			find_at(index, space, hash, &tails, query, candidates);
+		hash = hash_byte(hash, path.data[i]);
+	}
+}
+
+static void find_scanned(const struct rule_index *index, bool is_folded, struct scanner *scanner,
+			 const struct rule_query *query, struct rule_candidates *candidates)
+{
+	size_t count;
+	const uint32_t *found = scanner_all(scanner, &count);
+
+	for (size_t i = 0; i < count; i++)
+		look_up(index, scan_key(is_folded, found[i]), query, candidates);
+}
+
+static void find_unfiled(const struct rule_index *index, const struct numbers *numbers,
+			 const struct rule_query *query, struct rule_candidates *candidates)
+{
+	for (size_t i = 0; i < numbers->count; i++)
+		find_rule(index, query, candidates, numbers->items[i]);
+}
+
+static int compare_numbers(const void *left, const void *right)
+{
+	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+	return (a > b) - (a < b);
+}
+
+void rule_index_find(const struct rule_index *index, const struct rule_query *query,
+		     struct rule_candidates *candidates)
+{
+	candidates->count = 0;
+	if (++candidates->round == 0) {
+		memset(candidates->seen, 0, index->rule_count * sizeof(*candidates->seen));
+		candidates->round = 1;
+	}
+	find_in_space(index, &index->spaces[0], query->path, query, candidates);
+	find_in_space(index, &index->spaces[1], query->folded_path, query, candidates);
+	find_scanned(index, false, query->plain, query, candidates);
+	find_scanned(index, true, query->folded, query, candidates);
+	find_unfiled(index, &index->unfiled_any, query, candidates);
+	for (event_kinds left = query->kinds; left; left &= left - 1)
+		find_unfiled(index, &index->unfiled[__builtin_ctz(left)], query, candidates);
+	if (candidates->count > 1)
+		qsort(candidates->rules, candidates->count, sizeof(*candidates->rules),
+		      compare_numbers);
+}
+
+size_t rule_index_unfiled(const struct rule_index *index)
+{
+	return index->unfiled_count;
+}

@@ -1,0 +1,78 @@
+/* rule_match: a thread's memory for matching events against a set. */
+#include "rule/fold.h"
+#include "rule/rule_set.h"
+
+struct rule_matcher {
+	const struct rule_set *set;
+	struct rule_candidates candidates;
+	struct scanner *scanners[2];
+	struct fold folded_path, folded_old_path;
+};
+
+struct rule_matcher *rule_matcher_new(const struct rule_set *set)
+{
+	struct rule_matcher *matcher = NEW(struct rule_matcher);
+
+	matcher->set = set;
+	rule_candidates_init(&matcher->candidates, set->count);
+	matcher->scanners[0] = scanner_new(set->scans[0]);
+	matcher->scanners[1] = scanner_new(set->scans[1]);
+	return matcher;
+}
+
+void rule_matcher_free(struct rule_matcher *matcher)
+{
+	if (!matcher)
+		return;
+	rule_candidates_clear(&matcher->candidates);
+	scanner_free(matcher->scanners[0]);
+	scanner_free(matcher->scanners[1]);
+	fold_clear(&matcher->folded_path);
+	fold_clear(&matcher->folded_old_path);
+	free(matcher);
+}
+
+/* The event as conditions see it; an old path counts only where the two halves were paired. */
+static void start(struct rule_matcher *matcher, const struct event *event, struct subject *subject)
+{
+	*subject = (struct subject){ .kinds = event->kinds, .scanner = matcher->scanners[0] };
+	subject->path.text = event->path;
+	if (event->kinds & EVENT_RENAMED)
+		subject->old_path.text = event->old_path;
+	if (matcher->set->needs_folding) {
+		subject->path.folded = fold_text(&matcher->folded_path, event->path);
+		subject->old_path.folded =
+			fold_text(&matcher->folded_old_path, subject->old_path.text);
+	}
+	scanner_start(matcher->scanners[0], event->path);
+	scanner_start(matcher->scanners[1], subject->path.folded);
+}
+
+void rule_match(struct rule_matcher *matcher, const struct event *event,
+		void (*visit)(void *ctx, const struct rule *rule), void *ctx)
+{
+	struct rule_candidates *candidates = &matcher->candidates;
+	struct subject subject;
+
+	start(matcher, event, &subject);
+
+	struct rule_query query = { event->kinds, event->path, subject.path.folded,
+				    matcher->scanners[0], matcher->scanners[1] };
+
+	rule_index_find(matcher->set->index, &query, candidates);
+	for (size_t i = 0; i < candidates->count; i++) {
+		const struct set_rule *rule = matcher->set->rules[candidates->rules[i]];
+
+		if (condition_test(rule->when, &subject) == TRUTH_TRUE)
+			visit(ctx, &rule->rule);
+	}
+}
+
+enum truth rule_test(struct rule_matcher *matcher, const struct rule *rule,
+		     const struct event *event)
+{
+	struct subject subject;
+
+	start(matcher, event, &subject);
+	return condition_test(set_rule_of(rule)->when, &subject);
+}

@@ -1,0 +1,44 @@
+/* rule_set: what a set is made of. For the files of rule/ only. */
+#ifndef RULE_RULE_SET_H
+#define RULE_RULE_SET_H
+
+#include <stdatomic.h>
+#include <uthash.h>
+
+#include "rule/condition.h"
+#include "rule/rule_index.h"
+
+struct set_rule {
+	struct rule rule;
+	const struct condition *when; /* NULL only while parsing, after an error */
+	struct place when_place;
+	bool ignores_case;
+	UT_hash_handle by_name;
+};
+
+struct rule_set {
+	atomic_uint owners;
+	char *file; /* all places of the set point here */
+	char digest[65];
+	struct set_rule **rules; /* in order of the file */
+	size_t count, room;
+	struct set_rule *by_name;
+	struct condition_pool pool;
+	struct scan *scans[2]; /* over paths, over folded paths */
+	struct rule_index *index;
+	bool needs_folding; /* some rule ignores case */
+};
+
+static inline const struct set_rule *set_rule_of(const struct rule *rule)
+{
+	return CONTAINER_OF(rule, struct set_rule, rule);
+}
+
+/* A rule without conditions and steps; name is copied. */
+struct set_rule *rule_set_add(struct rule_set *set, struct text name, struct place place);
+/* Copies; options_json is taken over. */
+void set_rule_add_step(struct set_rule *rule, const char *module, struct text name,
+		       char *options_json, struct place place);
+struct place rule_set_place(const struct rule_set *set, struct place place);
+
+#endif

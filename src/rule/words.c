@@ -1,0 +1,70 @@
+#include "rule/words.h"
+
+#include <stdio.h>
+
+#include "base/parse.h"
+
+static int index_of(const char *const *names, struct text name)
+{
+	for (int i = 0; names[i]; i++)
+		if (text_is(name, names[i]))
+			return i;
+	return -1;
+}
+
+static char *listed(const char *const *names)
+{
+	AUTO(buf_free) struct buf *buf = buf_new(SIZE_MAX);
+
+	for (size_t i = 0; names[i]; i++)
+		(void)!buf_print(buf, "%s%s", i ? ", " : "", names[i]);
+	return buf_take(buf);
+}
+
+int words_find(const struct words *words, const struct node *key, struct problems *problems)
+{
+	int found = index_of(words->known, key->text);
+
+	if (found >= 0)
+		return found;
+	if (index_of(words->later, key->text) >= 0) {
+		problems_error(problems, key->place, "'%.*s' is not supported by this version",
+			       TEXT_ARGS(key->text));
+		return -1;
+	}
+
+	const char *nearest = parse_nearest(key->text, words->known);
+
+	if (nearest) {
+		problems_error(problems, key->place, "%s has no key '%.*s'; did you mean '%s'?",
+			       words->what, TEXT_ARGS(key->text), nearest);
+		return -1;
+	}
+
+	AUTO(free) char *names = listed(words->known);
+
+	problems_error(problems, key->place, "%s has no key '%.*s'; expected one of %s",
+		       words->what, TEXT_ARGS(key->text), names);
+	return -1;
+}
+
+void words_check(const struct words *words, const struct node *mapping, struct problems *problems)
+{
+	node_for_each(child, mapping)
+	{
+		words_find(words, child->key, problems);
+	}
+}
+
+struct text words_text(const struct node *node, const char *what, const char *wish,
+		       struct problems *problems)
+{
+	if (node->kind == NODE_SCALAR && node->text.size)
+		return node->text;
+	if (node->kind == NODE_SCALAR)
+		problems_error(problems, node->place, "%s is empty: expected %s", what, wish);
+	else
+		problems_error(problems, node->place, "%s is %s: expected %s", what,
+			       node_kind_name(node->kind), wish);
+	return TEXT_NONE;
+}

@@ -1,0 +1,22 @@
+/* words: the keys that a mapping may have, and what is said about the others. */
+#ifndef RULE_WORDS_H
+#define RULE_WORDS_H
+
+#include "config/node.h"
+
+struct words {
+	const char *what;         /* "a rule" */
+	const char *const *known; /* ended by NULL */
+	const char *const *later; /* designed, but not there yet; ended by NULL */
+};
+
+/* The index in known, or -1 with the problem told. */
+int words_find(const struct words *words, const struct node *key, struct problems *problems);
+/* Tells every key that is not known. */
+void words_check(const struct words *words, const struct node *mapping, struct problems *problems);
+
+/* The text of a scalar that is not empty, or none with the problem told. */
+struct text words_text(const struct node *node, const char *what, const char *wish,
+		       struct problems *problems);
+
+#endif

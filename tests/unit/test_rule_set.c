@@ -1,0 +1,394 @@
+#include "check.h"
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "rule_fixture.h"
+
+static struct rule_set *load(const char *text)
+{
+	AUTO(problems_free) struct problems *problems = problems_new();
+	struct rule_set *set = rule_set_parse("rules.yml", text_of(text), &fixture, problems);
+	AUTO(free) char *why = problems_format(problems, false);
+
+	if (!set)
+		fail_msg("%s", why);
+	return set;
+}
+
+static void add_name(void *ctx, const struct rule *rule)
+{
+	struct buf *names = ctx;
+
+	assert_true(buf_print(names, "%s%s", names->size ? " " : "", rule->name));
+}
+
+/* The names of the rules that are true, as one text. */
+static char *matches(const struct rule_set *set, const struct event *event)
+{
+	AUTO(buf_free) struct buf *names = buf_new(1 << 20);
+	struct rule_matcher *matcher = rule_matcher_new(set);
+
+	rule_match(matcher, event, add_name, names);
+	rule_matcher_free(matcher);
+	return names->size ? buf_take(names) : str_copy("");
+}
+
+static void assert_matches(const char *rules, const struct event *event, const char *expected)
+{
+	struct rule_set *set = load(rules);
+	AUTO(free) char *found = matches(set, event);
+
+	assert_string_equal(found, expected);
+	rule_set_free(set);
+}
+
+/* Whether one rule with these conditions is true for a created file at path. */
+static bool holds(const char *when, const char *path)
+{
+	AUTO(free)
+	char *text = str_format("watched_items:\n- name: r\n  when: %s\n  actions: [log]\n", when);
+	struct rule_set *set = load(text);
+	struct event event = fixture_event(EVENT_KIND(CHILD_FILE_ADDED), path);
+	AUTO(free) char *found = matches(set, &event);
+
+	rule_set_free(set);
+	return *found;
+}
+
+static void a_directory_means_what_is_below_it_at_any_depth(void **state)
+{
+	assert_true(holds("{directory: /home}", "/home/a"));
+	assert_true(holds("{directory: /home/}", "/home/a/b/c"));
+	assert_false(holds("{directory: /home}", "/home"));
+	assert_false(holds("{directory: /home}", "/home2/a"));
+	assert_true(holds("{directory: /}", "/a"));
+	assert_false(holds("{directory: /}", "/"));
+}
+
+static void an_extension_is_the_end_of_a_name_with_something_before_it(void **state)
+{
+	assert_true(holds("{extension: .jpg}", "/a/b.jpg"));
+	assert_true(holds("{extension: jpg}", "/a/b.c.jpg"));
+	assert_false(holds("{extension: .jpg}", "/a/.jpg"));
+	assert_false(holds("{extension: .jpg}", "/a/b.JPG"));
+	assert_true(holds("{extension: .tar.gz}", "/a/b.tar.gz"));
+	assert_false(holds("{extension: .tar.gz}", "/a/b.gz"));
+	assert_true(holds("{extension: ''}", "/a/b"));
+	assert_true(holds("{extension: ''}", "/a/.profile"));
+	assert_true(holds("{extension: ''}", "/a/b."));
+	assert_false(holds("{extension: ''}", "/a/b.c"));
+	assert_true(holds("{extension: ['', .c]}", "/a/b.c"));
+	assert_true(holds("{extension: ['', .c]}", "/a/b"));
+	assert_false(holds("{extension: ['', .c]}", "/a/b.d"));
+}
+
+static void keys_are_anded_and_lists_are_ored(void **state)
+{
+	const char *when = "{event: [created, removed], directory: [/a, /b], name: '*.c'}";
+
+	assert_true(holds(when, "/a/x.c"));
+	assert_true(holds(when, "/b/x.c"));
+	assert_false(holds(when, "/c/x.c"));
+	assert_false(holds(when, "/a/x.d"));
+	assert_true(holds("[{directory: /a}, {name: x}]", "/b/x"));
+	assert_true(holds("{directory: /a, not: {any: [{name: x}, {name: y}]}}", "/a/z"));
+	assert_false(holds("{directory: /a, not: {any: [{name: x}, {name: y}]}}", "/a/y"));
+	assert_false(holds("{not: [{name: x}, {name: y}]}", "/a/y"));
+	assert_true(holds("{all: [{directory: /a}, {not: {directory: /a/b}}]}", "/a/c/b"));
+}
+
+static void an_expression_may_match_anywhere_in_the_path(void **state)
+{
+	assert_true(holds("{regex: 'b+/c'}", "/a/bbb/c"));
+	assert_false(holds("{regex: '^b+/c'}", "/a/bbb/c"));
+	assert_true(holds("{regex: ['^/x', 'c$']}", "/a/bbb/c"));
+	assert_true(holds("{not: {regex: x}}", "/a"));
+	assert_true(holds("{regex: 'x.y'}", "/x\ny"));
+	assert_true(holds("{regex: '^/.$'}", "/\xc3\xa9"));
+}
+
+static void case_is_heeded_unless_the_rule_ignores_it(void **state)
+{
+	static const char rules[] =
+		"conditions:\n"
+		"  jpg: {extension: .jpg}\n"
+		"watched_items:\n"
+		"- {name: heeds, when: jpg, actions: [log]}\n"
+		"- {name: ignores, when: jpg, ignore_case: yes, actions: [log]}\n"
+		"- name: unicode\n"
+		"  ignore_case: yes\n"
+		"  when: {directory: /Stra\xc3\x9f"
+		"e, name: '*\xc3\x89*'}\n"
+		"  actions: [log]\n"
+		"- name: regex\n"
+		"  ignore_case: yes\n"
+		"  when: {regex: 'STRASSE/'}\n"
+		"  actions: [log]\n";
+	struct event event = fixture_event(EVENT_KIND(CHILD_FILE_ADDED), "/x/A.JPG");
+
+	assert_matches(rules, &event, "ignores");
+	event.path = TEXT("/x/a.jpg");
+	assert_matches(rules, &event, "heeds ignores");
+	/* The accent as a character of its own (NFD), the sharp s as two. */
+	event.path = TEXT("/STRASSE/cafe\xcc\x81");
+	assert_matches(rules, &event, "unicode regex");
+}
+
+static void old_conditions_want_a_paired_rename(void **state)
+{
+	static const char rules[] =
+		"watched_items:\n"
+		"- {name: directory, when: {old_directory: /a}, actions: [log]}\n"
+		"- {name: path, when: {old_path: '/a/*.tmp'}, actions: [log]}\n"
+		"- {name: name, when: {old_name: '*.tmp', name: '*.c'}, actions: [log]}\n"
+		"- {name: ext, when: {old_extension: [.tmp, .x]}, actions: [log]}\n"
+		"- {name: none, when: {old_extension: ''}, actions: [log]}\n";
+	struct event event =
+		fixture_event(EVENT_KIND(CHILD_FILE_MOVED_TO) | EVENT_RENAMED, "/b/x.c");
+
+	event.old_path = TEXT("/a/x.tmp");
+	assert_matches(rules, &event, "directory path name ext");
+	event.old_path = TEXT("/a/x");
+	assert_matches(rules, &event, "directory none");
+	event.old_path = TEXT_NONE;
+	event.kinds = EVENT_KIND(CHILD_FILE_MOVED_TO) | EVENT_MOVED_IN;
+	assert_matches(rules, &event, "");
+}
+
+static void a_rule_that_is_off_is_not_matched_and_can_be_tested(void **state)
+{
+	struct rule_set *set = load(
+		"watched_items:\n- {name: r, mode: off, when: {event: any}, actions: [log]}\n");
+	struct event event = fixture_event(EVENT_KIND(EVENT_TYPE_UNKNOWN), "/a");
+	struct rule_matcher *matcher = rule_matcher_new(set);
+	AUTO(free) char *found = matches(set, &event);
+
+	assert_string_equal(found, "");
+	assert_int_equal(rule_test(matcher, rule_set_find(set, "r"), &event), TRUTH_TRUE);
+	assert_null(rule_set_find(set, "s"));
+	rule_matcher_free(matcher);
+	rule_set_free(set);
+}
+
+static void the_prototypes_lists_are_a_rule_that_logs(void **state)
+{
+	static const char rules[] = "PATHS:\n- home\n- /data/in/\nEXTENSIONS:\n- .jpg\n- zip\n";
+	struct event event = fixture_event(EVENT_KIND(CHILD_FILE_ADDED), "/home/joe/a.zip");
+	struct rule_set *set = load(rules);
+	const struct rule *rule = rule_set_get(set, 0);
+
+	assert_int_equal(rule_set_count(set), 1);
+	assert_int_equal(rule->step_count, 1);
+	assert_string_equal(rule->steps[0].module, "log");
+	rule_set_free(set);
+	assert_matches(rules, &event, "watched-files");
+	event.path = TEXT("/data/in/b.jpg");
+	assert_matches(rules, &event, "watched-files");
+	event.path = TEXT("/data/b.jpg");
+	assert_matches(rules, &event, "");
+	event = fixture_event(EVENT_KIND(CHILD_FILE_REMOVED), "/home/joe/a.zip");
+	assert_matches(rules, &event, "");
+}
+
+static void a_set_lives_until_its_last_owner_frees_it(void **state)
+{
+	static const char rules[] =
+		"watched_items:\n- {name: r, when: {event: any}, actions: [log]}\n";
+	struct rule_set *set = load(rules);
+	struct rule_set *other = rule_set_share(set);
+
+	rule_set_free(set);
+	assert_string_equal(rule_set_get(other, 0)->name, "r");
+	assert_int_equal(strlen(rule_set_digest(other)), 64);
+	rule_set_free(other);
+}
+
+/* Random numbers that are the same each time. */
+static uint64_t seed;
+
+static unsigned pick(unsigned below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (seed >> 11) % below;
+}
+
+static const char *pick_word(void)
+{
+	static const char *const pool[] = { "a",  "b",        "c",        "A",   "B", "ab",
+					    "ba", "\xc3\xa9", "\xc3\x89", "tmp", "x", "home" };
+
+	return pool[pick(ARRAY_SIZE(pool))];
+}
+
+static void random_path(struct buf *out, unsigned components)
+{
+	bool ok = true;
+
+	for (unsigned i = 0; ok && i < components; i++)
+		ok = buf_print(out, "/%s", pick_word());
+	if (pick(2))
+		ok = buf_print(out, ".%s", pick_word());
+	if (!pick(4))
+		ok = buf_print(out, ".%s", pick_word());
+	assert_true(ok);
+}
+
+static void random_glob(struct buf *out, bool is_path)
+{
+	static const char *const pieces[] = { "*", "?", "[ab]", "[!a]", "a{b,?*,}", "a",
+					      "b", ".", "tmp",  ".a",   "A",        "x*" };
+	unsigned parts = is_path ? 1 + pick(3) : 1;
+	bool ok = true;
+
+	for (unsigned i = 0; ok && i < parts; i++) {
+		if (is_path)
+			ok = buf_print(out, "/%s", pick(3) ? "" : "**/");
+		for (unsigned j = 1 + pick(3); ok && j; j--)
+			ok = buf_print(out, "%s", pick(2) ? pick_word() : pieces[pick(12)]);
+	}
+	if (is_path && !pick(4))
+		ok = buf_print(out, "/**");
+	assert_true(ok);
+}
+
+static void random_leaf(struct buf *out)
+{
+	static const char *const events[] = { "created", "removed", "renamed",
+					      "written", "any",     "child_dir_added" };
+	static const char *const regexes[] = { "a.*b", "^/a", "tmp$", "[xy]", "(a|b)/x", "B" };
+	static const char *const globs[] = { "path", "name", "old_path", "old_name" };
+	AUTO(buf_free) struct buf *text = buf_new(1 << 16);
+	unsigned kind = pick(9);
+
+	assert_true(buf_append(text, "", 0));
+	if (kind < 2) {
+		random_path(text, 1 + pick(3));
+		assert_true(buf_print(out, "%sdirectory: '%s'", pick(5) ? "" : "old_", text->data));
+	} else if (kind == 2) {
+		random_path(text, 1 + pick(3));
+		assert_true(buf_print(out, "file: '%s'", text->data));
+	} else if (kind == 3) {
+		assert_true(buf_print(out, "extension: [%s, '%s']", pick_word(),
+				      pick(4) ? pick_word() : ""));
+	} else if (kind == 4) {
+		assert_true(buf_print(out, "event: [%s, %s]", events[pick(6)], events[pick(6)]));
+	} else if (kind == 5) {
+		assert_true(buf_print(out, "regex: '%s'", regexes[pick(6)]));
+	} else {
+		unsigned which = pick(pick(3) ? 2 : 4);
+
+		random_glob(text, which % 2 == 0);
+		assert_true(buf_print(out, "%s: \"%s\"", globs[which], text->data));
+	}
+}
+
+static void random_condition(struct buf *out, unsigned depth)
+{
+	unsigned kind = depth ? pick(6) : 5;
+	unsigned count = 1 + pick(3);
+
+	if (kind == 0) {
+		assert_true(buf_print(out, "{not: "));
+		random_condition(out, depth - 1);
+		assert_true(buf_print(out, "}"));
+	} else if (kind < 4) {
+		assert_true(buf_print(out, "{%s: [", kind % 2 ? "all" : "any"));
+		for (unsigned i = 0; i < count; i++) {
+			random_condition(out, depth - 1);
+			assert_true(buf_print(out, i + 1 < count ? ", " : "]}"));
+		}
+	} else {
+		assert_true(buf_print(out, "{"));
+		random_leaf(out);
+		assert_true(buf_print(out, "}"));
+	}
+}
+
+#define RANDOM_RULES 40
+
+static struct rule_set *random_set(void)
+{
+	AUTO(buf_free) struct buf *text = buf_new(1 << 20);
+
+	assert_true(buf_print(text, "watched_items:\n"));
+	for (unsigned i = 0; i < RANDOM_RULES; i++) {
+		assert_true(buf_print(text, "- {name: r%u, ignore_case: %s, actions: [log], when: ",
+				      i, pick(3) ? "no" : "yes"));
+		random_condition(text, 3);
+		assert_true(buf_print(text, "}\n"));
+	}
+	return load(text->data);
+}
+
+static void random_event(struct event *event, struct buf *path, struct buf *old_path)
+{
+	static const event_kinds kinds[] = {
+		EVENT_KIND(CHILD_FILE_ADDED),   EVENT_KIND(CHILD_DIR_ADDED),
+		EVENT_KIND(CHILD_FILE_REMOVED), EVENT_KIND(CHILD_DATA_WRITTEN),
+		EVENT_KIND(EVENT_TYPE_UNKNOWN), EVENT_KIND(CHILD_FILE_MOVED_TO) | EVENT_RENAMED,
+	};
+
+	buf_reset(path);
+	buf_reset(old_path);
+	random_path(path, 1 + pick(4));
+	random_path(old_path, 1 + pick(4));
+	*event = (struct event){ .kinds = kinds[pick(ARRAY_SIZE(kinds))] };
+	event->path = pick(50) ? buf_text(path) : TEXT("/");
+	if (event->kinds & EVENT_RENAMED)
+		event->old_path = buf_text(old_path);
+}
+
+static void the_index_finds_what_a_plain_loop_finds(void **state)
+{
+	AUTO(buf_free) struct buf *path = buf_new(1 << 16);
+	AUTO(buf_free) struct buf *old_path = buf_new(1 << 16);
+	unsigned found_at_all = 0;
+
+	seed = 20261122;
+	for (unsigned round = 0; round < 40; round++) {
+		struct rule_set *set = random_set();
+		struct rule_matcher *matcher = rule_matcher_new(set);
+
+		for (unsigned i = 0; i < 60; i++) {
+			AUTO(buf_free) struct buf *expected = buf_new(1 << 16);
+			AUTO(buf_free) struct buf *found = buf_new(1 << 16);
+			struct event event;
+
+			random_event(&event, path, old_path);
+			assert_true(buf_append(expected, "", 0) && buf_append(found, "", 0));
+			for (size_t rule = 0; rule < rule_set_count(set); rule++)
+				if (rule_test(matcher, rule_set_get(set, rule), &event) ==
+				    TRUTH_TRUE)
+					add_name(expected, rule_set_get(set, rule));
+			rule_match(matcher, &event, add_name, found);
+			if (strcmp(expected->data, found->data) != 0)
+				fail_msg("%.*s: expected '%s', found '%s'", TEXT_ARGS(event.path),
+					 expected->data, found->data);
+			found_at_all += found->size > 0;
+		}
+		rule_matcher_free(matcher);
+		rule_set_free(set);
+	}
+	assert_true(found_at_all > 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_directory_means_what_is_below_it_at_any_depth),
+		cmocka_unit_test(an_extension_is_the_end_of_a_name_with_something_before_it),
+		cmocka_unit_test(keys_are_anded_and_lists_are_ored),
+		cmocka_unit_test(an_expression_may_match_anywhere_in_the_path),
+		cmocka_unit_test(case_is_heeded_unless_the_rule_ignores_it),
+		cmocka_unit_test(old_conditions_want_a_paired_rename),
+		cmocka_unit_test(a_rule_that_is_off_is_not_matched_and_can_be_tested),
+		cmocka_unit_test(the_prototypes_lists_are_a_rule_that_logs),
+		cmocka_unit_test(a_set_lives_until_its_last_owner_frees_it),
+		cmocka_unit_test(the_index_finds_what_a_plain_loop_finds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
