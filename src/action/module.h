@@ -8,6 +8,9 @@ extern const struct action_type action_log;
 extern const struct action_type action_exec;
 extern const struct action_type action_quarantine;
 extern const struct action_type action_rename;
+extern const struct action_type action_permissions;
+extern const struct action_type action_email;
+extern const struct action_type action_webhook;
 
 /*
  * What happened, for other programs: {"time", "event", "path", "old_path", "file_id", "parent_id",

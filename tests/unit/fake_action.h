@@ -41,7 +41,7 @@ struct fake {
 	struct cluster cluster;
 	struct action_host host;
 	struct buf *story;
-	struct fake_file files[32];
+	struct fake_file files[160];
 	size_t file_count;
 	struct fake_fault faults[8];
 	size_t fault_count;
