@@ -5,16 +5,59 @@
  *	 "mode": "enforce" | "dry_run", "event": {event_to_json},
  *	 "steps": [{"module": "quarantine", "name": "..", "options": {..}}],
  *	 "step": 0,                     the step under way
+ *	 "path": "/home/joe/a.jpg",     where the file is, if the event does not say it any more
+ *	 "waits": 0,                    pauses in a row that are no attempts
  *	 "memory": {..},                what that step must remember over a crash
  *	 "results": {"quarantine": {"path": ".."}},   of the steps that are done, by module
- *	 "log": [{"step": 0, "outcome": "done", "why": "..", "attempts": 1, "time": ".."}]}
+ *	 "log": [{"step": 0, "module": "quarantine", "outcome": "done", "why": "..", "attempts": 1,
+ *		  "time": ".."}]}
  */
 #ifndef APP_JOB_H
 #define APP_JOB_H
+
+#include <jansson.h>
 
 #include "rule/rule.h"
 
 /* The body of a new job; for free(). */
 char *job_body_new(const struct rule *rule, const char *rules_digest, const struct event *event);
+
+/* A body, read by act; everything points into json but event. */
+struct job_body {
+	json_t *json;
+	const char *rule;
+	const char *watch;
+	bool is_dry_run;
+	struct event *event;
+	unsigned step;
+	size_t step_count;
+	json_t *memory;
+	json_t *results;
+};
+
+MUST_CHECK int job_body_read(struct job_body *out, const char *text, struct error *err);
+void job_body_clear(struct job_body *body);
+char *job_body_text(const struct job_body *body); /* for free() */
+
+/* The step under way. options: JSON, for free(). */
+const char *job_body_module(const struct job_body *body);
+char *job_body_options(const struct job_body *body);
+/* How it went; the same step's older entry is replaced. */
+void job_body_note(struct job_body *body, const char *outcome, const char *why, unsigned attempts,
+		   int64_t now_ms);
+/* The step is done: keeps its result (borrowed) and goes on to the next. */
+void job_body_next_step(struct job_body *body, json_t *result);
+/* What was noted, as one sentence: "quarantine: moved to /q/a; email: sent to ..". For free(). */
+char *job_body_summary(const struct job_body *body);
+
+/* Where the file was when it was last seen. */
+const char *job_body_path(const struct job_body *body);
+void job_body_set_path(struct job_body *body, const char *path);
+/* The file was moved by somebody else: the event is from now on one at the new path. */
+void job_body_move_event(struct job_body *body, const char *path);
+/* Whether the step under way remembers this text: a path where it was going, for instance. */
+bool job_body_remembers(const struct job_body *body, const char *text);
+unsigned job_body_count_wait(struct job_body *body); /* one more; answers how many in a row */
+void job_body_end_waits(struct job_body *body);
 
 #endif

@@ -27,32 +27,32 @@ struct store_kind {
 	char *(*url)(const char *dir);
 };
 
-static char *embedded_url(const char *dir)
+static UNUSED char *embedded_url(const char *dir)
 {
 	return str_format("embedded:%s/store", dir);
 }
 
 static const struct store_kind store_kinds[] = { { "embedded", embedded_url } };
 
-static void fixture_open(struct fixture *f)
+static UNUSED void fixture_open(struct fixture *f)
 {
 	if (store_open(&f->store, &f->settings, &f->err) < 0)
 		fail_msg("%s", error_text(&f->err));
 }
 
-static void fixture_close(struct fixture *f)
+static UNUSED void fixture_close(struct fixture *f)
 {
 	store_close(f->store);
 	f->store = NULL;
 }
 
-static void fixture_reopen(struct fixture *f)
+static UNUSED void fixture_reopen(struct fixture *f)
 {
 	fixture_close(f);
 	fixture_open(f);
 }
 
-static int fixture_setup(void **state)
+static UNUSED int fixture_setup(void **state)
 {
 	const struct store_kind *kind = *state;
 	struct fixture *f = NEW(struct fixture);
@@ -73,7 +73,7 @@ static int fixture_setup(void **state)
 	return 0;
 }
 
-static int fixture_teardown(void **state)
+static UNUSED int fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
 	AUTO(free) char *command = str_format("rm -rf %s", f->dir);
@@ -87,7 +87,7 @@ static int fixture_teardown(void **state)
 	return rc;
 }
 
-static int run_on_every_store(const struct CMUnitTest *tests, size_t count)
+static UNUSED int run_on_every_store(const struct CMUnitTest *tests, size_t count)
 {
 	size_t total = count * ARRAY_SIZE(store_kinds);
 	struct CMUnitTest *all = mem_array(total, sizeof(*all));
