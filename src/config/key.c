@@ -292,37 +292,36 @@ const struct config_key *key_find(const struct config_key *keys, struct text nam
 	return NULL;
 }
 
-static void tell_unknown(struct reading *reading, const struct node *name)
+void key_tell_unknown(const struct config_key *keys, struct text name, struct place place,
+		      struct problems *problems)
 {
-	AUTO(free) char *found = quoted(name->text);
+	AUTO(free) char *found = quoted(name);
 	AUTO(buf_free) struct buf *known = buf_new(SIZE_MAX);
 	AUTO(free) char *memory = NULL;
 	const char **names;
 	const char *near;
 	size_t count = 0;
 
-	while (reading->keys[count].name)
+	while (keys[count].name)
 		count++;
 	memory = mem_array(count + 1, sizeof(*names));
 	names = (const char **)(void *)memory;
 	for (size_t i = 0; i < count; i++) {
-		names[i] = reading->keys[i].name;
+		names[i] = keys[i].name;
 		(void)!buf_print(known, "%s%s",
 				 i == 0          ? ""
 				 : i + 1 < count ? ", "
 						 : " and ",
 				 names[i]);
 	}
-	near = parse_nearest(name->text, names);
+	near = parse_nearest(name, names);
 	if (near)
-		problems_error(reading->problems, name->place, "unknown key %s: did you mean %s?",
-			       found, near);
+		problems_error(problems, place, "unknown key %s: did you mean %s?", found, near);
 	else if (count)
-		problems_error(reading->problems, name->place, "unknown key %s: known %s %s", found,
+		problems_error(problems, place, "unknown key %s: known %s %s", found,
 			       count == 1 ? "is" : "are", known->data);
 	else
-		problems_error(reading->problems, name->place,
-			       "unknown key %s: no keys are known here", found);
+		problems_error(problems, place, "unknown key %s: no keys are known here", found);
 }
 
 static void check_template(struct reading *reading, const struct config_key *key,
@@ -418,7 +417,8 @@ static void read_mapping(struct reading *reading, const struct node *node)
 		if (key->name)
 			read_value(reading, key, child);
 		else
-			tell_unknown(reading, child->key);
+			key_tell_unknown(reading->keys, child->key->text, child->key->place,
+					 reading->problems);
 	}
 	for (const struct config_key *key = reading->keys; key->name; key++)
 		if (key->is_required && !node_get(node, key->name))

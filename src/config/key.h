@@ -54,6 +54,9 @@ void key_read(const struct config_key *keys, const char *short_key, const struct
 MUST_CHECK int key_set(const struct config_key *key, struct text value, void *config,
 		       struct error *err);
 void key_clear(const struct config_key *keys, void *config); /* frees what the members own */
+/* Reports a key that is not in the table, with the one that was probably meant or all there are. */
+void key_tell_unknown(const struct config_key *keys, struct text name, struct place place,
+		      struct problems *problems);
 const struct config_key *key_find(const struct config_key *keys, struct text name);
 
 #endif

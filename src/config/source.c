@@ -18,7 +18,7 @@ static bool refuse(struct problems *problems, const char *path, const char *why)
 	return false;
 }
 
-bool source_read(struct buf **out, const char *path, size_t limit_bytes, bool *others_may_read,
+bool source_read(struct buf **out, const char *path, size_t limit_bytes, unsigned *mode,
 		 struct problems *problems)
 {
 	__attribute__((cleanup(auto_close_fd))) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -30,8 +30,8 @@ bool source_read(struct buf **out, const char *path, size_t limit_bytes, bool *o
 		return refuse(problems, path, strerror(errno));
 	if (S_ISDIR(info.st_mode))
 		return refuse(problems, path, "it is a directory, expected a file");
-	if (others_may_read)
-		*others_may_read = info.st_mode & (S_IWGRP | S_IROTH | S_IWOTH);
+	if (mode)
+		*mode = info.st_mode & 07777;
 	do {
 		size_t room = MIN((size_t)65536, limit_bytes + 1 - buf->size);
 
@@ -64,7 +64,6 @@ bool source_check(const char *file, struct text *text, struct problems *problems
 {
 	struct place place = { file, 1, 1 };
 
-	problems_add_source(problems, file, *text);
 	if (text_starts_with(*text, TEXT("\xff\xfe")) ||
 	    text_starts_with(*text, TEXT("\xfe\xff"))) {
 		problems_error(problems, (struct place){ file, 0, 0 },

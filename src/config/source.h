@@ -8,15 +8,12 @@
 #include "config/problem.h"
 
 /*
- * Reads path; on failure the problem is told and the answer is false. others_may_read says whether
- * the file's mode lets the group write or others read it; it may be NULL.
+ * Reads path; on failure the problem is told and the answer is false. mode: the file's permissions,
+ * as they were when it was opened; may be NULL.
  */
-MUST_CHECK bool source_read(struct buf **out, const char *path, size_t limit_bytes,
-			    bool *others_may_read, struct problems *problems);
-/*
- * Hands the text to problems for excerpts, cuts off a byte-order mark, and refuses what is not
- * UTF-8 or holds control characters.
- */
+MUST_CHECK bool source_read(struct buf **out, const char *path, size_t limit_bytes, unsigned *mode,
+			    struct problems *problems);
+/* Cuts off a byte-order mark; refuses what is not UTF-8 or holds control characters. */
 MUST_CHECK bool source_check(const char *file, struct text *text, struct problems *problems);
 
 #endif

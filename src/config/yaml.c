@@ -484,6 +484,7 @@ struct document *document_parse(const char *file, struct text text, struct probl
 			       "has more than the 16 MiB allowed");
 		return NULL;
 	}
+	problems_add_source(problems, file, text);
 	if (!source_check(file, &text, problems))
 		return NULL;
 	document = NEW(struct document);
