@@ -1,0 +1,36 @@
+/* settings_check: what no key can say alone: whether the settings fit together. */
+#ifndef APP_SETTINGS_CHECK_H
+#define APP_SETTINGS_CHECK_H
+
+#include "app/settings_table.h"
+
+/* Where a value comes from, for messages and for who wins. */
+struct settings_origin {
+	struct place place;
+	bool is_set;
+	bool is_from_environment;
+};
+
+/* One section as it was read: [CLUSTER archive]. */
+struct settings_instance {
+	int type; /* SECTION_... */
+	char *name;
+	struct place place;
+	void *config;                    /* what the offsets of its keys count from */
+	struct settings_origin *origins; /* one per key of its table */
+};
+
+struct settings_source {
+	struct settings *settings;
+	struct settings_instance *instances;
+	size_t count;
+	char *folder;  /* of the file: what relative paths in it are relative to */
+	unsigned mode; /* the file's permissions */
+	struct problems *problems;
+};
+
+struct settings_origin *settings_origin(const struct settings_instance *instance, const char *key);
+/* Completes (paths, addresses, fingerprints, who belongs to whom) and checks everything. */
+void settings_check(struct settings_source *source);
+
+#endif
