@@ -87,10 +87,9 @@ static void an_excerpt_never_shows_a_secret(void **state)
 {
 	AUTO(problems_free) struct problems *problems = problems_new();
 	AUTO(conf_free)
-	struct conf *conf =
-		conf_parse("x.conf",
-			   TEXT("[A]\nTOKNE = \"s3cret\"\nTOKEN s3cret\nPATH = /x\nTOKEN=s3cret\n"),
-			   not_tokens, problems);
+	struct conf *conf = conf_parse(
+		"x.conf", TEXT("[A]\nTOKNE = \"s3cret\"\nTOKEN s3cret\nPATH = /x\nTOKEN=s3cret\n"),
+		not_tokens, problems);
 
 	for (int line = 1; line <= 5; line++)
 		problems_error(problems, (struct place){ "x.conf", line, 1 }, "here");

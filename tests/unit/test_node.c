@@ -74,10 +74,9 @@ static void nodes_know_their_places(void **state)
 {
 	AUTO(problems_free) struct problems *problems = problems_new();
 	AUTO(document_free)
-	struct document *document =
-		document_parse("f.yml",
-			       TEXT("\xef\xbb\xbf\xc3\xa4\xc3\xb6: [1, \"x\"]\r\nb:\r\n  c: d\r\n"),
-			       problems);
+	struct document *document = document_parse(
+		"f.yml", TEXT("\xef\xbb\xbf\xc3\xa4\xc3\xb6: [1, \"x\"]\r\nb:\r\n  c: d\r\n"),
+		problems);
 	const struct node *list = node_get(document_root(document), "\xc3\xa4\xc3\xb6");
 	const struct node *inner = node_get(node_get(document_root(document), "b"), "c");
 
