@@ -9,6 +9,7 @@
 #include "io/listen.h"
 
 #define BODY_LIMIT (1u << 20)
+#define HEARD_OUT_LIMIT (64u << 20)
 #define CONNECTIONS_MAX 256u
 #define IDLE_TIMEOUT_S 60u
 
@@ -33,6 +34,8 @@ struct http_exchange {
 	struct buf *body;
 	struct MHD_Response *response;
 	int status;
+	size_t body_size;
+	bool is_too_large;
 	bool is_asked;
 	bool is_answered;
 	bool is_suspended;
@@ -128,14 +131,6 @@ static enum MHD_Result refuse_too_large(struct MHD_Connection *connection)
 	return result;
 }
 
-static bool announces_too_much(struct MHD_Connection *connection)
-{
-	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-							 MHD_HTTP_HEADER_CONTENT_LENGTH);
-
-	return length && strtoull(length, NULL, 10) > BODY_LIMIT;
-}
-
 /* The daemon calls this with the headers, with each piece of the body, at its end, and once more
  * when a suspended connection goes on. */
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *path,
@@ -148,8 +143,6 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
 	if (server->is_closing)
 		return MHD_NO;
 	if (!exchange) {
-		if (announces_too_much(connection))
-			return refuse_too_large(connection);
 		exchange = *place = NEW(struct http_exchange);
 		exchange->server = server;
 		exchange->connection = connection;
@@ -158,11 +151,17 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
 		return MHD_YES;
 	}
 	if (*size) {
-		if (!buf_append(exchange->body, data, *size))
-			return MHD_NO; /* amid a body nothing can be answered */
+		/* Amid a body nothing can be answered, and a client that is cut off while it sends
+		 * sees a reset in place of the answer: so it is heard out, within reason. */
+		exchange->body_size += *size;
+		if (exchange->body_size > HEARD_OUT_LIMIT)
+			return MHD_NO;
+		exchange->is_too_large |= !buf_append(exchange->body, data, *size);
 		*size = 0;
 		return MHD_YES;
 	}
+	if (exchange->is_too_large)
+		return refuse_too_large(connection);
 	if (!exchange->is_asked) {
 		exchange->is_asked = true;
 		server->asked(server->ctx, &(struct http_ask){

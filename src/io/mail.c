@@ -86,6 +86,9 @@ static char *envelope_address(const char *address)
 	struct text bare = text_trim(text_of(address));
 	const char *open = strrchr(address, '<');
 
+	for (const char *c = address; *c; c++)
+		if ((unsigned char)*c < ' ')
+			return NULL;
 	if (open) {
 		struct text rest = text_of(open + 1);
 

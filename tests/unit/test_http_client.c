@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -463,6 +464,7 @@ static void tls_server_start(struct tls_server *server)
 	assert_int_equal(pipe(ends), 0);
 	server->pid = fork();
 	if (server->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a test fails */
 		dup2(ends[1], 1);
 		close(ends[0]);
 		execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-cert",
