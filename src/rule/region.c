@@ -209,16 +209,12 @@ void region_list_of(struct region_list *out, const struct condition *condition)
 	path_regions(out, condition);
 }
 
-static enum truth is_below(struct text place, struct text directory, bool is_direct, bool or_itself)
+static enum truth is_below(struct text place, struct text directory, bool is_direct)
 {
-	if (directory.size == 1)
-		return or_itself && place.size <= 1 ? TRUTH_UNKNOWN : TRUTH_TRUE;
+	if (directory.size == 1 || path_is_below(place, directory) || text_equal(place, directory))
+		return TRUTH_TRUE;
 	if (!place.size)
 		return TRUTH_UNKNOWN;
-	if (path_is_below(place, directory))
-		return TRUTH_TRUE;
-	if (text_equal(place, directory))
-		return or_itself ? TRUTH_UNKNOWN : TRUTH_TRUE;
 	return !is_direct && path_is_below(directory, place) ? TRUTH_UNKNOWN : TRUTH_FALSE;
 }
 
@@ -233,7 +229,7 @@ enum truth region_is_below(const struct region *region, struct text directory, b
 		place = fold_text(&memory[0], place);
 		directory = fold_text(&memory[1], directory);
 	}
-	result = is_below(place, directory, region->is_direct, region->or_itself);
+	result = is_below(place, directory, region->is_direct);
 	if (region->is_folded && !fold && directory.size > 1)
 		result = MIN(result, TRUTH_UNKNOWN);
 	fold_clear(&memory[0]);
@@ -265,20 +261,7 @@ enum truth region_matches_path(const struct region *region, const struct pattern
 		pattern_of_place(region->directory, region->is_direct, region->name);
 
 	place->is_folded |= region->is_folded;
-
-	enum truth result = relate(place, pattern);
-
-	if (region->or_itself && result != TRUTH_UNKNOWN) {
-		struct pattern_list itself = { 0 };
-
-		pattern_add_literal(&itself, region->directory.size ? region->directory : TEXT("/"),
-				    PATTERN_OF_PATH, false);
-		itself.items[0]->is_folded = region->is_folded;
-		if (relate(itself.items[0], pattern) != result)
-			result = TRUTH_UNKNOWN;
-		pattern_list_clear(&itself);
-	}
-	return result;
+	return relate(place, pattern);
 }
 
 enum truth region_matches_name(const struct region *region, const struct pattern *pattern)

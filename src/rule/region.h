@@ -18,7 +18,6 @@ struct region {
 	event_kinds kinds;          /* an event is of one of these */
 	struct text directory;      /* and below it, at any depth; empty: anywhere */
 	bool is_direct;             /* and right in that directory */
-	bool or_itself;             /* or the directory itself */
 	const struct pattern *name; /* and its last component matches; NULL: any */
 	bool is_folded;             /* all of this about the folded path */
 	/* What an index can still ask where directory and name say nothing: */
