@@ -11,17 +11,21 @@
 
 struct filter;
 
-/* Sets one rule set per watch (shared, in the order of settings->watches). */
+/* One rule set per watch, in the order of settings->watches; the caller keeps its own share. */
 MUST_CHECK int filter_open(struct filter **out, uv_loop_t *loop, const struct settings *settings,
 			   struct store *store, struct rule_set *const *sets, struct error *err);
 void filter_close(struct filter *filter); /* in its loop */
 
 /*
  * From any thread: hands a new set over; the filter swaps between two records and writes down the
- * sequence number with the digest. swapped is called in the filter's thread.
+ * sequence number with the digest. It takes set over. swapped is called in the filter's thread: the
+ * records after after_seq are judged by the new set.
  */
 void filter_offer(struct filter *filter, size_t watch, struct rule_set *set,
 		  void (*swapped)(void *ctx, uint64_t after_seq), void *ctx);
+
+/* From any thread: looks at store and clock at once instead of when it thinks it must. */
+void filter_wake(struct filter *filter);
 
 /*
  * Called in the filter's thread when a record says that its stream cannot be trusted any more: it

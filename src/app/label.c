@@ -20,3 +20,27 @@ bool label_key_read(struct text key, uint64_t *out_seq, uint32_t *out_index)
 		*out_index = *out_index << 8 | (unsigned char)key.data[i];
 	return true;
 }
+
+int label_put(struct store_txn *txn, uint64_t seq, uint32_t index, const json_t *label,
+	      struct error *err)
+{
+	char key[LABEL_KEY_SIZE];
+	AUTO(free) char *value = json_dumps(label, JSON_COMPACT);
+
+	if (!seq || !value)
+		return 0;
+	label_key(key, seq, index);
+	return store_put(txn, SPACE_LABELS, (struct text){ key, sizeof(key) }, text_of(value), err);
+}
+
+int label_get(struct store_txn *txn, uint64_t seq, uint32_t index, json_t **out, struct error *err)
+{
+	char key[LABEL_KEY_SIZE];
+	AUTO(free) char *value = NULL;
+
+	label_key(key, seq, index);
+	if (store_get(txn, SPACE_LABELS, (struct text){ key, sizeof(key) }, &value, NULL, err) < 0)
+		return -1;
+	*out = value ? json_loads(value, 0, NULL) : NULL;
+	return 0;
+}

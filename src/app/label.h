@@ -12,12 +12,23 @@
 #ifndef APP_LABEL_H
 #define APP_LABEL_H
 
-#include "base/text.h"
+#include <jansson.h>
+
+#include "store/store.h"
+
+AUTO_DEFINE(json_t *, json_decref)
 
 #define LABEL_KEY_SIZE 12
 
 /* Sorts as (seq, index) do. */
 void label_key(char key[LABEL_KEY_SIZE], uint64_t seq, uint32_t index);
 bool label_key_read(struct text key, uint64_t *out_seq, uint32_t *out_index);
+
+/* Writes or replaces a label; an event of no record (seq 0) has none. */
+MUST_CHECK int label_put(struct store_txn *txn, uint64_t seq, uint32_t index, const json_t *label,
+			 struct error *err);
+/* *out for json_decref(); NULL if there is none. Sees the txn's own writes. */
+MUST_CHECK int label_get(struct store_txn *txn, uint64_t seq, uint32_t index, json_t **out,
+			 struct error *err);
 
 #endif

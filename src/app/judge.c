@@ -1,0 +1,524 @@
+#include "app/judge.h"
+
+#include <inttypes.h>
+
+#include "app/inbox.h"
+#include "app/job.h"
+#include "app/label.h"
+#include "app/rename.h"
+#include "app/settle.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "event/decode.h"
+#include "store/echo.h"
+
+struct judged_watch {
+	const struct watch_settings *settings;
+	struct text name;
+	struct rule_set *set;
+	struct rule_matcher *matcher;
+	bool is_noted; /* the store knows which rules judge */
+	bool is_noting;
+};
+
+struct judge {
+	struct store *store;
+	struct judged_watch *watches;
+	size_t watch_count;
+	struct decoder *decoder;
+	struct renames *renames;
+	struct settle *settle;
+
+	/* The transaction under way. */
+	struct store_txn *txn;
+	int64_t now_ms;
+	struct judge_counts counts;
+
+	/* The event under way. */
+	const struct rule **matched;
+	size_t matched_count;
+	size_t matched_room;
+};
+
+static int judge_event(void *ctx, const struct event *event, const struct echo *echo,
+		       struct error *err);
+
+struct judge *judge_new(const struct settings *settings, struct store *store,
+			struct rule_set *const *sets)
+{
+	struct judge *judge = NEW(struct judge);
+
+	judge->store = store;
+	judge->watch_count = settings->watch_count;
+	judge->watches = mem_array(settings->watch_count, sizeof(*judge->watches));
+	judge->decoder = decoder_new();
+	judge->renames = renames_new(judge_event, judge);
+	judge->settle = settle_new();
+	for (size_t i = 0; i < settings->watch_count; i++) {
+		judge->watches[i].settings = &settings->watches[i];
+		judge->watches[i].name = text_of(settings->watches[i].name);
+		judge_swap(judge, i, rule_set_share(sets[i]));
+	}
+	return judge;
+}
+
+void judge_free(struct judge *judge)
+{
+	if (!judge)
+		return;
+	for (size_t i = 0; i < judge->watch_count; i++) {
+		rule_matcher_free(judge->watches[i].matcher);
+		rule_set_free(judge->watches[i].set);
+	}
+	free(judge->watches);
+	decoder_free(judge->decoder);
+	renames_free(judge->renames);
+	settle_free(judge->settle);
+	free(judge->matched);
+	free(judge);
+}
+
+int judge_load(struct judge *judge, struct error *err)
+{
+	if (renames_load(judge->renames, judge->store, err) < 0)
+		return -1;
+	return settle_load(judge->settle, judge->store, err);
+}
+
+void judge_swap(struct judge *judge, size_t index, struct rule_set *set)
+{
+	struct judged_watch *watch = &judge->watches[index];
+
+	rule_matcher_free(watch->matcher);
+	rule_set_free(watch->set);
+	watch->set = set;
+	watch->matcher = rule_matcher_new(set);
+	watch->is_noted = false;
+}
+
+bool judge_has_news(const struct judge *judge)
+{
+	for (size_t i = 0; i < judge->watch_count; i++)
+		if (!judge->watches[i].is_noted)
+			return true;
+	return false;
+}
+
+int64_t judge_next_due(const struct judge *judge)
+{
+	return MIN(renames_next_due(judge->renames), settle_next_due(judge->settle));
+}
+
+static struct judged_watch *find_watch(struct judge *judge, struct text name)
+{
+	for (size_t i = 0; i < judge->watch_count; i++)
+		if (text_equal(judge->watches[i].name, name))
+			return &judge->watches[i];
+	return NULL;
+}
+
+/* ---- Labels ---- */
+
+static void label_echo(json_t *label, const struct echo *echo)
+{
+	if (!echo->is_echo)
+		return;
+	json_object_set_new_nocheck(label, "echo_of", json_integer((json_int_t)echo->job));
+	json_object_set_new_nocheck(label, "step", json_integer(echo->step));
+}
+
+static void label_append(json_t *label, const char *key, json_t *item)
+{
+	json_t *list = json_object_get(label, key);
+
+	if (!list) {
+		list = json_array();
+		json_object_set_new_nocheck(label, key, list);
+	}
+	json_array_append_new(list, item);
+}
+
+static int put_trouble(struct judge *judge, uint64_t seq, uint32_t index, const char *reason,
+		       struct error *err)
+{
+	AUTO(json_decref) json_t *label = json_pack("{s:s}", "trouble", reason);
+
+	return label ? label_put(judge->txn, seq, index, label, err) : 0;
+}
+
+/* ---- Rules ---- */
+
+static void remember_match(void *ctx, const struct rule *rule)
+{
+	struct judge *judge = ctx;
+
+	if (judge->matched_count == judge->matched_room) {
+		judge->matched_room = MAX(16, judge->matched_room * 2);
+		judge->matched =
+			mem_grow(judge->matched, judge->matched_room, sizeof(*judge->matched));
+	}
+	judge->matched[judge->matched_count++] = rule;
+}
+
+static int put_job(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
+		   const struct event *event, json_t *label, struct error *err)
+{
+	AUTO(free) char *file_id = text_copy(event->file_id);
+	AUTO(free) char *body = job_body_new(rule, rule_set_digest(watch->set), event);
+	struct job job = { .file_id = file_id, .due_ms = judge->now_ms, .body = body };
+	uint64_t id;
+
+	if (store_job_put(judge->txn, &job, &id, err) < 0)
+		return error_prefix(err, "new job");
+	judge->counts.jobs++;
+	label_append(label, "jobs", json_integer((json_int_t)id));
+	return 0;
+}
+
+static int follow_rule(struct judge *judge, const struct judged_watch *watch,
+		       const struct rule *rule, const struct event *event, json_t *label,
+		       struct error *err)
+{
+	judge->counts.matches++;
+	label_append(label, "rules", json_string(rule->name));
+	if (!rule->settle_ms)
+		return put_job(judge, watch, rule, event, label, err);
+	json_object_set_new_nocheck(label, "settling", json_true());
+	return settle_start(judge->settle, judge->txn, rule, event, err);
+}
+
+/* Asks the rules about one event, and does what they say. The only place where that is done. */
+static int judge_event(void *ctx, const struct event *event, const struct echo *echo,
+		       struct error *err)
+{
+	struct judge *judge = ctx;
+	struct judged_watch *watch = find_watch(judge, event->watch);
+	AUTO(json_decref) json_t *label = NULL;
+
+	if (!watch)
+		return 0; /* its half waited while the watch was taken out of the settings */
+	judge->counts.judged++;
+	if (settle_hear(judge->settle, judge->txn, event, echo->is_echo, err) < 0)
+		return -1;
+	judge->matched_count = 0;
+	rule_match(watch->matcher, event, remember_match, judge);
+	if (!judge->matched_count && !echo->is_echo && !(event->kinds & EVENT_RENAMED))
+		return 0;
+	label = json_object();
+	label_echo(label, echo);
+	if (event->kinds & EVENT_RENAMED)
+		json_object_set_new_nocheck(
+			label, "old_path",
+			json_stringn_nocheck(event->old_path.data, event->old_path.size));
+	for (size_t i = 0; i < judge->matched_count; i++) {
+		const struct rule *rule = judge->matched[i];
+
+		if (echo->is_echo && !rule->on_own)
+			continue;
+		if (follow_rule(judge, watch, rule, event, label, err) < 0)
+			return -1;
+	}
+	return label_put(judge->txn, event->seq, event->index, label, err);
+}
+
+/* ---- Records ---- */
+
+struct reading {
+	struct judge *judge;
+	const struct judged_watch *watch;
+	const struct record *record;
+	uint32_t next_index;
+	uint32_t damaged_index; /* the first that could not be read, if any */
+	bool is_damaged;
+	bool is_self_removed;
+	int result;
+	struct error *err;
+};
+
+static int find_echo(struct judge *judge, const struct event *event, struct echo *echo,
+		     struct error *err)
+{
+	/* By the time of receipt: a filter that is behind must know an echo all the same. */
+	int found = echo_match(judge->txn, event, event->time_ms, &echo->job, &echo->step, err);
+
+	if (found < 0)
+		return error_prefix(err, "echoes");
+	echo->is_echo = found;
+	judge->counts.echoes += found;
+	return 0;
+}
+
+static int take_event(struct judge *judge, const struct judged_watch *watch,
+		      const struct event *event, struct error *err)
+{
+	struct echo echo = { 0 };
+
+	judge->counts.events++;
+	if (find_echo(judge, event, &echo, err) < 0)
+		return -1;
+	if (!event_is_half(event))
+		return judge_event(judge, event, &echo, err);
+	if (echo.is_echo) {
+		AUTO(json_decref) json_t *label = json_object();
+
+		label_echo(label, &echo);
+		if (label_put(judge->txn, event->seq, event->index, label, err) < 0)
+			return -1;
+	}
+	return renames_take(judge->renames, judge->txn, event, &echo,
+			    watch->settings->rename_window_ms, err);
+}
+
+static bool read_event(void *ctx, const struct event *decoded)
+{
+	struct reading *reading = ctx;
+	struct event event = *decoded;
+
+	if (event.index != reading->next_index && !reading->is_damaged) {
+		reading->is_damaged = true;
+		reading->damaged_index = reading->next_index;
+	}
+	reading->next_index = event.index + 1;
+	event.origin = reading->record->origin;
+	event.watch = reading->watch->name;
+	event.seq = reading->record->seq;
+	event.time_ms = reading->record->time_ms;
+	reading->is_self_removed |= event.type == SELF_REMOVED;
+	reading->result = take_event(reading->judge, reading->watch, &event, reading->err);
+	return reading->result == 0;
+}
+
+int judge_record(struct judge *judge, const struct record *record,
+		 void (*trouble)(void *ctx, size_t watch, const char *reason), void *ctx,
+		 struct error *err)
+{
+	struct judged_watch *watch = find_watch(judge, record->watch);
+	struct reading reading = { judge, watch, record, .err = err };
+	AUTO_ERROR damage = { 0 };
+	size_t count;
+
+	if (!watch) {
+		AUTO(free)
+		char *why = str_format("no watch '%.*s' in the settings any more",
+				       TEXT_ARGS(record->watch));
+
+		log_warn("filter", "records are passed over: %s", why);
+		return put_trouble(judge, record->seq, 0, why, err);
+	}
+
+	int decoded = decode_message(judge->decoder, record->bytes, text_of(watch->settings->path),
+				     read_event, &reading, &count, &damage);
+
+	if (reading.result < 0)
+		return -1;
+	if (reading.is_self_removed)
+		trouble(ctx, watch - judge->watches, "the watched directory was removed");
+	if (decoded == 0)
+		return 0;
+	log_warn("filter", "watch '%s': a message cannot be read: %s", watch->settings->name,
+		 error_text(&damage));
+	trouble(ctx, watch - judge->watches, error_text(&damage));
+	return put_trouble(judge, record->seq,
+			   reading.is_damaged ? reading.damaged_index : reading.next_index,
+			   error_text(&damage), err);
+}
+
+/* ---- When time passes ---- */
+
+/* A file is quiet: its rule fires, if it is still there and still true. */
+static int fire(void *ctx, struct text name, const struct event *event, struct error *err)
+{
+	struct judge *judge = ctx;
+	struct judged_watch *watch = find_watch(judge, event->watch);
+	AUTO(free) char *rule_name = text_copy(name);
+	const struct rule *rule = watch ? rule_set_find(watch->set, rule_name) : NULL;
+	AUTO(json_decref) json_t *label = NULL;
+
+	if (!rule || rule->mode == RULE_OFF) {
+		log_info("filter",
+			 "rule '%s' is gone: it does not fire on %.*s, which is quiet now",
+			 rule_name, TEXT_ARGS(event->path));
+		return 0;
+	}
+	if (rule_test(watch->matcher, rule, event) != TRUTH_TRUE) {
+		log_info("filter", "rule '%s' is not true any more for %.*s, which is quiet now",
+			 rule_name, TEXT_ARGS(event->path));
+		return 0;
+	}
+	if (event->seq && label_get(judge->txn, event->seq, event->index, &label, err) < 0)
+		return -1;
+	if (!label)
+		label = json_pack("{s:[s]}", "rules", rule->name);
+	if (put_job(judge, watch, rule, event, label, err) < 0)
+		return -1;
+	return label_put(judge->txn, event->seq, event->index, label, err);
+}
+
+int64_t judge_expire(struct judge *judge, int64_t now_ms, size_t max, struct error *err)
+{
+	int64_t halves = renames_expire(judge->renames, judge->txn, now_ms, max, err);
+	int64_t timers;
+
+	if (halves < 0)
+		return -1;
+	if (halves == max)
+		return halves;
+	timers = settle_expire(judge->settle, judge->txn, now_ms, max - halves, fire, judge, err);
+	return timers < 0 ? -1 : halves + timers;
+}
+
+/* ---- The inbox ---- */
+
+struct search {
+	struct judge *judge;
+	const struct event *wanted;
+	uint64_t until_seq;
+	const struct record *record;
+	bool is_found;
+	int result;
+	struct error *err;
+};
+
+static bool is_echo_label(json_t *label)
+{
+	return json_object_get(label, "echo_of") != NULL;
+}
+
+static bool compare_event(void *ctx, const struct event *event)
+{
+	struct search *search = ctx;
+	AUTO(json_decref) json_t *label = NULL;
+
+	if (event->type != search->wanted->type ||
+	    !text_equal(event->file_id, search->wanted->file_id))
+		return true;
+	search->result = label_get(search->judge->txn, search->record->seq, event->index, &label,
+				   search->err);
+	search->is_found = search->result == 0 && !is_echo_label(label);
+	return search->result == 0 && !search->is_found;
+}
+
+static bool search_record(void *ctx, const struct record *record)
+{
+	struct search *search = ctx;
+	struct text id = search->wanted->file_id;
+	AUTO_ERROR ignored = { 0 };
+	size_t count;
+
+	if (record->seq > search->until_seq)
+		return false;
+	if (!text_equal(record->watch, search->wanted->watch) || !id.size ||
+	    !memmem(record->bytes.data, record->bytes.size, id.data, id.size))
+		return true;
+	search->record = record;
+	/* Damage was told when the record was judged. */
+	if (decode_message(search->judge->decoder, record->bytes, TEXT("/"), compare_event, search,
+			   &count, &ignored) < 0)
+		log_debug("filter", "record %" PRIu64 ": %s", record->seq, error_text(&ignored));
+	return search->result == 0 && !search->is_found;
+}
+
+/* Whether the log up to cursor has a foreign event like the item's. 1, 0, -1. */
+static int is_seen(struct judge *judge, const struct inbox_item *item, uint64_t cursor,
+		   struct error *err)
+{
+	struct search search = { judge, item->event, cursor, .err = err };
+
+	if (store_log_read(judge->store, item->after_seq, SIZE_MAX, SIZE_MAX, search_record,
+			   &search, err) < 0 ||
+	    search.result < 0)
+		return -1;
+	return search.is_found;
+}
+
+static int take_item(struct judge *judge, const struct inbox_item *item, uint64_t cursor,
+		     int64_t now_ms, struct error *err)
+{
+	static const struct echo foreign;
+	int seen = is_seen(judge, item, cursor, err);
+	struct event event = *item->event;
+
+	if (seen < 0 || inbox_remove(judge->txn, item->number, err) < 0)
+		return -1;
+	if (seen)
+		return 0;
+	event.seq = 0;
+	if (!event.time_ms)
+		event.time_ms = now_ms;
+	judge->counts.events++;
+	return judge_event(judge, &event, &foreign, err);
+}
+
+int64_t judge_inbox(struct judge *judge, uint64_t cursor, int64_t now_ms, size_t max,
+		    struct error *err)
+{
+	int64_t count = 0;
+
+	for (; count < max; count++) {
+		struct inbox_item item;
+		int found = inbox_next(judge->txn, 0, &item, err);
+
+		if (found <= 0)
+			return found < 0 ? -1 : count;
+
+		AUTO(free) char *owned = (char *)item.event;
+
+		if (item.until_seq > cursor)
+			return count;
+		if (take_item(judge, &item, cursor, now_ms, err) < 0)
+			return -1;
+	}
+	return count;
+}
+
+/* ---- Transactions ---- */
+
+/* For explain, replay and history: these rules judge what comes after this record. */
+static int note_rules(struct judge *judge, const struct judged_watch *watch, uint64_t cursor,
+		      int64_t now_ms, struct error *err)
+{
+	AUTO(free)
+	char *key = str_format("rules/%s/%016" PRIx64, watch->settings->name, cursor);
+	AUTO(free) char *time = clock_format(now_ms);
+	AUTO(free)
+	char *value = str_format("{\"digest\":\"%s\",\"time\":\"%s\"}", rule_set_digest(watch->set),
+				 time);
+
+	return store_put(judge->txn, SPACE_META, text_of(key), text_of(value), err);
+}
+
+int judge_begin(struct judge *judge, struct store_txn *txn, uint64_t cursor, int64_t now_ms,
+		struct error *err)
+{
+	judge->txn = txn;
+	judge->now_ms = now_ms;
+	judge->counts = (struct judge_counts){ 0 };
+	for (size_t i = 0; i < judge->watch_count; i++) {
+		struct judged_watch *watch = &judge->watches[i];
+
+		watch->is_noting = !watch->is_noted;
+		if (watch->is_noting && note_rules(judge, watch, cursor, now_ms, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+uint64_t judge_event_count(const struct judge *judge)
+{
+	return judge->counts.events;
+}
+
+int judge_end(struct judge *judge, uint64_t cursor, struct error *err)
+{
+	if (renames_save(judge->renames, judge->txn, err) < 0)
+		return -1;
+	return store_cursor_put(judge->txn, cursor, err);
+}
+
+struct judge_counts judge_committed(struct judge *judge)
+{
+	for (size_t i = 0; i < judge->watch_count; i++)
+		judge->watches[i].is_noted |= judge->watches[i].is_noting;
+	judge->txn = NULL;
+	return judge->counts;
+}

@@ -1,0 +1,460 @@
+#include "app/settle.h"
+
+#include <inttypes.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+/*
+ * Two kinds of entries:
+ *	"f" watch NUL file NUL rule   -> struct timer, the rule's name NUL, the event's JSON
+ *	"t" time, the same            -> one byte: look at it then
+ * A change of the file moves only due_ms in the first. The second is put off when its time has come
+ * and the timer is not due: so a file that is written a thousand times costs no thousand moves.
+ */
+#define FILE_ENTRY 'f'
+#define TIME_ENTRY 't'
+#define TIME_HEAD (1 + sizeof(struct store_key))
+#define LONGEST_PART 120 /* of a key: longer ones are shown by their digest */
+
+struct settle {
+	int64_t next_ms; /* no time entry is earlier; INT64_MAX: there is none */
+};
+
+struct timer {
+	int64_t look_ms; /* when its time entry comes */
+	int64_t due_ms;
+	int64_t settle_ms;
+};
+
+/* Key and value of one file entry, copied out of a scan. */
+struct entry {
+	struct text key;
+	struct timer timer;
+	struct text rest; /* behind the timer: opaque to most */
+};
+
+struct entries {
+	struct text prefix;
+	struct entry *items;
+	size_t count;
+};
+
+struct settle *settle_new(void)
+{
+	struct settle *settle = NEW(struct settle);
+
+	settle->next_ms = INT64_MAX;
+	return settle;
+}
+
+void settle_free(struct settle *settle)
+{
+	free(settle);
+}
+
+int64_t settle_next_due(const struct settle *settle)
+{
+	return settle->next_ms;
+}
+
+/* ---- Keys ---- */
+
+static uint64_t digest(struct text text, uint64_t start)
+{
+	uint64_t sum = start; /* FNV-1a */
+
+	for (size_t i = 0; i < text.size; i++)
+		sum = (sum ^ (unsigned char)text.data[i]) * 1099511628211ull;
+	return sum;
+}
+
+static void add_part(struct buf *key, struct text part)
+{
+	bool fits;
+
+	if (part.size <= LONGEST_PART)
+		fits = buf_append(key, part.data, part.size);
+	else
+		fits = buf_print(key, "#%016" PRIx64 "%016" PRIx64,
+				 digest(part, 14695981039346656037ull), digest(part, part.size));
+	if (!fits || !buf_append(key, "", 1))
+		abort(); /* three parts are shorter than STORE_KEY_MAX */
+}
+
+/* What all timers of the event's file begin with; without an id the path stands for the file. */
+static struct buf *file_prefix(const struct event *event)
+{
+	struct buf *key = buf_new(STORE_KEY_MAX);
+	const char kind = FILE_ENTRY;
+
+	if (!buf_append(key, &kind, 1))
+		abort();
+	add_part(key, event->watch);
+	add_part(key, event->file_id.size ? event->file_id : event->path);
+	return key;
+}
+
+static struct buf *timer_key(const struct event *event, struct text rule)
+{
+	struct buf *key = file_prefix(event);
+
+	add_part(key, rule);
+	return key;
+}
+
+static struct buf *time_key(int64_t look_ms, struct text file_key)
+{
+	struct buf *key = buf_new(STORE_KEY_MAX);
+	struct store_key time = store_key((uint64_t)MAX(look_ms, 0));
+	const char kind = TIME_ENTRY;
+
+	if (!buf_append(key, &kind, 1) || !buf_append(key, time.bytes, sizeof(time.bytes)) ||
+	    !buf_append(key, file_key.data, file_key.size))
+		abort();
+	return key;
+}
+
+/* ---- Entries ---- */
+
+static void entries_clear(struct entries *entries)
+{
+	for (size_t i = 0; i < entries->count; i++)
+		free((char *)entries->items[i].key.data);
+	free(entries->items);
+}
+
+static bool read_entry(struct text key, struct text value, struct entry *out)
+{
+	if (value.size < sizeof(out->timer))
+		return false;
+
+	char *copy = mem_new(key.size + value.size);
+
+	memcpy(copy, key.data, key.size);
+	memcpy(copy + key.size, value.data, value.size);
+	memcpy(&out->timer, value.data, sizeof(out->timer));
+	out->key = (struct text){ copy, key.size };
+	out->rest = (struct text){ copy + key.size + sizeof(out->timer),
+				   value.size - sizeof(out->timer) };
+	return true;
+}
+
+static bool collect(void *ctx, struct text key, struct text value)
+{
+	struct entries *entries = ctx;
+	struct entry entry;
+
+	if (!text_starts_with(key, entries->prefix))
+		return false;
+	if (read_entry(key, value, &entry)) {
+		entries->items = mem_grow(entries->items, entries->count + 1, sizeof(entry));
+		entries->items[entries->count++] = entry;
+	}
+	return true;
+}
+
+/* All timers of the event's file. */
+static int find_entries(struct store_txn *txn, const struct event *event, struct entries *out,
+			struct error *err)
+{
+	AUTO(buf_free) struct buf *prefix = file_prefix(event);
+	int result;
+
+	out->prefix = buf_text(prefix);
+	result = store_scan(txn, SPACE_SETTLE, out->prefix, collect, out, err);
+	out->prefix = TEXT_NONE;
+	return result;
+}
+
+static int put_file_entry(struct store_txn *txn, struct text key, const struct timer *timer,
+			  struct text rest, struct error *err)
+{
+	AUTO(free) char *value = mem_new(sizeof(*timer) + rest.size);
+
+	memcpy(value, timer, sizeof(*timer));
+	memcpy(value + sizeof(*timer), rest.data, rest.size);
+	return store_put(txn, SPACE_SETTLE, key, (struct text){ value, sizeof(*timer) + rest.size },
+			 err);
+}
+
+static int put_time_entry(struct settle *settle, struct store_txn *txn, int64_t look_ms,
+			  struct text file_key, struct error *err)
+{
+	AUTO(buf_free) struct buf *key = time_key(look_ms, file_key);
+
+	settle->next_ms = MIN(settle->next_ms, look_ms);
+	return store_put(txn, SPACE_SETTLE, buf_text(key), TEXT("."), err);
+}
+
+static int delete_time_entry(struct store_txn *txn, int64_t look_ms, struct text file_key,
+			     struct error *err)
+{
+	AUTO(buf_free) struct buf *key = time_key(look_ms, file_key);
+
+	return store_delete(txn, SPACE_SETTLE, buf_text(key), err);
+}
+
+static int drop(struct store_txn *txn, const struct entry *entry, struct error *err)
+{
+	if (delete_time_entry(txn, entry->timer.look_ms, entry->key, err) < 0)
+		return -1;
+	return store_delete(txn, SPACE_SETTLE, entry->key, err);
+}
+
+/* ---- What happens to files ---- */
+
+/* The timer will be looked at when it is due. */
+static int put_off(struct settle *settle, struct store_txn *txn, struct text file_key,
+		   struct timer *timer, struct text rest, struct error *err)
+{
+	timer->look_ms = timer->due_ms;
+	if (put_time_entry(settle, txn, timer->look_ms, file_key, err) < 0)
+		return -1;
+	return put_file_entry(txn, file_key, timer, rest, err);
+}
+
+static char *rest_new(struct text rule, const struct event *event, size_t *out_size)
+{
+	AUTO(free) char *json = event_to_json(event);
+	size_t size = strlen(json);
+	char *rest = mem_new(rule.size + 1 + size);
+
+	memcpy(rest, rule.data, rule.size);
+	memcpy(rest + rule.size + 1, json, size);
+	*out_size = rule.size + 1 + size;
+	return rest;
+}
+
+static int start_new(struct settle *settle, struct store_txn *txn, struct text key,
+		     const struct rule *rule, const struct event *event, struct error *err)
+{
+	struct text rest;
+	AUTO(free) char *owned = rest_new(text_of(rule->name), event, &rest.size);
+	struct timer timer = { event->time_ms + rule->settle_ms, event->time_ms + rule->settle_ms,
+			       rule->settle_ms };
+
+	rest.data = owned;
+	return put_off(settle, txn, key, &timer, rest, err);
+}
+
+/* A reload may have made the time shorter: then it must be looked at sooner. */
+static int start_again(struct settle *settle, struct store_txn *txn, struct text key,
+		       struct timer *timer, struct text rest, struct error *err)
+{
+	if (timer->look_ms <= timer->due_ms)
+		return put_file_entry(txn, key, timer, rest, err);
+	if (delete_time_entry(txn, timer->look_ms, key, err) < 0)
+		return -1;
+	return put_off(settle, txn, key, timer, rest, err);
+}
+
+int settle_start(struct settle *settle, struct store_txn *txn, const struct rule *rule,
+		 const struct event *event, struct error *err)
+{
+	AUTO(buf_free) struct buf *key = timer_key(event, text_of(rule->name));
+	AUTO(free) char *old = NULL;
+	struct timer timer;
+	size_t size = 0;
+
+	if (store_get(txn, SPACE_SETTLE, buf_text(key), &old, &size, err) < 0)
+		return -1;
+	if (size <= sizeof(timer))
+		return start_new(settle, txn, buf_text(key), rule, event, err);
+	memcpy(&timer, old, sizeof(timer));
+	timer.due_ms = event->time_ms + rule->settle_ms;
+	timer.settle_ms = rule->settle_ms;
+	return start_again(settle, txn, buf_text(key), &timer,
+			   (struct text){ old + sizeof(timer), size - sizeof(timer) }, err);
+}
+
+/* The file has another path now. */
+static int move_entry(struct store_txn *txn, const struct entry *entry, const struct event *moved,
+		      struct error *err)
+{
+	struct text json = entry->rest, rest;
+	struct text rule = text_cut(&json, 0);
+	struct event *old;
+
+	if (event_from_json(&old, json, NULL) < 0)
+		return 0; /* said when it fires */
+
+	struct event now = *old;
+
+	now.path = moved->path;
+	now.path_is_lossy = moved->path_is_lossy;
+	if (moved->parent_id.size)
+		now.parent_id = moved->parent_id;
+
+	AUTO(free) char *owned = rest_new(rule, &now, &rest.size);
+
+	rest.data = owned;
+	free(old);
+	return put_file_entry(txn, entry->key, &entry->timer, rest, err);
+}
+
+static int restart(struct store_txn *txn, struct entry *entry, const struct event *event,
+		   struct error *err)
+{
+	int64_t due_ms = event->time_ms + entry->timer.settle_ms;
+
+	if (due_ms <= entry->timer.due_ms)
+		return 0;
+	entry->timer.due_ms = due_ms;
+	return put_file_entry(txn, entry->key, &entry->timer, entry->rest, err);
+}
+
+enum effect { EFFECT_NONE, EFFECT_RESTART, EFFECT_MOVE, EFFECT_DROP };
+
+static enum effect effect_of(const struct event *event)
+{
+	switch (event->type) {
+	case CHILD_FILE_REMOVED:
+	case CHILD_DIR_REMOVED:
+		return EFFECT_DROP;
+	case CHILD_FILE_MOVED_FROM:
+	case CHILD_DIR_MOVED_FROM:
+		return event->kinds & EVENT_MOVED_OUT ? EFFECT_DROP : EFFECT_NONE;
+	case CHILD_FILE_MOVED_TO:
+	case CHILD_DIR_MOVED_TO:
+		return EFFECT_MOVE;
+	case CHILD_ATIME_CHANGED: /* reading is quiet */
+	case SELF_REMOVED:
+		return EFFECT_NONE;
+	default:
+		return EFFECT_RESTART;
+	}
+}
+
+int settle_hear(struct settle *settle, struct store_txn *txn, const struct event *event,
+		bool moves_only, struct error *err)
+{
+	__attribute__((cleanup(entries_clear))) struct entries entries = { 0 };
+	enum effect effect = effect_of(event);
+
+	if (settle->next_ms == INT64_MAX || effect == EFFECT_NONE ||
+	    (moves_only && effect == EFFECT_RESTART))
+		return 0;
+	if (find_entries(txn, event, &entries, err) < 0)
+		return -1;
+	for (size_t i = 0; i < entries.count; i++) {
+		struct entry *entry = &entries.items[i];
+		int result = effect == EFFECT_DROP   ? drop(txn, entry, err)
+			     : effect == EFFECT_MOVE ? move_entry(txn, entry, event, err)
+						     : restart(txn, entry, event, err);
+
+		if (result < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- When time passes ---- */
+
+struct first {
+	struct text key; /* of a time entry; data is for free() */
+	int64_t look_ms;
+};
+
+static bool read_first(void *ctx, struct text key, struct text value)
+{
+	struct first *first = ctx;
+
+	if (key.size <= TIME_HEAD || key.data[0] != TIME_ENTRY)
+		return false;
+	first->look_ms = (int64_t)store_key_number((struct text){ key.data + 1, key.size - 1 });
+	first->key = (struct text){ mem_copy(key.data, key.size), key.size };
+	return false;
+}
+
+static int fire_timer(struct store_txn *txn, struct text file_key, struct text rest,
+		      settle_fire *fire, void *ctx, struct error *err)
+{
+	struct text rule = text_cut(&rest, 0);
+	AUTO_ERROR damage = { 0 };
+	struct event *event;
+
+	if (store_delete(txn, SPACE_SETTLE, file_key, err) < 0)
+		return -1;
+	if (event_from_json(&event, rest, &damage) < 0) {
+		log_error("filter", "a settle timer is damaged and dropped: %s",
+			  error_text(&damage));
+		return 0;
+	}
+
+	int result = fire(ctx, rule, event, err);
+
+	free(event);
+	return result;
+}
+
+/* Looks at the timer of the first time entry. 1: done with it; 0: its time has not come. */
+static int look(struct settle *settle, struct store_txn *txn, const struct first *first,
+		int64_t now_ms, settle_fire *fire, void *ctx, struct error *err)
+{
+	struct text file_key = { first->key.data + TIME_HEAD, first->key.size - TIME_HEAD };
+	AUTO(free) char *value = NULL;
+	struct timer timer = { 0 };
+	size_t size;
+
+	if (store_get(txn, SPACE_SETTLE, file_key, &value, &size, err) < 0)
+		return -1;
+	if (value && size > sizeof(timer))
+		memcpy(&timer, value, sizeof(timer));
+	/* Farther off than its time is long: the clock was put back. */
+	if (first->look_ms > now_ms && first->look_ms - now_ms <= timer.settle_ms)
+		return 0;
+	if (store_delete(txn, SPACE_SETTLE, first->key, err) < 0)
+		return -1;
+	if (!value || size <= sizeof(timer))
+		return 1;
+
+	struct text rest = { value + sizeof(timer), size - sizeof(timer) };
+	int result;
+
+	timer.due_ms = MIN(timer.due_ms, now_ms + timer.settle_ms);
+	if (timer.due_ms > now_ms)
+		result = put_off(settle, txn, file_key, &timer, rest, err);
+	else
+		result = fire_timer(txn, file_key, rest, fire, ctx, err);
+	return result < 0 ? -1 : 1;
+}
+
+int64_t settle_expire(struct settle *settle, struct store_txn *txn, int64_t now_ms, size_t max,
+		      settle_fire *fire, void *ctx, struct error *err)
+{
+	const char kind = TIME_ENTRY;
+	int64_t count = 0;
+
+	for (; count < max; count++) {
+		struct first first = { { NULL, 0 }, INT64_MAX };
+
+		if (store_scan(txn, SPACE_SETTLE, (struct text){ &kind, 1 }, read_first, &first,
+			       err) < 0)
+			return -1;
+
+		AUTO(free) char *key = (char *)first.key.data;
+		int result = key ? look(settle, txn, &first, now_ms, fire, ctx, err) : 0;
+
+		if (result < 0)
+			return -1;
+		if (result == 0) {
+			settle->next_ms = first.look_ms;
+			break;
+		}
+	}
+	return count;
+}
+
+int settle_load(struct settle *settle, struct store *store, struct error *err)
+{
+	const char kind = TIME_ENTRY;
+	struct first first = { { NULL, 0 }, INT64_MAX };
+
+	if (store_peek_scan(store, SPACE_SETTLE, (struct text){ &kind, 1 }, read_first, &first,
+			    err) < 0)
+		return -1;
+	free((char *)first.key.data);
+	settle->next_ms = first.look_ms;
+	return 0;
+}
