@@ -19,6 +19,9 @@ struct notify_handler {
  * next address of the cluster. */
 struct notify *notify_start(struct qumulo *qumulo, const char *path, bool recursive,
 			    const char *filter, const struct notify_handler *handler);
-void notify_cancel(struct notify *notify); /* ended will not be called; fine inside data */
+/* Stops and goes on reading its socket. */
+void notify_pause(struct notify *notify, bool paused);
+void notify_cancel(
+	struct notify *notify); /* ended will not be called; fine inside data, and for NULL */
 
 #endif

@@ -1,0 +1,22 @@
+/*
+ * admin: answers the sub-commands that ask a running monitor, over HTTP on its Unix socket:
+ *
+ *	GET  /v1/status
+ *	GET  /v1/tail?after=SEQ&limit=N    judged events after a record, with what was found out
+ *	GET  /v1/jobs?state=done|dead|waiting&limit=N    newest first
+ *	POST /v1/reload
+ *	GET  /metrics                      Prometheus text
+ *	GET  /livez
+ */
+#ifndef APP_ADMIN_H
+#define APP_ADMIN_H
+
+#include "app/daemon.h"
+
+struct admin;
+
+MUST_CHECK int admin_open(struct admin **out, uv_loop_t *loop, const struct daemon *daemon,
+			  struct error *err);
+void admin_close(struct admin *admin);
+
+#endif

@@ -1,0 +1,112 @@
+#include "app/connect.h"
+
+#include "qumulo/files.h"
+
+struct connection {
+	struct qumulo_settings settings;
+	struct qumulo_address *addresses;
+	struct qumulo *client;
+	struct cluster cluster;
+};
+
+/* Asked at the start and after each 401, so that a token replaced in its file is found. */
+static int credential(void *ctx, char **token, char **username, char **password, struct error *err)
+{
+	const struct cluster_settings *settings = ctx;
+
+	if (settings->token) {
+		*token = str_copy(settings->token);
+		return 0;
+	}
+	if (settings->token_file)
+		return settings_read_secret(token, settings->token_file, err);
+	if (!settings->username || !settings->password_file)
+		return error_set(err, "no credential is configured");
+	if (settings_read_secret(password, settings->password_file, err) < 0)
+		return -1;
+	*username = str_copy(settings->username);
+	return 0;
+}
+
+/* struct cluster_call is what actions call a struct qumulo_call; these five lines are the bridge.
+ */
+static struct cluster_call *get(void *self, const char *ref, file_done *done, void *ctx)
+{
+	return (struct cluster_call *)files_get(self, ref, done, ctx);
+}
+
+static struct cluster_call *move(void *self, const char *source_path, const char *directory,
+				 const char *name, bool replace, file_done *done, void *ctx)
+{
+	return (struct cluster_call *)files_move(self, source_path, directory, name, replace, done,
+						 ctx);
+}
+
+static struct cluster_call *make_directory(void *self, const char *directory, const char *name,
+					   file_done *done, void *ctx)
+{
+	return (struct cluster_call *)files_make_directory(self, directory, name, done, ctx);
+}
+
+static struct cluster_call *change(void *self, const char *id, const char *etag,
+				   const struct file_change *what, file_done *done, void *ctx)
+{
+	return (struct cluster_call *)files_change(self, id, etag, what, done, ctx);
+}
+
+static void cancel(struct cluster_call *call)
+{
+	qumulo_cancel((struct qumulo_call *)call);
+}
+
+struct connection *connection_new(struct http *http, const struct cluster_settings *settings)
+{
+	struct connection *connection = NEW(struct connection);
+
+	connection->addresses = mem_array(settings->address_count, sizeof(struct qumulo_address));
+	for (size_t i = 0; i < settings->address_count; i++) {
+		const struct address *address = &settings->addresses[i];
+
+		connection->addresses[i] =
+			(struct qumulo_address){ address->host, address->port, address->is_plain,
+						 address->prefix };
+	}
+	connection->settings = (struct qumulo_settings){
+		.name = settings->name,
+		.addresses = connection->addresses,
+		.address_count = settings->address_count,
+		.credential = credential,
+		.ctx = (void *)settings,
+		.tls = { settings->verify_tls, settings->ca_file, settings->fingerprint },
+		.timeout_ms = settings->timeout_ms,
+	};
+	connection->client = qumulo_new(http, &connection->settings);
+	connection->cluster = (struct cluster){
+		.self = connection->client,
+		.get = get,
+		.move = move,
+		.make_directory = make_directory,
+		.change = change,
+		.cancel = cancel,
+	};
+	return connection;
+}
+
+void connection_free(struct connection *connection)
+{
+	if (!connection)
+		return;
+	qumulo_free(connection->client);
+	free(connection->addresses);
+	free(connection);
+}
+
+struct qumulo *connection_client(struct connection *connection)
+{
+	return connection->client;
+}
+
+const struct cluster *connection_cluster(struct connection *connection)
+{
+	return &connection->cluster;
+}

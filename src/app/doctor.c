@@ -1,0 +1,509 @@
+#include "app/doctor.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "action/action.h"
+#include "app/connect.h"
+#include "app/modules.h"
+#include "base/parse.h"
+#include "event/sse.h"
+#include "qumulo/notify.h"
+
+#define STREAM_PATIENCE_MS 10000
+
+struct doctor {
+	const struct settings *settings;
+	void (*found)(void *ctx, const struct finding *finding);
+	void *ctx;
+	uv_loop_t loop;
+	struct http *http;
+	/* Of the cluster under examination: */
+	struct connection *connection;
+	char *about;
+	bool is_known;    /* the credential was accepted */
+	bool full_access; /* PRIVILEGE_FILE_FULL_ACCESS, or all of them by role */
+	bool read_access; /* that or PRIVILEGE_FILE_READ_ACCESS */
+	char *user;
+};
+
+static void report(struct doctor *doctor, enum finding_level level, const char *cure,
+		   const char *format, ...) PRINTF_LIKE(4, 5);
+
+static void report(struct doctor *doctor, enum finding_level level, const char *cure,
+		   const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	AUTO(free) char *what = str_vformat(format, args);
+	va_end(args);
+
+	const struct finding finding = { level, doctor->about, what, cure };
+
+	doctor->found(doctor->ctx, &finding);
+}
+
+static void speak_about(struct doctor *doctor, const char *kind, const char *name)
+{
+	free(doctor->about);
+	doctor->about = str_format("%s %s", kind, name);
+}
+
+/* ---- one question at a time ---- */
+
+struct reply {
+	struct doctor *doctor;
+	enum file_result result;
+	int status;
+	char *why;
+	char *error_class;
+	json_t *body;
+};
+
+static void reply_clear(struct reply *reply)
+{
+	free(reply->why);
+	free(reply->error_class);
+	json_decref(reply->body);
+}
+
+static void replied(void *ctx, const struct qumulo_answer *answer)
+{
+	struct reply *reply = ctx;
+
+	reply->result = answer->result;
+	reply->status = answer->status;
+	reply->why = str_copy(answer->why ? answer->why : "");
+	reply->error_class = str_copy(answer->error_class ? answer->error_class : "");
+	reply->body = json_incref(answer->body);
+	uv_stop(&reply->doctor->loop);
+}
+
+/* Asks and waits; the caller clears the reply. */
+static struct reply ask(struct doctor *doctor, const char *path)
+{
+	struct reply reply = { .doctor = doctor };
+
+	qumulo_request(connection_client(doctor->connection), "GET", path, NULL, NULL, replied,
+		       &reply);
+	uv_run(&doctor->loop, UV_RUN_DEFAULT);
+	return reply;
+}
+
+static const char *text_at(json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+/* ---- the cluster ---- */
+
+static void judge_tls(struct doctor *doctor, const struct cluster_settings *cluster)
+{
+	if (cluster->address_count && cluster->addresses[0].is_plain)
+		report(doctor, FINDING_WARNING, "use https; http is meant for trying things out",
+		       "the connection is not encrypted");
+	else if (cluster->fingerprint)
+		report(doctor, FINDING_OK, NULL, "TLS: the certificate has the pinned fingerprint");
+	else if (!cluster->verify_tls)
+		report(doctor, FINDING_WARNING,
+		       "set CA_FILE to the certificate of your authority, or FINGERPRINT to that "
+		       "of "
+		       "the cluster's certificate",
+		       "TLS: the certificate is not verified, so anybody in between could pose as "
+		       "the cluster and collect the token");
+	else
+		report(doctor, FINDING_OK, NULL, "TLS: the certificate is verified");
+}
+
+/* Whether the cluster answers at all. */
+static bool try_connection(struct doctor *doctor, const struct cluster_settings *cluster)
+{
+	struct reply reply = ask(doctor, "/v1/version");
+	bool is_there = reply.result == FILE_OK;
+
+	if (is_there) {
+		report(doctor, FINDING_OK, NULL, "answers: %s", text_at(reply.body, "revision_id"));
+		judge_tls(doctor, cluster);
+	} else {
+		report(doctor, FINDING_FAILURE,
+		       "check CLUSTER_ADDRESS, the network, and the TLS keys of this section",
+		       "does not answer: %s", reply.why);
+	}
+	reply_clear(&reply);
+	return is_there;
+}
+
+static bool has_name(json_t *list, const char *name)
+{
+	size_t index;
+	json_t *item;
+
+	json_array_foreach(list, index,
+			   item) if (json_is_string(item) &&
+				     strcmp(json_string_value(item), name) == 0) return true;
+	return false;
+}
+
+static void try_credential(struct doctor *doctor)
+{
+	struct reply reply = ask(doctor, "/v1/session/who-am-i");
+	json_t *privileges = json_object_get(reply.body, "privileges");
+
+	free(doctor->user);
+	doctor->user = str_copy(text_at(reply.body, "name"));
+	doctor->is_known = reply.result == FILE_OK;
+	doctor->full_access = has_name(privileges, "PRIVILEGE_FILE_FULL_ACCESS");
+	doctor->read_access =
+		doctor->full_access || has_name(privileges, "PRIVILEGE_FILE_READ_ACCESS");
+
+	if (!doctor->is_known)
+		report(doctor, FINDING_FAILURE,
+		       "make a new access token for the monitor's user, or correct user name and "
+		       "password",
+		       "the credential was refused: %s", reply.why);
+	else
+		report(doctor, FINDING_OK, NULL,
+		       "the credential is that of user %s, with %zu "
+		       "privileges%s",
+		       doctor->user, json_array_size(privileges),
+		       doctor->full_access ? " (PRIVILEGE_FILE_FULL_ACCESS among them)" : "");
+	reply_clear(&reply);
+}
+
+static void judge_reading(struct doctor *doctor)
+{
+	if (doctor->is_known && !doctor->read_access)
+		report(doctor, FINDING_WARNING,
+		       "add PRIVILEGE_FILE_READ_ACCESS (or PRIVILEGE_FILE_FULL_ACCESS) to a role "
+		       "of "
+		       "this user",
+		       "has neither PRIVILEGE_FILE_READ_ACCESS nor PRIVILEGE_FILE_FULL_ACCESS: "
+		       "files "
+		       "can only be looked at where their permissions let user %s do so",
+		       doctor->user);
+}
+
+/* ---- a watch ---- */
+
+struct attempt {
+	struct doctor *doctor;
+	struct sse *sse;
+	uv_timer_t patience;
+	bool is_watching;
+	bool is_over;
+	enum file_result result;
+	int status;
+	char *why;
+};
+
+static void attempt_end(struct attempt *attempt, enum file_result result, int status,
+			const char *why)
+{
+	attempt->is_over = true;
+	attempt->result = result;
+	attempt->status = status;
+	attempt->why = str_copy(why ? why : "");
+	uv_stop(&attempt->doctor->loop);
+}
+
+static void stream_opened(void *ctx, const char *address)
+{
+}
+
+static void stream_comment(void *ctx, struct text comment)
+{
+	struct attempt *attempt = ctx;
+
+	if (!text_starts_with(comment, TEXT("watching")))
+		return;
+	attempt->is_watching = true;
+	uv_stop(&attempt->doctor->loop);
+}
+
+static void stream_payload(void *ctx, struct text payload)
+{
+}
+
+static void stream_data(void *ctx, const char *data, size_t size)
+{
+	struct attempt *attempt = ctx;
+
+	(void)!sse_feed(attempt->sse, data, size, NULL);
+}
+
+static void stream_ended(void *ctx, enum file_result result, int status, const char *why,
+			 int64_t retry_after_ms)
+{
+	attempt_end(ctx, result, status, why);
+}
+
+static void patience_ended(uv_timer_t *timer)
+{
+	attempt_end(timer->data, FILE_LATER, 0,
+		    "the stream opened, but its first line did not come within 10 s");
+}
+
+static void closed(uv_handle_t *handle)
+{
+	uv_stop(handle->loop);
+}
+
+/* Opens the stream as the monitor would and closes it at the first line. */
+static void try_stream(struct attempt *attempt, const struct watch_settings *watch)
+{
+	struct doctor *doctor = attempt->doctor;
+	const struct sse_handler lines = { attempt, stream_payload, stream_comment };
+	const struct notify_handler handler = { attempt, stream_opened, stream_data, stream_ended };
+
+	attempt->sse = sse_new(&lines, 64u << 20);
+	uv_timer_init(&doctor->loop, &attempt->patience);
+	attempt->patience.data = attempt;
+	uv_timer_start(&attempt->patience, patience_ended, STREAM_PATIENCE_MS, 0);
+
+	struct notify *notify = notify_start(connection_client(doctor->connection), watch->path,
+					     watch->recursive, NULL, &handler);
+
+	while (!attempt->is_watching && !attempt->is_over)
+		uv_run(&doctor->loop, UV_RUN_DEFAULT);
+	if (!attempt->is_over || attempt->status == 0)
+		notify_cancel(notify);
+	uv_close((uv_handle_t *)&attempt->patience, closed);
+	uv_run(&doctor->loop, UV_RUN_DEFAULT);
+	sse_free(attempt->sse);
+}
+
+/* Whether recursive watches see what is below: DISABLED_IGNORE narrows them without a word. */
+static void judge_recursive_mode(struct doctor *doctor)
+{
+	struct reply reply = ask(doctor, "/v1/file-system/settings/notify");
+	const char *mode = text_at(reply.body, "recursive_mode");
+
+	if (reply.result != FILE_OK)
+		report(doctor, FINDING_WARNING,
+		       "add PRIVILEGE_FS_SETTINGS_READ to a role of this user",
+		       "cannot read whether the cluster has recursive notifications enabled (%s); "
+		       "if "
+		       "its mode were DISABLED_IGNORE, events below the top would be missing "
+		       "silently",
+		       reply.why);
+	else if (strcmp(mode, "ENABLED") == 0)
+		report(doctor, FINDING_OK, NULL, "recursive notifications are enabled");
+	else
+		report(doctor, FINDING_FAILURE,
+		       "have an administrator set recursive_mode to ENABLED (PUT "
+		       "/v1/file-system/settings/notify)",
+		       "the cluster's mode of recursive notifications is %s: %s", mode,
+		       strcmp(mode, "DISABLED_IGNORE") == 0
+			       ? "only the top directory would be reported, silently"
+			       : "recursive watches are refused");
+	reply_clear(&reply);
+}
+
+static bool judge_directory(struct doctor *doctor, const struct watch_settings *watch)
+{
+	AUTO(free) char *ref = qumulo_ref(watch->path);
+	AUTO(free) char *path = str_format("/v1/files/%s/info/attributes", ref);
+	struct reply reply = ask(doctor, path);
+	bool is_fine = false;
+
+	if (reply.result == FILE_GONE)
+		report(doctor, FINDING_FAILURE, "correct PATH, or create the directory",
+		       "%s does not exist on the cluster", watch->path);
+	else if (reply.result != FILE_OK)
+		report(doctor, FINDING_WARNING, NULL, "%s cannot be looked at: %s", watch->path,
+		       reply.why);
+	else if (strcmp(text_at(reply.body, "type"), "FS_FILE_TYPE_DIRECTORY") != 0)
+		report(doctor, FINDING_FAILURE, "watch the directory that it is in",
+		       "%s is not a directory", watch->path);
+	else
+		is_fine = true;
+	is_fine |= reply.result != FILE_GONE && reply.result != FILE_OK;
+	reply_clear(&reply);
+	return is_fine;
+}
+
+static void examine_watch(struct doctor *doctor, const struct watch_settings *watch)
+{
+	struct attempt attempt = { .doctor = doctor };
+
+	if (!judge_directory(doctor, watch))
+		return;
+	if (watch->recursive)
+		judge_recursive_mode(doctor);
+	try_stream(&attempt, watch);
+	if (attempt.is_watching)
+		report(doctor, FINDING_OK, NULL, "will work: the stream of %s%s opened",
+		       watch->path, watch->recursive ? " and everything below it" : "");
+	else if (attempt.result == FILE_DENIED && watch->recursive)
+		report(doctor, FINDING_FAILURE,
+		       "give this user the role Data-Administrators (or Administrators), or a role "
+		       "with PRIVILEGE_FILE_FULL_ACCESS",
+		       "will not work: a recursive watch was refused (%s); user %s lacks the role "
+		       "Data-Administrators%s",
+		       attempt.why, doctor->user,
+		       doctor->full_access ? "" : " and PRIVILEGE_FILE_FULL_ACCESS");
+	else if (attempt.result == FILE_DENIED)
+		report(doctor, FINDING_FAILURE,
+		       "give this user the READ right on the directory, or "
+		       "PRIVILEGE_FILE_READ_ACCESS",
+		       "will not work: the watch was refused (%s)", attempt.why);
+	else
+		report(doctor, FINDING_FAILURE, NULL, "will not work: %s", attempt.why);
+	free(attempt.why);
+}
+
+/* ---- the actions of a watch's rules ---- */
+
+static void judge_built_in(struct doctor *doctor, const struct rule_step *step)
+{
+	if (doctor->full_access)
+		report(doctor, FINDING_OK, NULL,
+		       "%s will work: the user has PRIVILEGE_FILE_FULL_ACCESS", step->module);
+	else
+		report(doctor, FINDING_FAILURE,
+		       "add PRIVILEGE_FILE_FULL_ACCESS to a role of this user (the role "
+		       "Data-Administrators has it)",
+		       "%s will not work, except on files whose permissions let user %s change "
+		       "them: "
+		       "PRIVILEGE_FILE_FULL_ACCESS is missing",
+		       step->module, doctor->user);
+}
+
+static void judge_local(struct doctor *doctor, const struct action_type *type,
+			const struct rule_step *step)
+{
+	const struct mail_server mail = { 0 };
+	const struct action_host host = {
+		.loop = &doctor->loop,
+		.http = doctor->http,
+		.mail = doctor->settings->email.server ? &mail : NULL,
+	};
+	AUTO(action_close) struct action *action = NULL;
+	AUTO_ERROR err = { 0 };
+
+	if (action_open(&action, type, step->options, &host, &err) < 0)
+		report(doctor, FINDING_FAILURE, NULL, "%s will not work: %s", step->module,
+		       error_text(&err));
+	else
+		report(doctor, FINDING_OK, NULL,
+		       "%s needs nothing of the cluster; it was not tried, because that would do "
+		       "it",
+		       step->module);
+}
+
+static void examine_rule(struct doctor *doctor, const struct rule *rule)
+{
+	speak_about(doctor, "rule", rule->name);
+	for (size_t i = 0; i < rule->step_count; i++) {
+		const struct rule_step *step = &rule->steps[i];
+		const struct action_type *type = action_type_find(step->module);
+
+		if (type->is_built_in_change)
+			judge_built_in(doctor, step);
+		else
+			judge_local(doctor, type, step);
+	}
+}
+
+static void examine_rules(struct doctor *doctor, const struct watch_settings *watch)
+{
+	AUTO(problems_free) struct problems *problems = problems_new();
+	AUTO(rule_set_free)
+	struct rule_set *set = rule_set_load(watch->items, &app_modules, problems);
+
+	if (!set) {
+		report(doctor, FINDING_FAILURE, "see: cn_monitor check",
+		       "the rules in %s have %zu errors", watch->items,
+		       problems_error_count(problems));
+		return;
+	}
+	for (size_t i = 0; i < rule_set_count(set); i++)
+		if (rule_set_get(set, i)->mode != RULE_OFF)
+			examine_rule(doctor, rule_set_get(set, i));
+}
+
+/* ---- all of it ---- */
+
+static void examine_cluster(struct doctor *doctor, const struct cluster_settings *cluster)
+{
+	const struct settings *settings = doctor->settings;
+
+	doctor->connection = connection_new(doctor->http, cluster);
+	doctor->is_known = false;
+	speak_about(doctor, "cluster", cluster->name);
+	if (try_connection(doctor, cluster)) {
+		try_credential(doctor);
+		judge_reading(doctor);
+	}
+	for (size_t i = 0; i < settings->watch_count; i++) {
+		if (settings->watches[i].on != cluster)
+			continue;
+		speak_about(doctor, "watch", settings->watches[i].name);
+		if (!doctor->is_known) {
+			report(doctor, FINDING_FAILURE, NULL,
+			       "will not work, nor will its actions on the cluster: see cluster %s",
+			       cluster->name);
+			continue;
+		}
+		examine_watch(doctor, &settings->watches[i]);
+		examine_rules(doctor, &settings->watches[i]);
+	}
+	connection_free(TAKE(doctor->connection));
+}
+
+/* The first directory of path that exists: what is below it would be created. */
+static char *nearest_there(const char *path)
+{
+	char *there = str_copy(path);
+
+	while (access(there, F_OK) < 0 && strlen(there) > 1) {
+		struct text parent = path_parent(text_of(there));
+		char *shorter = parent.size ? text_copy(parent) : str_copy(".");
+
+		free(there);
+		there = shorter;
+	}
+	return there;
+}
+
+static void examine_store(struct doctor *doctor)
+{
+	const char *colon = strchr(doctor->settings->store.url, ':');
+	const char *path = colon ? colon + 1 : doctor->settings->store.url;
+	AUTO(free) char *there = nearest_there(path);
+
+	speak_about(doctor, "store", path);
+	if (access(there, W_OK | X_OK) < 0)
+		report(doctor, FINDING_FAILURE,
+		       "create it and give it to the user that cn_monitor runs as",
+		       "%s cannot be written to: %s", there, strerror(errno));
+	else if (strcmp(there, path) != 0)
+		report(doctor, FINDING_OK, NULL, "will be created");
+	else
+		report(doctor, FINDING_OK, NULL, "is there and can be written to");
+}
+
+int doctor_examine(const struct settings *settings,
+		   void (*found)(void *ctx, const struct finding *finding), void *ctx,
+		   struct error *err)
+{
+	struct doctor doctor = { .settings = settings, .found = found, .ctx = ctx };
+
+	uv_loop_init(&doctor.loop);
+	if (http_open(&doctor.http, &doctor.loop, err) < 0) {
+		uv_loop_close(&doctor.loop);
+		return -1;
+	}
+	for (size_t i = 0; i < settings->cluster_count; i++)
+		examine_cluster(&doctor, &settings->clusters[i]);
+	examine_store(&doctor);
+	http_close(doctor.http);
+	uv_run(&doctor.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&doctor.loop);
+	free(doctor.about);
+	free(doctor.user);
+	return 0;
+}

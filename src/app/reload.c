@@ -1,0 +1,316 @@
+#include "app/reload.h"
+
+#include <string.h>
+
+#include "app/modules.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "io/files_watch.h"
+
+#define QUIET_MS 100 /* an editor's save is several changes close together */
+
+/* One watched_items.yml; watches that name the same file share it. */
+struct items {
+	const char *path; /* of the settings */
+	struct rule_set *set;
+};
+
+struct waiter {
+	void (*done)(void *ctx, bool is_ok, const char *report);
+	void *ctx;
+	struct waiter *next;
+};
+
+struct reload {
+	uv_loop_t *loop;
+	const struct settings *settings;
+	struct reload_target target;
+	struct files_watch *watch;
+	struct items *files;
+	size_t file_count;
+	size_t *file_of; /* of a watch: index into files */
+	bool is_closing;
+
+	/* One compilation at a time; what is asked for meanwhile leads to one more. */
+	uv_work_t work;
+	bool is_working;
+	bool is_wanted_again;
+	struct rule_set **compiled; /* by the worker, one a file */
+	struct problems *problems;
+	struct waiter *waiters; /* of the compilation under way */
+	struct waiter *later;   /* of the one after it */
+
+	int64_t loaded_ms;
+	uint64_t reloads;
+	uint64_t refused;
+	char *last_report;
+	bool last_is_ok;
+};
+
+static void compile_all(struct reload *reload, struct problems *problems)
+{
+	for (size_t i = 0; i < reload->file_count; i++) {
+		reload->compiled[i] = rule_set_load(reload->files[i].path, &app_modules, problems);
+		if (reload->compiled[i])
+			rule_set_check_loops(reload->compiled[i], &app_modules, problems);
+	}
+}
+
+static void drop_compiled(struct reload *reload)
+{
+	for (size_t i = 0; i < reload->file_count; i++)
+		rule_set_free(TAKE(reload->compiled[i]));
+}
+
+static void list_files(struct reload *reload)
+{
+	const struct settings *settings = reload->settings;
+
+	reload->files = mem_array(settings->watch_count, sizeof(*reload->files));
+	reload->file_of = mem_array(settings->watch_count, sizeof(*reload->file_of));
+	for (size_t watch = 0; watch < settings->watch_count; watch++) {
+		size_t file = 0;
+
+		while (file < reload->file_count &&
+		       strcmp(reload->files[file].path, settings->watches[watch].items) != 0)
+			file++;
+		if (file == reload->file_count)
+			reload->files[reload->file_count++].path = settings->watches[watch].items;
+		reload->file_of[watch] = file;
+	}
+	reload->compiled = mem_array(reload->file_count, sizeof(struct rule_set *));
+}
+
+static void log_problem(void *ctx, const struct problem *problem)
+{
+	log_write(problem->is_warning ? LOG_WARN : LOG_ERROR, "rules", "%s:%d:%d: %s",
+		  problem->place.file, problem->place.line, problem->place.column,
+		  problem->message);
+}
+
+/* Puts the compiled sets to work where they differ from those at work; answers how many did. */
+static size_t adopt(struct reload *reload)
+{
+	size_t changed = 0;
+
+	for (size_t file = 0; file < reload->file_count; file++) {
+		struct items *items = &reload->files[file];
+		struct rule_set *set = TAKE(reload->compiled[file]);
+
+		if (items->set && strcmp(rule_set_digest(items->set), rule_set_digest(set)) == 0) {
+			rule_set_free(set);
+			continue;
+		}
+		rule_set_free(items->set);
+		items->set = set;
+		changed++;
+		for (size_t watch = 0; watch < reload->settings->watch_count; watch++)
+			if (reload->file_of[watch] == file)
+				reload->target.offer(reload->target.ctx, watch,
+						     rule_set_share(set));
+	}
+	return changed;
+}
+
+static char *counts(const struct reload *reload)
+{
+	AUTO(buf_free) struct buf *text = buf_new(SIZE_MAX);
+
+	for (size_t file = 0; file < reload->file_count; file++) {
+		size_t count = rule_set_count(reload->files[file].set);
+
+		(void)!buf_print(text, "%s%zu rule%s of %s", file ? ", " : "", count,
+				 count == 1 ? "" : "s", reload->files[file].path);
+	}
+	return buf_take(text);
+}
+
+static void answer_waiters(struct reload *reload, bool is_ok, const char *report)
+{
+	struct waiter *waiter = TAKE(reload->waiters);
+
+	while (waiter) {
+		struct waiter *next = waiter->next;
+
+		waiter->done(waiter->ctx, is_ok, report);
+		free(waiter);
+		waiter = next;
+	}
+}
+
+/* Keeps the report for status, and answers who waits for it. */
+static void conclude(struct reload *reload, bool is_ok, char *report)
+{
+	free(reload->last_report);
+	reload->last_report = report;
+	reload->last_is_ok = is_ok;
+	metric_set(metric_get("cn_reload_ok", METRIC_GAUGE,
+			      "1 if the last reading of the rules had no errors"),
+		   is_ok);
+	answer_waiters(reload, is_ok, report);
+}
+
+static void take_over(struct reload *reload)
+{
+	AUTO(problems_free) struct problems *problems = TAKE(reload->problems);
+
+	problems_visit(problems, log_problem, NULL);
+	if (problems_error_count(problems)) {
+		AUTO(free) char *text = problems_format(problems, false);
+
+		reload->refused++;
+		drop_compiled(reload);
+		log_error("rules", "the changed rules have errors; the old ones stay at work");
+		conclude(reload, false,
+			 str_format("%s\nNothing was changed: the old rules stay at work.", text));
+		return;
+	}
+
+	size_t changed = adopt(reload);
+	AUTO(free) char *what = counts(reload);
+	AUTO(free) char *warnings = problems_format(problems, false);
+
+	if (changed) {
+		reload->reloads++;
+		reload->loaded_ms = clock_now_ms();
+		log_info("rules", "at work: %s", what);
+	}
+	conclude(reload, true,
+		 str_format("%s%s%s: %s", warnings, *warnings ? "\n" : "",
+			    changed ? "At work" : "Nothing had changed", what));
+}
+
+static void work(uv_work_t *work)
+{
+	struct reload *reload = CONTAINER_OF(work, struct reload, work);
+
+	compile_all(reload, reload->problems);
+}
+
+static void reload_free(struct reload *reload)
+{
+	drop_compiled(reload);
+	for (size_t i = 0; i < reload->file_count; i++)
+		rule_set_free(reload->files[i].set);
+	problems_free(reload->problems);
+	free(reload->compiled);
+	free(reload->files);
+	free(reload->file_of);
+	free(reload->last_report);
+	free(reload);
+}
+
+static void start_work(struct reload *reload);
+
+static void work_done(uv_work_t *work, int status)
+{
+	struct reload *reload = CONTAINER_OF(work, struct reload, work);
+
+	reload->is_working = false;
+	if (reload->is_closing) {
+		answer_waiters(reload, false, "cn_monitor is stopping");
+		reload->waiters = TAKE(reload->later);
+		answer_waiters(reload, false, "cn_monitor is stopping");
+		reload_free(reload);
+		return;
+	}
+	take_over(reload);
+	if (reload->is_wanted_again)
+		start_work(reload);
+}
+
+static void start_work(struct reload *reload)
+{
+	reload->is_wanted_again = false;
+	reload->is_working = true;
+	reload->waiters = TAKE(reload->later);
+	reload->problems = problems_new();
+	uv_queue_work(reload->loop, &reload->work, work, work_done);
+}
+
+void reload_now(struct reload *reload, const char *why,
+		void (*done)(void *ctx, bool is_ok, const char *report), void *ctx)
+{
+	log_info("rules", "reading again: %s", why);
+	if (done) {
+		struct waiter *waiter = NEW(struct waiter);
+
+		*waiter = (struct waiter){ done, ctx, reload->later };
+		reload->later = waiter;
+	}
+	if (reload->is_working)
+		reload->is_wanted_again = true;
+	else
+		start_work(reload);
+}
+
+static void file_changed(void *ctx, const char *path)
+{
+	AUTO(free) char *why = str_format("%s changed", path);
+
+	reload_now(ctx, why, NULL, NULL);
+}
+
+static int watch_files(struct reload *reload, struct error *err)
+{
+	const char **paths = mem_array(reload->file_count, sizeof(*paths));
+
+	for (size_t i = 0; i < reload->file_count; i++)
+		paths[i] = reload->files[i].path;
+
+	int result = files_watch_open(&reload->watch, reload->loop, paths, reload->file_count,
+				      QUIET_MS, file_changed, reload, err);
+
+	free(paths);
+	return result;
+}
+
+int reload_open(struct reload **out, uv_loop_t *loop, const struct settings *settings,
+		const struct reload_target *target, struct problems *problems, struct error *err)
+{
+	struct reload *reload = NEW(struct reload);
+
+	reload->loop = loop;
+	reload->settings = settings;
+	reload->target = *target;
+	reload->last_report = str_copy("");
+	reload->last_is_ok = true;
+	list_files(reload);
+	/* Watching begins before reading, so that a change in between is not missed. */
+	if (watch_files(reload, err) < 0) {
+		reload_free(reload);
+		return -1;
+	}
+	compile_all(reload, problems);
+	if (problems_error_count(problems)) {
+		reload_close(reload);
+		return error_set(err, "the rules have errors");
+	}
+	for (size_t i = 0; i < reload->file_count; i++)
+		reload->files[i].set = TAKE(reload->compiled[i]);
+	reload->loaded_ms = clock_now_ms();
+	*out = reload;
+	return 0;
+}
+
+void reload_close(struct reload *reload)
+{
+	if (!reload)
+		return;
+	reload->is_closing = true;
+	files_watch_close(TAKE(reload->watch));
+	if (!reload->is_working)
+		reload_free(reload);
+}
+
+struct rule_set *reload_get(struct reload *reload, size_t watch)
+{
+	return reload->files[reload->file_of[watch]].set;
+}
+
+void reload_get_status(const struct reload *reload, struct reload_status *out)
+{
+	*out = (struct reload_status){ reload->loaded_ms, reload->reloads, reload->refused,
+				       reload->last_report, reload->last_is_ok };
+}

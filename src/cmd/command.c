@@ -1,0 +1,240 @@
+#include "cmd/command.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/parse.h"
+
+const struct command commands[] = {
+	{ "run", "watch, judge and act: the whole monitor in one process",
+	  "Runs in the foreground until SIGTERM or SIGINT; log lines go to standard error. SIGHUP "
+	  "reads\n"
+	  "the rules again, and so does a change of their file.",
+	  OPTION_CONFIG, run_run },
+	{ "check", "check cn_monitor.conf and the rules, without touching a cluster",
+	  "Reads the configuration and every watched_items.yml it names, and reports everything "
+	  "that is\n"
+	  "wrong or dangerous with file, line and column. Exit status 0: usable (perhaps with "
+	  "warnings),\n"
+	  "2: there are errors.\n\n"
+	  "With --items only that rule file is checked. --config-reference prints every key of\n"
+	  "cn_monitor.conf with its default and meaning.",
+	  OPTION_CONFIG | OPTION_ITEMS | OPTION_REFERENCE | OPTION_NO_COLOR, check_run },
+	{ "doctor", "try the cluster: connection, credential, privileges, what will work",
+	  "Connects to each cluster of the configuration and reports for every watch and every "
+	  "action\n"
+	  "of the rules whether it will work with this credential, and what is missing if it will "
+	  "not.\n"
+	  "Changes nothing on the cluster. Exit status 1: something will not work.",
+	  OPTION_CONFIG | OPTION_JSON | OPTION_NO_COLOR, doctor_run },
+	{ "tail", "show events as they are judged, with the rules that matched and what was done",
+	  "Shows the last judged events of the running monitor (10, or -n N), then goes on with "
+	  "each new\n"
+	  "one until interrupted; --once stops after the first. Echoes of our own actions are "
+	  "labelled.",
+	  OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON | OPTION_LINES | OPTION_ONCE |
+		  OPTION_NO_COLOR,
+	  tail_run },
+	{ "status", "how the running monitor is doing",
+	  "Streams, rules, queue, jobs, gaps. Exit status 1: it does not run, or something is "
+	  "wrong.",
+	  OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON | OPTION_NO_COLOR, status_run },
+	{ "reload", "have the running monitor read its rules again",
+	  "Waits for the outcome. A file with errors changes nothing: they are printed, the old "
+	  "rules\n"
+	  "stay at work, and the exit status is 2.",
+	  OPTION_CONFIG | OPTION_SOCKET, reload_run },
+	{ 0 },
+};
+
+struct option_text {
+	enum command_option option;
+	const char *usage;
+	const char *help;
+};
+
+static const struct option_text option_texts[] = {
+	{ OPTION_CONFIG, "-c, --config FILE",
+	  "the configuration (default: ./cn_monitor.conf, else\n"
+	  "                         /etc/cn_monitor/cn_monitor.conf)" },
+	{ OPTION_SOCKET, "    --socket PATH",
+	  "the running monitor's socket, instead of reading -c" },
+	{ OPTION_ITEMS, "    --items FILE", "check this rule file only" },
+	{ OPTION_REFERENCE, "    --config-reference", "print every key of cn_monitor.conf" },
+	{ OPTION_LINES, "-n, --lines N", "how many past events to begin with" },
+	{ OPTION_ONCE, "    --once", "do not wait for more" },
+	{ OPTION_JSON, "    --json", "for programs" },
+	{ OPTION_NO_COLOR, "    --no-color",
+	  "no colours (NO_COLOR in the environment does the same)" },
+};
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, OPTION_CONFIG },
+	{ "socket", required_argument, NULL, OPTION_SOCKET },
+	{ "items", required_argument, NULL, OPTION_ITEMS },
+	{ "config-reference", no_argument, NULL, OPTION_REFERENCE },
+	{ "lines", required_argument, NULL, OPTION_LINES },
+	{ "once", no_argument, NULL, OPTION_ONCE },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "no-color", no_argument, NULL, OPTION_NO_COLOR },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static void print_help(FILE *out)
+{
+	fputs("cn_monitor watches a Qumulo cluster's changes and acts on them.\n\n"
+	      "Usage: cn_monitor COMMAND [OPTION]...\n\n",
+	      out);
+	for (const struct command *command = commands; command->name; command++)
+		fprintf(out, "  %-8s %s\n", command->name, command->summary);
+	fputs("\n  cn_monitor COMMAND --help   more about one of them\n"
+	      "  cn_monitor --version\n",
+	      out);
+}
+
+static void print_command_help(const struct command *command)
+{
+	printf("Usage: cn_monitor %s [OPTION]...\n\n%s\n\n", command->name, command->help);
+	for (size_t i = 0; i < ARRAY_SIZE(option_texts); i++)
+		if (command->options & option_texts[i].option)
+			printf("  %-22s %s\n", option_texts[i].usage, option_texts[i].help);
+	printf("  %-22s %s\n", "-h, --help", "this text");
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (const struct command *command = commands; command->name; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+static int wrong(const struct command *command, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static int wrong(const struct command *command, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "cn_monitor %s: ", command->name);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\nSee: cn_monitor %s --help\n", command->name);
+	return EXIT_WRONG;
+}
+
+static int take_option(const struct command *command, struct arguments *arguments, int option)
+{
+	AUTO_ERROR err = { 0 };
+
+	switch (option) {
+	case OPTION_CONFIG:
+		arguments->config = optarg;
+		break;
+	case OPTION_SOCKET:
+		arguments->socket = optarg;
+		break;
+	case OPTION_ITEMS:
+		arguments->items = optarg;
+		break;
+	case OPTION_REFERENCE:
+		arguments->reference = true;
+		break;
+	case OPTION_LINES:
+		if (parse_number(text_of(optarg), 0, 10000, &arguments->lines, &err) < 0)
+			return wrong(command, "--lines %s", error_text(&err));
+		break;
+	case OPTION_ONCE:
+		arguments->once = true;
+		break;
+	case OPTION_JSON:
+		arguments->json = true;
+		break;
+	case OPTION_NO_COLOR:
+		arguments->colour = false;
+		break;
+	}
+	return 0;
+}
+
+/* getopt's number for an option to its bit; -c and -n are short for two of them. */
+static int option_bit(int option)
+{
+	return option == 'c' ? OPTION_CONFIG : option == 'n' ? OPTION_LINES : option;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	struct arguments arguments = { .lines = -1,
+				       .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+:c:n:h", long_options, NULL)) != -1) {
+		const char *given = argv[optind - 1];
+
+		if (option == 'h') {
+			print_command_help(command);
+			return EXIT_FINE;
+		}
+		if (option == ':')
+			return wrong(command, "%s needs a value", given);
+		if (option == '?' || !(command->options & (unsigned)option_bit(option)))
+			return wrong(command, "'%s' is not an option of this command", given);
+
+		int result = take_option(command, &arguments, option_bit(option));
+
+		if (result)
+			return result;
+	}
+	if (optind < argc)
+		return wrong(command, "'%s': no arguments are expected", argv[optind]);
+	return command->run(&arguments);
+}
+
+int command_main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+	const struct command *command = name ? find_command(name) : NULL;
+	const char *names[ARRAY_SIZE(commands)] = { 0 };
+
+	if (command)
+		return run_command(command, argc - 1, argv + 1);
+	if (name &&
+	    (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)) {
+		print_help(stdout);
+		return EXIT_FINE;
+	}
+	if (name && (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)) {
+		puts("cn_monitor " CN_VERSION);
+		return EXIT_FINE;
+	}
+	if (!name) {
+		print_help(stderr);
+		return EXIT_WRONG;
+	}
+	for (size_t i = 0; commands[i].name; i++)
+		names[i] = commands[i].name;
+
+	const char *near = parse_nearest(text_of(name), names);
+
+	fprintf(stderr, "cn_monitor: '%s' is not a command%s%s%s\nSee: cn_monitor --help\n", name,
+		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return EXIT_WRONG;
+}
+
+struct settings *command_settings(const struct arguments *arguments)
+{
+	AUTO(problems_free) struct problems *problems = problems_new();
+	struct settings *settings = settings_load(arguments->config, problems);
+	AUTO(free)
+	char *text = problems_format(problems, isatty(STDERR_FILENO) && !getenv("NO_COLOR"));
+
+	fputs(text, stderr);
+	if (settings)
+		log_setup(settings->log.level, settings->log.format);
+	return settings;
+}

@@ -1,0 +1,58 @@
+/* command: a sub-command of cn_monitor. Exit status: 0 fine, 1 failed, 2 wrong usage or
+ * configuration. */
+#ifndef CMD_COMMAND_H
+#define CMD_COMMAND_H
+
+#include "app/settings.h"
+
+enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_WRONG = 2 };
+
+/* What the command line may hold; each command names those it takes. */
+enum command_option {
+	OPTION_CONFIG = 1 << 0,    /* -c, --config FILE */
+	OPTION_SOCKET = 1 << 1,    /* --socket PATH */
+	OPTION_JSON = 1 << 2,      /* --json */
+	OPTION_ITEMS = 1 << 3,     /* --items FILE */
+	OPTION_REFERENCE = 1 << 4, /* --config-reference */
+	OPTION_LINES = 1 << 5,     /* -n, --lines N */
+	OPTION_ONCE = 1 << 6,      /* --once */
+	OPTION_NO_COLOR = 1 << 7,  /* --no-color */
+};
+
+struct arguments {
+	const char *config; /* NULL: not given, as for the others */
+	const char *socket;
+	const char *items;
+	int64_t lines; /* -1: not given */
+	bool json, reference, once;
+	bool colour; /* for standard output: a terminal, no NO_COLOR, no --no-color */
+};
+
+struct command {
+	const char *name;
+	const char *summary; /* one line for `cn_monitor --help` */
+	const char *help;    /* paragraphs for `cn_monitor NAME --help` */
+	unsigned options;    /* enum command_option */
+	int (*run)(const struct arguments *arguments);
+};
+
+/* All of them, ended by a name of NULL. */
+extern const struct command commands[];
+
+/* Reads the command line and runs what it names; the return value is the exit status. */
+int command_main(int argc, char **argv);
+
+/*
+ * Settings for a command; prints every problem to standard error. NULL: there were errors, and the
+ * command ends with EXIT_WRONG.
+ */
+struct settings *command_settings(const struct arguments *arguments);
+
+int run_run(const struct arguments *arguments);
+int check_run(const struct arguments *arguments);
+int doctor_run(const struct arguments *arguments);
+int tail_run(const struct arguments *arguments);
+int status_run(const struct arguments *arguments);
+int reload_run(const struct arguments *arguments);
+
+#endif

@@ -1,0 +1,140 @@
+#include <stdio.h>
+
+#include "cmd/ask.h"
+
+static const char *text_at(json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+static long long number_at(json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+static const char *paint(const struct arguments *arguments, bool is_good)
+{
+	return !arguments->colour ? "" : is_good ? "\033[32m" : "\033[31m";
+}
+
+static const char *plain(const struct arguments *arguments)
+{
+	return arguments->colour ? "\033[0m" : "";
+}
+
+static bool print_watches(const struct arguments *arguments, json_t *watches)
+{
+	bool is_fine = true;
+	size_t index;
+	json_t *watch;
+
+	json_array_foreach(watches, index, watch)
+	{
+		bool is_up = strcmp(text_at(watch, "state"), "listening") == 0;
+
+		printf("watch   %s: %s%s%s since %s: %s\n", text_at(watch, "name"),
+		       paint(arguments, is_up), text_at(watch, "state"), plain(arguments),
+		       text_at(watch, "since"), text_at(watch, "why"));
+		printf("        %s on cluster %s; %lld messages, %lld bytes, last byte %s\n",
+		       text_at(watch, "path"), text_at(watch, "cluster"),
+		       number_at(watch, "messages"), number_at(watch, "bytes"),
+		       *text_at(watch, "last_byte") ? text_at(watch, "last_byte") : "never");
+		is_fine &= is_up;
+	}
+	return is_fine;
+}
+
+static bool print_rules(const struct arguments *arguments, json_t *rules)
+{
+	bool is_ok = json_is_true(json_object_get(rules, "ok"));
+	size_t index;
+	json_t *file;
+
+	json_array_foreach(json_object_get(rules, "files"), index, file)
+		printf("rules   %s: %lld of %s\n", text_at(file, "watch"), number_at(file, "rules"),
+		       text_at(file, "items"));
+	printf("        read %s, changed %lld times, refused %lld times\n",
+	       text_at(rules, "loaded"), number_at(rules, "reloads"), number_at(rules, "refused"));
+	if (!is_ok)
+		printf("%s        the last change has errors, the rules before it are at "
+		       "work:%s\n%s\n",
+		       paint(arguments, false), plain(arguments), text_at(rules, "last_report"));
+	return is_ok;
+}
+
+static bool print_roles(const struct arguments *arguments, json_t *status)
+{
+	json_t *filter = json_object_get(status, "filter");
+	json_t *act = json_object_get(status, "act");
+	json_t *store = json_object_get(status, "store");
+	long long behind = number_at(store, "last_seq") - number_at(filter, "cursor");
+	bool is_fine = !*text_at(filter, "trouble") && !*text_at(act, "trouble");
+
+	printf("filter  judged up to record %lld (%lld waiting), %lld events, %lld matches, %lld "
+	       "echoes, last delay %lld ms\n",
+	       number_at(filter, "cursor"), behind, number_at(filter, "events"),
+	       number_at(filter, "matches"), number_at(filter, "echoes"),
+	       number_at(filter, "delay_ms"));
+	if (*text_at(filter, "trouble"))
+		printf("%s        %s%s\n", paint(arguments, false), text_at(filter, "trouble"),
+		       plain(arguments));
+	printf("act     %lld jobs waiting, %lld running, %lld done, %lld dead\n",
+	       number_at(store, "jobs_waiting"), number_at(act, "running"),
+	       number_at(store, "jobs_done"), number_at(store, "jobs_dead"));
+	if (*text_at(act, "trouble"))
+		printf("%s        %s%s\n", paint(arguments, false), text_at(act, "trouble"),
+		       plain(arguments));
+	printf("store   %s: records %lld to %lld, %lld KiB of log, %lld KiB of state\n",
+	       text_at(store, "url"), number_at(store, "first_seq"), number_at(store, "last_seq"),
+	       number_at(store, "log_bytes") / 1024, number_at(store, "state_bytes") / 1024);
+	return is_fine;
+}
+
+static void print_gaps(json_t *store)
+{
+	size_t index;
+	json_t *gap;
+
+	if (!number_at(store, "gap_count"))
+		return;
+	printf("gaps    %lld so far; changes in these times were not heard:\n",
+	       number_at(store, "gap_count"));
+	json_array_foreach(json_object_get(store, "gaps"), index, gap) printf(
+		"        %lld %s: %s to %s: %s\n", number_at(gap, "id"), text_at(gap, "watch"),
+		text_at(gap, "from"), *text_at(gap, "until") ? text_at(gap, "until") : "now",
+		text_at(gap, "reason"));
+}
+
+int status_run(const struct arguments *arguments)
+{
+	AUTO(monitor_forget) struct monitor *monitor = monitor_find(arguments);
+	AUTO_ERROR err = { 0 };
+
+	if (!monitor)
+		return EXIT_WRONG;
+
+	json_t *status = monitor_ask(monitor, "GET", "/v1/status", &err);
+
+	if (!status) {
+		fprintf(stderr, "cn_monitor status: %s\n", error_text(&err));
+		return EXIT_FAILED;
+	}
+
+	bool is_fine = true;
+
+	if (arguments->json) {
+		json_dumpf(status, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		printf("cn_monitor %s, process %lld, up since %s\n", text_at(status, "version"),
+		       number_at(status, "pid"), text_at(status, "started"));
+		is_fine &= print_watches(arguments, json_object_get(status, "watches"));
+		is_fine &= print_rules(arguments, json_object_get(status, "rules"));
+		is_fine &= print_roles(arguments, status);
+		print_gaps(json_object_get(status, "store"));
+	}
+	json_decref(status);
+	return is_fine ? EXIT_FINE : EXIT_FAILED;
+}
