@@ -156,27 +156,34 @@ static bool is_same_in_environment(struct text name, struct text variable)
 	return true;
 }
 
-/* The rest of a variable behind its section: KEY or NAME_KEY, the longest key that fits. */
-static bool split_variable(struct variable *variable, struct text rest)
+/* Takes KEY or NAME_KEY; of several keys that fit the longest. */
+static void try_key(struct variable *variable, struct text rest, const struct config_key *key,
+		    struct text spelled, size_t *longest)
+{
+	bool is_whole = text_equal(rest, spelled);
+	bool is_named = settings_sections[variable->type].standard_name &&
+			rest.size > spelled.size + 1 && text_ends_with(rest, spelled) &&
+			rest.data[rest.size - spelled.size - 1] == '_';
+
+	if ((!is_whole && !is_named) || spelled.size <= *longest)
+		return;
+	*longest = spelled.size;
+	variable->key = key;
+	variable->name =
+		is_whole ? TEXT_NONE : (struct text){ rest.data, rest.size - spelled.size - 1 };
+}
+
+/* The rest of a variable behind its section. */
+static void split_variable(struct variable *variable, struct text rest)
 {
 	const struct settings_section *section = &settings_sections[variable->type];
+	size_t longest = 0;
 
 	for (const struct config_key *key = section->keys; key->name; key++) {
-		struct text name = text_of(key->name);
-
-		if (text_equal(rest, name)) {
-			variable->key = key;
-			variable->name = TEXT_NONE;
-			return true;
-		}
-		if (!section->standard_name || rest.size < name.size + 2 ||
-		    !text_ends_with(rest, name) || rest.data[rest.size - name.size - 1] != '_' ||
-		    (variable->key && strlen(variable->key->name) >= name.size))
-			continue;
-		variable->key = key;
-		variable->name = (struct text){ rest.data, rest.size - name.size - 1 };
+		try_key(variable, rest, key, text_of(key->name), &longest);
+		try_key(variable, rest, key, text_of(settings_variable_key(section, key)),
+			&longest);
 	}
-	return variable->key;
 }
 
 static void tell_unknown_variable(struct loader *loader, const char *name)
@@ -188,8 +195,9 @@ static void tell_unknown_variable(struct loader *loader, const char *name)
 	for (int i = 0; i < SECTION_COUNT; i++)
 		for (const struct config_key *key = settings_sections[i].keys; key->name; key++)
 			if (count + 1 < ARRAY_SIZE(names))
-				names[count++] = str_format(ENVIRONMENT "%s_%s",
-							    settings_sections[i].name, key->name);
+				names[count++] = str_format(
+					ENVIRONMENT "%s_%s", settings_sections[i].name,
+					settings_variable_key(&settings_sections[i], key));
 	near = parse_nearest(text_of(name), names);
 	if (near)
 		problems_warning(loader->source.problems, (struct place){ name, 0, 0 },

@@ -167,6 +167,16 @@ int settings_section_find(struct text name)
 	return -1;
 }
 
+const char *settings_variable_key(const struct settings_section *section,
+				  const struct config_key *key)
+{
+	size_t size = strlen(section->name);
+
+	if (strncmp(key->name, section->name, size) == 0 && key->name[size] == '_')
+		return key->name + size + 1;
+	return key->name;
+}
+
 bool settings_may_show(struct text section, struct text key)
 {
 	int type = settings_section_find(section);
@@ -227,13 +237,16 @@ static void print_wrapped(const char *text, int indent)
 
 static void print_key(const struct settings_section *section, const struct config_key *key)
 {
-	printf("  %-16s %-10s %s%s\n", key->name, type_name(key->type),
-	       key->standard ? "default: " : "", key->standard ? key->standard : "");
+	if (key->standard)
+		printf("  %-16s %-10s default: %s\n", key->name, type_name(key->type),
+		       key->standard);
+	else
+		printf("  %-16s %s\n", key->name, type_name(key->type));
 	for (size_t i = 0; key->choices && key->choices[i]; i++)
 		printf("%s%s%s", i ? ", " : "      one of ", key->choices[i],
 		       key->choices[i + 1] ? "" : "\n");
 	print_wrapped(key->help, 6);
-	printf("      $CN_MONITOR_%s_%s\n", section->name, key->name);
+	printf("      $CN_MONITOR_%s_%s\n", section->name, settings_variable_key(section, key));
 }
 
 void settings_print_reference(void)

@@ -26,6 +26,10 @@ extern const struct settings_section settings_sections[SECTION_COUNT];
 
 /* -1: there is none of this name, whatever its case. */
 int settings_section_find(struct text name);
+/* How a key is called in the environment: CLUSTER_ADDRESS of [CLUSTER] does not say CLUSTER twice.
+ */
+const char *settings_variable_key(const struct settings_section *section,
+				  const struct config_key *key);
 /* Whether a value of this key may be shown to people. */
 bool settings_may_show(struct text section, struct text key);
 

@@ -88,6 +88,15 @@ void problems_add_source(struct problems *problems, const char *file, struct tex
  */
 static int shown(struct text *rest, int column, char *out)
 {
+	/* Nearly all are plain, and a line may have sixteen million of them. */
+	if (rest->data[0] >= ' ' && rest->data[0] < 0x7f) {
+		out[0] = rest->data[0];
+		out[1] = 0;
+		rest->data++;
+		rest->size--;
+		return 1;
+	}
+
 	utf8proc_int32_t code;
 	ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)rest->data, rest->size, &code);
 	bool is_valid = used > 0;

@@ -4,9 +4,9 @@
  * Its own documents are not used: events give us the say over depth, duplicate keys and how far
  * aliases may multiply, each with its place.
  */
-#include <errno.h>
 #include <libfyaml.h>
 #include <utf8proc.h>
+#include <uthash.h>
 
 #include "config/node.h"
 #include "config/source.h"
@@ -17,6 +17,7 @@ enum {
 	DEPTH_MAX = 100,
 	NODES_MAX = 2000000,
 	ALIASED_MAX = 100000, /* nodes that aliases may add; a file of ten lines can ask for 10^9 */
+	BRACKETS_MAX = 100000,
 	BLOCK_SIZE = 65536,
 };
 
@@ -90,7 +91,7 @@ struct frame {
 struct anchor {
 	struct text name;
 	const struct node *node;
-	struct anchor *next;
+	UT_hash_handle hh;
 };
 
 struct builder {
@@ -157,15 +158,21 @@ static void tell_duplicates(struct builder *builder, const struct node *mapping)
 	}
 }
 
+/* A name that is given again stands for the newer node from there on. */
 static void remember_anchor(struct builder *builder, struct text name, const struct node *node)
 {
-	struct anchor *anchor;
+	struct anchor *anchor = NULL;
 
 	if (!name.size)
 		return;
+	HASH_FIND(hh, builder->anchors, name.data, name.size, anchor);
+	if (anchor) {
+		anchor->node = node;
+		return;
+	}
 	anchor = document_alloc(builder->document, sizeof(*anchor));
-	*anchor = (struct anchor){ name, node, builder->anchors };
-	builder->anchors = anchor;
+	*anchor = (struct anchor){ .name = name, .node = node };
+	HASH_ADD_KEYPTR(hh, builder->anchors, name.data, name.size, anchor);
 }
 
 /* Takes the key's place in a mapping; answers false if it is none. */
@@ -256,11 +263,12 @@ static struct node *copy_node(struct builder *builder, const struct node *from, 
 
 static struct node *alias_node(struct builder *builder, struct text name, struct place place)
 {
+	struct anchor *anchor = NULL;
 	struct node *node;
 
-	for (struct anchor *anchor = builder->anchors; anchor; anchor = anchor->next)
-		if (text_equal(anchor->name, name))
-			return copy_node(builder, anchor->node, builder->depth);
+	HASH_FIND(hh, builder->anchors, name.data, name.size, anchor);
+	if (anchor)
+		return copy_node(builder, anchor->node, builder->depth);
 	problems_error(builder->problems, place,
 		       "'*%.*s' without quotes refers to an anchor '&%.*s', and there is none "
 		       "before it; put patterns in quotes",
@@ -473,6 +481,23 @@ static void build(struct builder *builder)
 	fy_diag_destroy(diag);
 }
 
+/*
+ * The parser reads on from a bracket to its end before we hear of it: sixteen million opening ones
+ * took it 20 s and 5 GB. This counts those in quotes, too, so the ceiling is far above any need.
+ */
+static bool has_endless_brackets(struct text text)
+{
+	size_t open = 0;
+
+	for (size_t i = 0; i < text.size && open <= BRACKETS_MAX; i++) {
+		if (text.data[i] == '[' || text.data[i] == '{')
+			open++;
+		else if ((text.data[i] == ']' || text.data[i] == '}') && open)
+			open--;
+	}
+	return open > BRACKETS_MAX;
+}
+
 struct document *document_parse(const char *file, struct text text, struct problems *problems)
 {
 	AUTO(document_free) struct document *document = NULL;
@@ -487,6 +512,11 @@ struct document *document_parse(const char *file, struct text text, struct probl
 	problems_add_source(problems, file, text);
 	if (!source_check(file, &text, problems))
 		return NULL;
+	if (has_endless_brackets(text)) {
+		problems_error(problems, (struct place){ file, 0, 0 },
+			       "nested too deep: at most 100 levels are allowed");
+		return NULL;
+	}
 	document = NEW(struct document);
 	document->file = document_keep(document, text_of(file)).data;
 	copy = text_copy(text);
@@ -495,6 +525,7 @@ struct document *document_parse(const char *file, struct text text, struct probl
 	builder.last = (struct place){ document->file, 1, 1 };
 	if (text.size)
 		build(&builder);
+	HASH_CLEAR(hh, builder.anchors); /* the table; the anchors are the document's */
 	if (builder.is_given_up)
 		return NULL;
 	if (!document->root)

@@ -418,6 +418,8 @@ static void the_environment_wins_over_the_file(void **state)
 static void the_environment_reaches_sections_with_names(void **state)
 {
 	setenv("CN_MONITOR_CLUSTER_WEST_1_TIMEOUT", "7s", 1);
+	setenv("CN_MONITOR_CLUSTER_WEST_1_ADDRESS", "d", 1);
+
 	setenv("CN_MONITOR_CLUSTER_TOKEN_FILE", "token", 1);
 	setenv("CN_MONITOR_WATCH_NOPE_PATH", "/x", 1);
 	setenv("CN_MONITOR_CLUSTER_TOKNE", "x", 1);
@@ -440,7 +442,9 @@ static void the_environment_reaches_sections_with_names(void **state)
 	struct settings *settings =
 		load_good("[CLUSTER west-1]\nCLUSTER_ADDRESS = c\nTOKEN_FILE = token\n");
 	assert_int_equal(settings->clusters[0].timeout_ms, 7000);
+	assert_string_equal(settings->clusters[0].addresses[0].host, "d");
 	unsetenv("CN_MONITOR_CLUSTER_WEST_1_TIMEOUT");
+	unsetenv("CN_MONITOR_CLUSTER_WEST_1_ADDRESS");
 }
 
 static void all_may_come_from_the_environment(void **state)
@@ -456,7 +460,7 @@ static void all_may_come_from_the_environment(void **state)
 	assert_string_equal(text,
 			    "there is no cn_monitor.conf here and none in /etc/cn_monitor; name "
 			    "one with -c\n");
-	setenv("CN_MONITOR_CLUSTER_CLUSTER_ADDRESS", "c:443", 1);
+	setenv("CN_MONITOR_CLUSTER_ADDRESS", "c:443", 1);
 	setenv("CN_MONITOR_CLUSTER_TOKEN", "abcdef", 1);
 	AUTO(settings_free) struct settings *settings = settings_load(NULL, problems);
 	assert_non_null(settings);
@@ -464,7 +468,7 @@ static void all_may_come_from_the_environment(void **state)
 	assert_string_equal(settings->clusters[0].token, "abcdef");
 	AUTO(free) char *items = str_format("%s/watched_items.yml", path);
 	assert_string_equal(settings->watches[0].items, items);
-	unsetenv("CN_MONITOR_CLUSTER_CLUSTER_ADDRESS");
+	unsetenv("CN_MONITOR_CLUSTER_ADDRESS");
 	unsetenv("CN_MONITOR_CLUSTER_TOKEN");
 	assert_int_equal(chdir(here), 0);
 	rmdir(path);
