@@ -3,6 +3,9 @@
 import pytest
 
 from cluster import Simulator
+from hook_server import HookServer
+from mail_server import MailServer
+from monitor import Monitor
 
 
 @pytest.fixture
@@ -25,3 +28,37 @@ def make_simulator(tmp_path):
 def simulator(make_simulator):
     """A cluster with an empty root, TLS, and three users (see Simulator)."""
     return make_simulator()
+
+
+@pytest.fixture
+def make_monitor(tmp_path):
+    """make_monitor(simulator, rules, sections={...}): not started; as many as the test wants."""
+    made = []
+
+    def make(simulator, *arguments, folder=None, **options):
+        folder = folder or tmp_path / f"monitor{len(made) or ''}"
+        folder.mkdir(exist_ok=True)
+        monitor = Monitor(folder, simulator, *arguments, **options)
+        made.append(monitor)
+        return monitor
+
+    yield make
+    for monitor in made:
+        if monitor.process and monitor.process.poll() is None:
+            monitor.stop()
+
+
+@pytest.fixture
+def mails():
+    """A real SMTP server that takes everything (mail_server.py)."""
+    server = MailServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def hooks():
+    """A web hook receiver (hook_server.py)."""
+    server = HookServer()
+    yield server
+    server.stop()
