@@ -449,20 +449,22 @@ static int take_item(struct judge *judge, const struct inbox_item *item, uint64_
 	return judge_event(judge, &event, &foreign, err);
 }
 
+static void item_clear(struct inbox_item *item)
+{
+	free(item->event);
+}
+
 int64_t judge_inbox(struct judge *judge, uint64_t cursor, int64_t now_ms, size_t max,
 		    struct error *err)
 {
 	int64_t count = 0;
 
 	for (; count < max; count++) {
-		struct inbox_item item;
+		__attribute__((cleanup(item_clear))) struct inbox_item item = { 0 };
 		int found = inbox_next(judge->txn, 0, &item, err);
 
 		if (found <= 0)
 			return found < 0 ? -1 : count;
-
-		AUTO(free) char *owned = (char *)item.event;
-
 		if (item.until_seq > cursor)
 			return count;
 		if (take_item(judge, &item, cursor, now_ms, err) < 0)
