@@ -434,6 +434,8 @@ static void read_environment(struct loader *loader)
 
 static void load(struct loader *loader, const char *path)
 {
+	size_t errors = problems_error_count(loader->source.problems);
+
 	read_environment(loader);
 	if (!read_file(loader, path))
 		return;
@@ -441,6 +443,7 @@ static void load(struct loader *loader, const char *path)
 	for (const struct conf_section *section = loader->conf ? conf_sections(loader->conf) : NULL;
 	     section; section = section->next)
 		add_section(loader, section);
+	loader->source.is_patchy = problems_error_count(loader->source.problems) > errors;
 	add_missing(loader);
 	give_homes(loader);
 	for (const struct conf_section *section = loader->conf ? conf_sections(loader->conf) : NULL;

@@ -447,7 +447,7 @@ void settings_check(struct settings_source *source)
 		[SECTION_ADMIN] = check_admin,     [SECTION_ACT] = check_act,
 	};
 
-	if (!source->settings->cluster_count)
+	if (!source->settings->cluster_count && !source->is_patchy)
 		problems_error(source->problems, (struct place){ source->settings->file, 0, 0 },
 			       "there is no [CLUSTER] with a CLUSTER_ADDRESS and a TOKEN_FILE");
 	for (size_t i = 0; i < source->count; i++) {

@@ -24,8 +24,9 @@ struct settings_source {
 	struct settings *settings;
 	struct settings_instance *instances;
 	size_t count;
-	char *folder;  /* of the file: what relative paths in it are relative to */
-	unsigned mode; /* the file's permissions */
+	char *folder;   /* of the file: what relative paths in it are relative to */
+	unsigned mode;  /* the file's permissions */
+	bool is_patchy; /* a section was not understood: what is missing may be in there */
 	struct problems *problems;
 };
 

@@ -167,8 +167,7 @@ static void typical_mistakes_are_told_with_place_finding_and_wish(void **state)
 	      "1:1: cluster 'default' has no CLUSTER_ADDRESS\n"
 	      "1:1: cluster 'default' has no credential: set TOKEN_FILE, TOKEN, or USERNAME and "
 	      "PASSWORD_FILE\n");
-	check("[CLUSTR]\n", "there is no [CLUSTER] with a CLUSTER_ADDRESS and a TOKEN_FILE\n"
-			    "1:1: unknown section [CLUSTR]: did you mean [CLUSTER]?\n");
+	check("[CLUSTR]\n", "1:1: unknown section [CLUSTR]: did you mean [CLUSTER]?\n");
 	check_added("[REDIS]\n", "4:1: unknown section [REDIS]: known are [CLUSTER], [WATCH], "
 				 "[STORE], [EMAIL], [ADMIN], [LOG] and [ACT]\n");
 	check_added("[STORE x]\n",
