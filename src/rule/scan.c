@@ -35,7 +35,7 @@ static unsigned flags_of(bool ignore_case)
 	return FLAGS | (ignore_case ? HS_FLAG_CASELESS : 0);
 }
 
-/* vectorscan's sentences end with a full stop and sometimes with "at index 3." */
+/* vectorscan's sentences begin with a capital, and end with a full stop or "at index 3." */
 static int blame(hs_compile_error_t *why, int *at, struct error *err)
 {
 	const char *index = strstr(why->message, " at index ");
@@ -47,7 +47,12 @@ static int blame(hs_compile_error_t *why, int *at, struct error *err)
 		message.size = index - why->message;
 	while (message.size && message.data[message.size - 1] == '.')
 		message.size--;
-	error_set(err, "%.*s", TEXT_ARGS(message));
+	if (message.size > 1 && message.data[0] >= 'A' && message.data[0] <= 'Z' &&
+	    message.data[1] >= 'a')
+		error_set(err, "%c%.*s", message.data[0] | 0x20, (int)message.size - 1,
+			  message.data + 1);
+	else
+		error_set(err, "%.*s", TEXT_ARGS(message));
 	hs_free_compile_error(why);
 	return -1;
 }

@@ -1,7 +1,5 @@
 #include "rule/words.h"
 
-#include <stdio.h>
-
 #include "base/parse.h"
 
 static int index_of(const char *const *names, struct text name)
@@ -48,12 +46,15 @@ int words_find(const struct words *words, const struct node *key, struct problem
 	return -1;
 }
 
-void words_check(const struct words *words, const struct node *mapping, struct problems *problems)
+bool words_check(const struct words *words, const struct node *mapping, struct problems *problems)
 {
+	bool ok = true;
+
 	node_for_each(child, mapping)
 	{
-		words_find(words, child->key, problems);
+		ok &= words_find(words, child->key, problems) >= 0;
 	}
+	return ok;
 }
 
 struct text words_text(const struct node *node, const char *what, const char *wish,

@@ -12,8 +12,8 @@ struct words {
 
 /* The index in known, or -1 with the problem told. */
 int words_find(const struct words *words, const struct node *key, struct problems *problems);
-/* Tells every key that is not known. */
-void words_check(const struct words *words, const struct node *mapping, struct problems *problems);
+/* Tells every key that is not known; false if there was one. */
+bool words_check(const struct words *words, const struct node *mapping, struct problems *problems);
 
 /* The text of a scalar that is not empty, or none with the problem told. */
 struct text words_text(const struct node *node, const char *what, const char *wish,

@@ -1,0 +1,297 @@
+#include "rule/condition_values.h"
+
+#include "base/parse.h"
+
+const char *const condition_words[] = { "all",      "any",           "not",
+					"event",    "directory",     "path",
+					"file",     "name",          "extension",
+					"regex",    "old_directory", "old_path",
+					"old_name", "old_extension", NULL };
+
+/* What each word makes of a path; the words of the old path stand behind those of the new one. */
+static const enum condition_kind word_kinds[] = {
+	[WORD_ALL] = CONDITION_ALL,
+	[WORD_ANY] = CONDITION_ANY,
+	[WORD_NOT] = CONDITION_NOT,
+	[WORD_EVENT] = CONDITION_EVENT,
+	[WORD_DIRECTORY] = CONDITION_DIRECTORY,
+	[WORD_PATH] = CONDITION_PATH,
+	[WORD_FILE] = CONDITION_PATH,
+	[WORD_NAME] = CONDITION_NAME,
+	[WORD_EXTENSION] = CONDITION_NAME,
+	[WORD_REGEX] = CONDITION_REGEX,
+	[WORD_OLD_DIRECTORY] = CONDITION_DIRECTORY,
+	[WORD_OLD_PATH] = CONDITION_PATH,
+	[WORD_OLD_NAME] = CONDITION_NAME,
+	[WORD_OLD_EXTENSION] = CONDITION_NAME,
+};
+
+/* One condition under construction. */
+struct build {
+	struct condition_parser *parser;
+	bool ignore_case;
+	enum condition_word word;
+	struct condition *leaf;
+	bool has_no_extension; /* extension: "" is among the values */
+	bool is_wrong;
+};
+
+struct condition *condition_start(struct condition_parser *parser, enum condition_word word,
+				  enum condition_kind kind, bool ignore_case, struct place place)
+{
+	struct condition *condition = condition_new(&parser->set->pool, kind, condition_words[word],
+						    rule_set_place(parser->set, place));
+
+	condition->ignores_case = ignore_case;
+	condition->is_old = word >= WORD_OLD_DIRECTORY;
+	return condition;
+}
+
+static struct condition *new_condition(struct build *build, enum condition_kind kind,
+				       struct place place)
+{
+	return condition_start(build->parser, build->word, kind, build->ignore_case, place);
+}
+
+/*
+ * Where in the file the byte at of a scalar stands: known where the text stands there as it is,
+ * else the scalar's beginning has to do.
+ */
+static struct place place_in(const struct node *scalar, int at)
+{
+	struct place place = scalar->place;
+
+	if (at < 0 || (size_t)at > scalar->text.size)
+		return place;
+	for (size_t i = 0; i < scalar->text.size; i++) {
+		unsigned char c = scalar->text.data[i];
+
+		if (c < 0x20 || (scalar->is_quoted && (c == '\\' || c == '\'' || c == '"')))
+			return place;
+	}
+	place.column += scalar->is_quoted;
+	for (int i = 0; i < at; i++)
+		place.column += ((unsigned char)scalar->text.data[i] & 0xc0) != 0x80;
+	return place;
+}
+
+static void add_event(struct build *build, const struct node *value)
+{
+	event_kinds found = event_kinds_parse(value->text);
+	const char *nearest;
+
+	build->leaf->kinds |= found;
+	if (found)
+		return;
+	build->is_wrong = true;
+	nearest = parse_nearest(value->text, event_kind_names());
+	if (nearest)
+		CONDITION_TELL(build->parser, value->place, "event '%.*s': did you mean '%s'?",
+			       TEXT_ARGS(value->text), nearest);
+	else
+		CONDITION_TELL(
+			build->parser, value->place,
+			"event '%.*s': expected created, removed, renamed, moved_in, moved_out, "
+			"written, metadata, permissions, any, or a type like child_file_added",
+			TEXT_ARGS(value->text));
+}
+
+static bool is_absolute(struct build *build, const struct node *value)
+{
+	if (value->text.data[0] == '/')
+		return true;
+	build->is_wrong = true;
+	CONDITION_TELL(
+		build->parser, value->place, "%s '%.*s': expected an absolute path, like /%.*s",
+		condition_words[build->word], TEXT_ARGS(value->text), TEXT_ARGS(value->text));
+	return false;
+}
+
+static void add_directory(struct build *build, const struct node *value)
+{
+	if (!is_absolute(build, value))
+		return;
+	for (size_t i = 0; i < value->text.size; i++) {
+		if (!strchr("*?[{", value->text.data[i]))
+			continue;
+		if (build->parser->problems)
+			problems_warning(build->parser->problems, place_in(value, i),
+					 "'%c' has no meaning in %s, which is compared as it is; "
+					 "'%spath' takes patterns",
+					 value->text.data[i], condition_words[build->word],
+					 build->leaf->is_old ? "old_" : "");
+		break;
+	}
+
+	AUTO(free) char *tidy = path_join(value->text, TEXT(""));
+
+	condition_add_directory(build->leaf, text_of(tidy));
+}
+
+static void add_glob(struct build *build, const struct node *value, enum pattern_of of)
+{
+	AUTO_ERROR err = { 0 };
+	size_t at;
+
+	if (pattern_parse(&build->leaf->patterns, value->text, of, build->ignore_case, &at, &err) ==
+	    0)
+		return;
+	build->is_wrong = true;
+	CONDITION_TELL(build->parser, place_in(value, at), "%s '%.*s': %s",
+		       condition_words[build->word], TEXT_ARGS(value->text), error_text(&err));
+}
+
+static void add_file(struct build *build, const struct node *value)
+{
+	if (!is_absolute(build, value))
+		return;
+
+	AUTO(free) char *tidy = path_join(value->text, TEXT(""));
+
+	pattern_add_literal(&build->leaf->patterns, text_of(tidy), PATTERN_OF_PATH,
+			    build->ignore_case);
+}
+
+static void add_extension(struct build *build, const struct node *value)
+{
+	struct text text = value->text;
+
+	if (!text.size) {
+		build->has_no_extension = true;
+		return;
+	}
+	if (memchr(text.data, '/', text.size) || memchr(text.data, '*', text.size) ||
+	    text.data[text.size - 1] == '.') {
+		build->is_wrong = true;
+		CONDITION_TELL(build->parser, value->place,
+			       "%s '%.*s': expected something like .jpg or .tar.gz",
+			       condition_words[build->word], TEXT_ARGS(text));
+		return;
+	}
+
+	AUTO(free)
+	char *dotted = str_format("%s%.*s", text.data[0] == '.' ? "" : ".", TEXT_ARGS(text));
+
+	pattern_add_extension(&build->leaf->patterns, text_of(dotted), build->ignore_case);
+}
+
+static void add_regex(struct build *build, const struct node *value)
+{
+	struct condition_parser *parser = build->parser;
+	AUTO_ERROR err = { 0 };
+	uint32_t id;
+	int at;
+
+	if (scan_check(value->text.data, build->ignore_case, &at, &err) < 0) {
+		build->is_wrong = true;
+		CONDITION_TELL(parser, place_in(value, at), "regex '%.*s': %s",
+			       TEXT_ARGS(value->text), error_text(&err));
+		return;
+	}
+	id = scan_add(parser->set->scans[0], value->text.data, build->ignore_case);
+	condition_add_expression(build->leaf, id);
+	parser->expressions = mem_grow(parser->expressions, parser->expression_count + 1,
+				       sizeof(*parser->expressions));
+	parser->expressions[parser->expression_count++] =
+		(struct expression_place){ id, value->place };
+}
+
+static void add_value(struct build *build, const struct node *value)
+{
+	bool may_be_empty = build->word == WORD_EXTENSION || build->word == WORD_OLD_EXTENSION;
+
+	if (value->kind != NODE_SCALAR || (!value->text.size && !may_be_empty)) {
+		build->is_wrong = true;
+		CONDITION_TELL(build->parser, value->place,
+			       "%s: expected text or a list of texts, found %s",
+			       condition_words[build->word],
+			       value->kind == NODE_SCALAR ? "an empty text"
+							  : node_kind_name(value->kind));
+		return;
+	}
+	if (value->text.size && memchr(value->text.data, 0, value->text.size)) {
+		build->is_wrong = true;
+		CONDITION_TELL(build->parser, value->place, "%s: no file has a NUL in its name",
+			       condition_words[build->word]);
+		return;
+	}
+	switch (build->word) {
+	case WORD_EVENT:
+		add_event(build, value);
+		break;
+	case WORD_DIRECTORY:
+	case WORD_OLD_DIRECTORY:
+		add_directory(build, value);
+		break;
+	case WORD_PATH:
+	case WORD_OLD_PATH:
+		add_glob(build, value, PATTERN_OF_PATH);
+		break;
+	case WORD_FILE:
+		add_file(build, value);
+		break;
+	case WORD_NAME:
+	case WORD_OLD_NAME:
+		add_glob(build, value, PATTERN_OF_NAME);
+		break;
+	case WORD_EXTENSION:
+	case WORD_OLD_EXTENSION:
+		add_extension(build, value);
+		break;
+	default:
+		add_regex(build, value);
+	}
+}
+
+/* "No extension" is "not (some extension)"; with others in the list, either will do. */
+static const struct condition *with_no_extension(struct build *build, const struct node *node)
+{
+	struct condition *some = new_condition(build, CONDITION_NAME, node->place);
+	struct condition *none = new_condition(build, CONDITION_NOT, node->place);
+	struct condition *either = new_condition(build, CONDITION_ANY, node->place);
+
+	pattern_add_any_extension(&some->patterns, build->ignore_case);
+	condition_add_child(none, some);
+	condition_add_child(either, none);
+	if (build->leaf->patterns.count)
+		condition_add_child(either, build->leaf);
+	/* Only with a rename is there an old path that could lack an extension. */
+	if (!build->leaf->is_old)
+		return either;
+
+	struct condition *both = new_condition(build, CONDITION_ALL, node->place);
+	struct condition *renamed = new_condition(build, CONDITION_EVENT, node->place);
+
+	renamed->is_old = both->is_old = either->is_old = none->is_old = false;
+	renamed->kinds = EVENT_RENAMED;
+	condition_add_child(both, renamed);
+	condition_add_child(both, either);
+	return both;
+}
+
+const struct condition *condition_parse_values(struct condition_parser *parser,
+					       enum condition_word word, const struct node *node,
+					       bool ignore_case)
+{
+	struct build build = { parser, ignore_case, word };
+
+	build.leaf = new_condition(&build, word_kinds[word], node->place);
+	if (node->kind == NODE_LIST && !node->count) {
+		CONDITION_TELL(parser, node->place,
+			       "%s: an empty list is never true; expected a value",
+			       condition_words[word]);
+		return NULL;
+	}
+	if (node->kind == NODE_LIST) {
+		node_for_each(value, node)
+		{
+			add_value(&build, value);
+		}
+	} else {
+		add_value(&build, node);
+	}
+	if (build.is_wrong)
+		return NULL;
+	build.leaf->size += build.leaf->patterns.count;
+	return build.has_no_extension ? with_no_extension(&build, node) : build.leaf;
+}

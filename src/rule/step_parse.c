@@ -1,0 +1,223 @@
+#include "rule/step_parse.h"
+
+#include "base/parse.h"
+
+#define STEPS_MAX 64
+
+static const char *find_module(const struct step_parser *parser, struct text name)
+{
+	for (size_t i = 0; parser->modules->names[i]; i++)
+		if (text_is(name, parser->modules->names[i]))
+			return parser->modules->names[i];
+	return NULL;
+}
+
+/* All names that an entry of a rule's actions may have, for "did you mean". */
+static char *nearest_action(const struct step_parser *parser, struct text name)
+{
+	struct named_action *action, *next;
+	size_t modules = 0, count;
+
+	while (parser->modules->names[modules])
+		modules++;
+	count = modules;
+
+	AUTO(free)
+	char *memory = mem_array(modules + HASH_COUNT(parser->actions) + 1, sizeof(char *));
+	const char **names = (const char **)memory;
+
+	for (size_t i = 0; i < modules; i++)
+		names[i] = parser->modules->names[i];
+	HASH_ITER(hh, parser->actions, action, next)
+	{
+		names[count++] = action->key->text.data;
+	}
+	return str_copy(parse_nearest(name, names));
+}
+
+static void tell_unknown_action(struct step_parser *parser, const struct node *key)
+{
+	AUTO(free) char *nearest = nearest_action(parser, key->text);
+	AUTO(buf_free) struct buf *names = NULL;
+
+	if (nearest) {
+		problems_error(parser->problems, key->place,
+			       "there is no action '%.*s'; did you mean '%s'?",
+			       TEXT_ARGS(key->text), nearest);
+		return;
+	}
+	names = buf_new(SIZE_MAX);
+	for (size_t i = 0; parser->modules->names[i]; i++)
+		(void)!buf_print(names, "%s%s", i ? ", " : "", parser->modules->names[i]);
+	problems_error(parser->problems, key->place,
+		       "there is no action '%.*s': expected a name from 'actions:' or one of %s",
+		       TEXT_ARGS(key->text), names->size ? names->data : "no module");
+}
+
+/* Most often the options stand as far left as their module. */
+static void tell_no_module(struct step_parser *parser, const struct node *node)
+{
+	const struct node *first = node->first;
+
+	if (node->kind == NODE_MAPPING && node->count > 1 && first->kind == NODE_NULL &&
+	    find_module(parser, first->key->text))
+		problems_error(parser->problems, first->next->key->place,
+			       "'%.*s' stands beside '%.*s': expected the options of a module "
+			       "further to the right",
+			       TEXT_ARGS(first->next->key->text), TEXT_ARGS(first->key->text));
+	else
+		problems_error(parser->problems, node->place,
+			       "an action is %s%s: expected one module with its options, like "
+			       "quarantine: {to: /quarantine}",
+			       node_kind_name(node->kind),
+			       node->kind != NODE_MAPPING ? ""
+			       : node->count              ? " of several modules"
+							  : " without a module");
+}
+
+/* {module: options}: the module's name, checked with its options; NULL if something is wrong. */
+static const char *read_module(struct step_parser *parser, const struct node *node,
+			       const struct node **out_options)
+{
+	const struct node *entry = node->first;
+	size_t before = problems_error_count(parser->problems);
+	const char *module;
+
+	if (node->kind != NODE_MAPPING || node->count != 1) {
+		tell_no_module(parser, node);
+		return NULL;
+	}
+	module = find_module(parser, entry->key->text);
+	if (!module) {
+		tell_unknown_action(parser, entry->key);
+		return NULL;
+	}
+	*out_options = entry->kind == NODE_NULL ? NULL : entry;
+	parser->modules->check(parser->modules->ctx, module, *out_options, entry->key->place,
+			       parser->problems);
+	return problems_error_count(parser->problems) == before ? module : NULL;
+}
+
+static void read_named_action(struct step_parser *parser, const struct node *node)
+{
+	struct named_action *action;
+
+	HASH_FIND(hh, parser->actions, node->key->text.data, node->key->text.size, action);
+	if (action)
+		return; /* the document has complained */
+	if (find_module(parser, node->key->text)) {
+		problems_error(parser->problems, node->key->place,
+			       "'%.*s' is the name of a module: expected another name",
+			       TEXT_ARGS(node->key->text));
+		return;
+	}
+	action = NEW(struct named_action);
+	action->key = node->key;
+	action->module = read_module(parser, node, &action->options);
+	HASH_ADD_KEYPTR(hh, parser->actions, node->key->text.data, node->key->text.size, action);
+}
+
+void step_parser_init(struct step_parser *parser, const struct rule_modules *modules,
+		      const struct node *node, struct problems *problems)
+{
+	*parser = (struct step_parser){ .modules = modules, .problems = problems };
+	if (!node || node->kind == NODE_NULL)
+		return;
+	if (node->kind != NODE_MAPPING) {
+		problems_error(parser->problems, node->place,
+			       "'actions' is %s: expected a mapping of names to actions",
+			       node_kind_name(node->kind));
+		return;
+	}
+	node_for_each(child, node)
+	{
+		read_named_action(parser, child);
+	}
+}
+
+static void add_step(struct set_rule *rule, const char *module, struct text name,
+		     const struct node *options, struct place place)
+{
+	char *json = options ? node_to_json(options) : str_copy("{}");
+
+	set_rule_add_step(rule, module, name, json, place);
+}
+
+/* A name: of a named action, or of a module that needs no options. */
+static void read_action_name(struct step_parser *parser, struct set_rule *rule,
+			     const struct node *node)
+{
+	struct named_action *action;
+	const char *module = find_module(parser, node->text);
+	size_t before = problems_error_count(parser->problems);
+
+	HASH_FIND(hh, parser->actions, node->text.data, node->text.size, action);
+	if (action) {
+		action->is_used = true;
+		if (action->module)
+			add_step(rule, action->module, node->text, action->options, node->place);
+		return;
+	}
+	if (!module) {
+		tell_unknown_action(parser, node);
+		return;
+	}
+	parser->modules->check(parser->modules->ctx, module, NULL, node->place, parser->problems);
+	if (problems_error_count(parser->problems) == before)
+		add_step(rule, module, TEXT_NONE, NULL, node->place);
+}
+
+static void read_action(struct step_parser *parser, struct set_rule *rule, const struct node *node)
+{
+	const struct node *options;
+	const char *module;
+
+	if (node->kind == NODE_SCALAR) {
+		read_action_name(parser, rule, node);
+		return;
+	}
+	module = read_module(parser, node, &options);
+	if (module)
+		add_step(rule, module, TEXT_NONE, options, node->first->key->place);
+}
+
+void step_parse(struct step_parser *parser, struct set_rule *rule, const struct node *node)
+{
+	if (node->kind == NODE_NULL || (node->kind == NODE_LIST && !node->count)) {
+		problems_error(parser->problems, node->place,
+			       "no actions: expected at least one, like - log");
+	} else if (node->kind != NODE_LIST) {
+		read_action(parser, rule, node);
+	} else if (node->count > STEPS_MAX) {
+		problems_error(parser->problems, node->place, "more than %d actions", STEPS_MAX);
+	} else {
+		node_for_each(child, node)
+		{
+			read_action(parser, rule, child);
+		}
+	}
+}
+
+void step_parser_finish(struct step_parser *parser)
+{
+	struct named_action *action, *next;
+
+	HASH_ITER(hh, parser->actions, action, next)
+	{
+		if (!action->is_used)
+			problems_warning(parser->problems, action->key->place,
+					 "no rule uses the action '%.*s'",
+					 TEXT_ARGS(action->key->text));
+	}
+}
+
+void step_parser_clear(struct step_parser *parser)
+{
+	struct named_action *action, *next;
+
+	HASH_ITER(hh, parser->actions, action, next)
+	{
+		HASH_DEL(parser->actions, action);
+		free(action);
+	}
+}

@@ -1,0 +1,314 @@
+#include "check.h"
+
+#include <stdio.h>
+
+#include "rule_fixture.h"
+
+/* What loading these rules says, word for word. */
+static char *said_of(const char *rules)
+{
+	AUTO(problems_free) struct problems *problems = problems_new();
+	struct rule_set *set =
+		rule_set_parse("watched_items.yml", text_of(rules), &fixture, problems);
+
+	assert_int_equal(set == NULL, problems_error_count(problems) > 0);
+	rule_set_free(set);
+	return problems_format(problems, false);
+}
+
+static void assert_said(const char *rules, const char *expected)
+{
+	AUTO(free) char *said = said_of(rules);
+
+	assert_string_equal(said, expected);
+}
+
+static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
+{
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  wen: {event: created}\n"
+		    "  actions: [log]\n",
+		    "watched_items.yml:3:3: a rule has no key 'wen'; did you mean 'when'?\n"
+		    "    3 |   wen: {event: created}\n"
+		    "      |   ^\n");
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {evnt: created}\n"
+		    "  actions: [log]\n",
+		    "watched_items.yml:3:10: a condition has no key 'evnt'; did you mean 'event'?\n"
+		    "    3 |   when: {evnt: created}\n"
+		    "      |          ^\n");
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {size: 3}\n"
+		    "  threshold: 5\n"
+		    "  actions: [log]\n",
+		    "watched_items.yml:3:10: 'size' is not supported by this version\n"
+		    "    3 |   when: {size: 3}\n"
+		    "      |          ^\n"
+		    "watched_items.yml:4:3: 'threshold' is not supported by this version\n"
+		    "    4 |   threshold: 5\n"
+		    "      |   ^\n");
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {colour: red}\n"
+		    "  actions: [log]\n",
+		    "watched_items.yml:3:10: a condition has no key 'colour'; expected one of all, "
+		    "any, not, event, directory, path, file, name, extension, regex, "
+		    "old_directory, old_path, old_name, old_extension\n"
+		    "    3 |   when: {colour: red}\n"
+		    "      |          ^\n");
+	assert_said("version: 2\n"
+		    "include: x\n"
+		    "alarms: []\n"
+		    "watched: 3\n",
+		    "watched_items.yml:1:10: version '2': expected 1\n"
+		    "    1 | version: 2\n"
+		    "      |          ^\n"
+		    "watched_items.yml:2:1: 'include' is not supported by this version\n"
+		    "    2 | include: x\n"
+		    "      | ^\n"
+		    "watched_items.yml:3:1: 'alarms' is not supported by this version\n"
+		    "    3 | alarms: []\n"
+		    "      | ^\n"
+		    "watched_items.yml:4:1: watched_items.yml has no key 'watched'; expected one "
+		    "of version, conditions, actions, watched_items, PATHS, EXTENSIONS\n"
+		    "    4 | watched: 3\n"
+		    "      | ^\n");
+}
+
+static void a_rule_wants_a_name_of_its_own_conditions_and_actions(void **state)
+{
+	assert_said(
+		"watched_items:\n"
+		"- when: {event: created}\n"
+		"  actions: [log]\n"
+		"- name:\n"
+		"  when: {event: created}\n"
+		"  actions: [log]\n",
+		"watched_items.yml:2:3: a rule without a name: expected name: and a word for it\n"
+		"    2 | - when: {event: created}\n"
+		"      |   ^\n"
+		"watched_items.yml:4:3: name is nothing: expected a word for the rule\n"
+		"    4 | - name:\n"
+		"      |   ^\n");
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  actions: [log]\n"
+		    "- name: s\n"
+		    "  when: {event: created}\n",
+		    "watched_items.yml:2:3: a rule without conditions: expected when:, like when: "
+		    "{event: created}\n"
+		    "    2 | - name: r\n"
+		    "      |   ^\n"
+		    "watched_items.yml:4:3: a rule without actions: expected actions:, like "
+		    "actions: [log]\n"
+		    "    4 | - name: s\n"
+		    "      |   ^\n");
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {event: created}\n"
+		    "  actions: [log]\n"
+		    "- name: r\n"
+		    "  when: {event: created}\n"
+		    "  actions: [log]\n",
+		    "watched_items.yml:5:9: there is already a rule 'r', in line 2: expected "
+		    "another name\n"
+		    "    5 | - name: r\n"
+		    "      |         ^\n");
+	assert_said("watched_items:\n"
+		    "- name: \"a\\tb\"\n"
+		    "  when: {event: created}\n"
+		    "  actions: log\n"
+		    "  ignore_case: 7\n",
+		    "watched_items.yml:2:9: name: expected at most 200 bytes without control "
+		    "characters\n"
+		    "    2 | - name: \"a\\tb\"\n"
+		    "      |         ^\n"
+		    "watched_items.yml:5:16: ignore_case '7': expected yes or no\n"
+		    "    5 |   ignore_case: 7\n"
+		    "      |                ^\n");
+}
+
+static void the_options_of_a_rule_are_checked_one_by_one(void **state)
+{
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {event: created}\n"
+		    "  settle: 10 parsecs\n"
+		    "  mode: enforced\n"
+		    "  on_own: perhaps\n"
+		    "  actions:\n"
+		    "  - quarantine:\n"
+		    "    to: /quarantine\n",
+		    "watched_items.yml:4:11: settle '10 parsecs': expected a duration like 500ms, "
+		    "10s, 5m, 2h or 7d\n"
+		    "    4 |   settle: 10 parsecs\n"
+		    "      |           ^\n"
+		    "watched_items.yml:5:9: mode 'enforced': expected enforce, dry_run or off\n"
+		    "    5 |   mode: enforced\n"
+		    "      |         ^\n"
+		    "watched_items.yml:6:11: on_own 'perhaps': expected yes or no\n"
+		    "    6 |   on_own: perhaps\n"
+		    "      |           ^\n"
+		    "watched_items.yml:9:5: 'to' stands beside 'quarantine': expected the options "
+		    "of a module further to the right\n"
+		    "    9 |     to: /quarantine\n"
+		    "      |     ^\n");
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {event: created}\n"
+		    "  settle: {max: 3, quiet: 5}\n"
+		    "  actions:\n"
+		    "  - quarantine: {to: /q}\n"
+		    "    log:\n"
+		    "  - [log]\n"
+		    "  - {}\n",
+		    "watched_items.yml:4:12: 'max' is not supported by this version\n"
+		    "    4 |   settle: {max: 3, quiet: 5}\n"
+		    "      |            ^\n"
+		    "watched_items.yml:4:27: settle '5': expected a duration like 500ms, 10s, 5m, "
+		    "2h or 7d\n"
+		    "    4 |   settle: {max: 3, quiet: 5}\n"
+		    "      |                           ^\n"
+		    "watched_items.yml:6:5: an action is a mapping of several modules: expected "
+		    "one module with its options, like quarantine: {to: /quarantine}\n"
+		    "    6 |   - quarantine: {to: /q}\n"
+		    "      |     ^\n"
+		    "watched_items.yml:8:5: an action is a list: expected one module with its "
+		    "options, like quarantine: {to: /quarantine}\n"
+		    "    8 |   - [log]\n"
+		    "      |     ^\n"
+		    "watched_items.yml:9:5: an action is a mapping without a module: expected one "
+		    "module with its options, like quarantine: {to: /quarantine}\n"
+		    "    9 |   - {}\n"
+		    "      |     ^\n");
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {event: created}\n"
+		    "  settle: {}\n"
+		    "  actions: [quarantine]\n",
+		    "watched_items.yml:4:11: settle without 'quiet': expected how long a file must "
+		    "have been quiet, like quiet: 5s\n"
+		    "    4 |   settle: {}\n"
+		    "      |           ^\n"
+		    "watched_items.yml:5:13: quarantine needs 'to'\n"
+		    "    5 |   actions: [quarantine]\n"
+		    "      |             ^\n");
+}
+
+static void a_file_of_another_shape_is_told_what_shape_it_should_have(void **state)
+{
+	assert_said("- name: r\n", "watched_items.yml:1:1: the file holds a list: expected "
+				   "watched_items: and a list of rules\n"
+				   "    1 | - name: r\n"
+				   "      | ^\n");
+	assert_said("watched_items:\n"
+		    "  name: r\n",
+		    "watched_items.yml:2:3: 'watched_items' is a mapping: expected a list of "
+		    "rules, each beginning with '- name:'\n"
+		    "    2 |   name: r\n"
+		    "      |   ^\n");
+	assert_said("watched_items:\n"
+		    "- r\n",
+		    "watched_items.yml:2:3: a rule is text: expected a mapping with name, when and "
+		    "actions\n"
+		    "    2 | - r\n"
+		    "      |   ^\n");
+	assert_said("PATHS: []\n"
+		    "EXTENSIONS: {a: b}\n",
+		    "watched_items.yml:1:8: PATHS: expected a list of texts, like - /home\n"
+		    "    1 | PATHS: []\n"
+		    "      |        ^\n");
+	assert_said("conditions: [a]\n"
+		    "actions: 5\n"
+		    "watched_items: 7\n",
+		    "watched_items.yml:1:13: 'conditions' is a list: expected a mapping of names "
+		    "to conditions\n"
+		    "    1 | conditions: [a]\n"
+		    "      |             ^\n"
+		    "watched_items.yml:2:10: 'actions' is text: expected a mapping of names to "
+		    "actions\n"
+		    "    2 | actions: 5\n"
+		    "      |          ^\n"
+		    "watched_items.yml:3:16: 'watched_items' is text: expected a list of rules, "
+		    "each beginning with '- name:'\n"
+		    "    3 | watched_items: 7\n"
+		    "      |                ^\n");
+}
+
+static void what_is_odd_but_works_is_a_warning(void **state)
+{
+	assert_said("conditions:\n"
+		    "  office: {extension: .doc}\n"
+		    "actions:\n"
+		    "  tell: {log: {file: /x}}\n"
+		    "watched_items:\n"
+		    "- name: r\n"
+		    "  when: {event: created}\n"
+		    "  actions: [log]\n",
+		    "watched_items.yml:2:3: warning: no rule uses the condition 'office'\n"
+		    "    2 |   office: {extension: .doc}\n"
+		    "      |   ^\n"
+		    "watched_items.yml:4:3: warning: no rule uses the action 'tell'\n"
+		    "    4 |   tell: {log: {file: /x}}\n"
+		    "      |   ^\n");
+	assert_said("watched_items: []\n",
+		    "watched_items.yml:1:16: warning: no watched items: nothing will ever happen\n"
+		    "    1 | watched_items: []\n"
+		    "      |                ^\n");
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {directory: '/home/*'}\n"
+		    "  actions: log\n",
+		    "watched_items.yml:3:28: warning: '*' has no meaning in directory, which is "
+		    "compared as it is; 'path' takes patterns\n"
+		    "    3 |   when: {directory: '/home/*'}\n"
+		    "      |                            ^\n");
+}
+
+static void steps_carry_their_options_as_json(void **state)
+{
+	static const char rules[] =
+		"actions:\n"
+		"  tell: {email: {to: [a@example.com, b], subject: \"{rule}\"}}\n"
+		"watched_items:\n"
+		"- name: r\n"
+		"  settle: {quiet: 5s}\n"
+		"  mode: dry_run\n"
+		"  on_own: yes\n"
+		"  when: {event: created}\n"
+		"  actions: [tell, log, {quarantine: /q}, {exec: {command: [x]}}]\n";
+	AUTO(problems_free) struct problems *problems = problems_new();
+	AUTO(rule_set_free)
+	struct rule_set *set = rule_set_parse("rules.yml", text_of(rules), &fixture, problems);
+	const struct rule *rule = rule_set_find(set, "r");
+
+	assert_int_equal(rule->settle_ms, 5000);
+	assert_int_equal(rule->mode, RULE_DRY_RUN);
+	assert_true(rule->on_own);
+	assert_int_equal(rule->step_count, 4);
+	assert_string_equal(rule->steps[0].module, "email");
+	assert_string_equal(rule->steps[0].name, "tell");
+	assert_string_equal(rule->steps[0].options,
+			    "{\"to\": [\"a@example.com\", \"b\"], \"subject\": \"{rule}\"}");
+	assert_string_equal(rule->steps[1].options, "{}");
+	assert_null(rule->steps[1].name);
+	assert_string_equal(rule->steps[2].options, "\"/q\"");
+	assert_int_equal(rule->steps[2].place.line, 9);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_that_nobody_knows_are_told_with_what_was_meant),
+		cmocka_unit_test(a_rule_wants_a_name_of_its_own_conditions_and_actions),
+		cmocka_unit_test(the_options_of_a_rule_are_checked_one_by_one),
+		cmocka_unit_test(a_file_of_another_shape_is_told_what_shape_it_should_have),
+		cmocka_unit_test(what_is_odd_but_works_is_a_warning),
+		cmocka_unit_test(steps_carry_their_options_as_json),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
