@@ -45,8 +45,8 @@ typedef char *key_check_template(void *ctx, struct text text);
 void key_defaults(const struct config_key *keys, void *config);
 /*
  * Reads a mapping into config: unknown keys ("did you mean"), wrong types and values, missing
- * required keys go to problems. A scalar stands for a mapping with only short_key, if that is
- * given.
+ * required keys go to problems. A scalar (where short_key is a KEY_LIST: or a list) stands for a
+ * mapping with only short_key, if that is given. NULL for node: nothing was written at all.
  */
 void key_read(const struct config_key *keys, const char *short_key, const struct node *node,
 	      void *config, key_check_template *check, void *ctx, struct problems *problems);

@@ -365,13 +365,22 @@ static bool is_mark_behind(struct builder *builder, struct fy_event *event,
 		(before == '\'' && fy_token_scalar_style(token) == FYSS_SINGLE_QUOTED));
 }
 
+/* A value that is not written has no place of its own: libfyaml 0.7 gives none, 0.8 the gap's. */
+static bool is_unwritten(struct fy_event *event)
+{
+	struct fy_token *token = fy_event_get_token(event);
+
+	return event->type == FYET_SCALAR &&
+	       (!token || (fy_token_scalar_style(token) == FYSS_PLAIN && !token_text(token).size));
+}
+
 static struct place place_of(struct builder *builder, struct fy_event *event)
 {
 	const struct fy_mark *mark = fy_event_start_mark(event);
 	struct frame *frame = builder->depth ? &builder->frames[builder->depth - 1] : NULL;
 	struct place place = { builder->document->file, 0, 0 };
 
-	if (!mark || mark->line < 0)
+	if (!mark || mark->line < 0 || is_unwritten(event))
 		return frame && frame->key ? frame->key->place : builder->last;
 	place.line = mark->line + 1;
 	place.column = mark->column + 1 - is_mark_behind(builder, event, mark);
