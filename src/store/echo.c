@@ -293,13 +293,12 @@ int64_t echo_count_open(struct store *store, uint64_t job, unsigned step, int64_
 	return count;
 }
 
-int echo_close(struct store *store, uint64_t job, unsigned step, int64_t expires_ms,
-	       struct error *err)
+int echo_close_in(struct store_txn *txn, uint64_t job, unsigned step, int64_t expires_ms,
+		  struct error *err)
 {
-	AUTO(store_abort) struct store_txn *txn = NULL;
 	AUTO_ENTRIES open = { 0 };
 
-	if (store_begin(store, &txn, err) < 0 || read_step(store, txn, job, step, &open, err) < 0)
+	if (read_step(NULL, txn, job, step, &open, err) < 0)
 		return -1;
 	for (size_t i = 0; i < open.count; i++) {
 		if (remove_expiry(txn, &open.items[i], err) < 0)
@@ -308,7 +307,17 @@ int echo_close(struct store *store, uint64_t job, unsigned step, int64_t expires
 		if (write_entry(txn, &open.items[i], err) < 0)
 			return -1;
 	}
-	return open.count ? store_commit(TAKE(txn), err) : 0;
+	return 0;
+}
+
+int echo_close(struct store *store, uint64_t job, unsigned step, int64_t expires_ms,
+	       struct error *err)
+{
+	AUTO(store_abort) struct store_txn *txn = NULL;
+
+	if (store_begin(store, &txn, err) < 0 || echo_close_in(txn, job, step, expires_ms, err) < 0)
+		return -1;
+	return store_commit(TAKE(txn), err);
 }
 
 int echo_withdraw(struct store *store, uint64_t job, unsigned step, struct error *err)

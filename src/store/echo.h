@@ -31,6 +31,9 @@ MUST_CHECK int64_t echo_count_open(struct store *store, uint64_t job, unsigned s
 /* The action ended (or gave up): what is still open expires at expires_ms. */
 MUST_CHECK int echo_close(struct store *store, uint64_t job, unsigned step, int64_t expires_ms,
 			  struct error *err);
+/* The same as part of a larger transaction. */
+MUST_CHECK int echo_close_in(struct store_txn *txn, uint64_t job, unsigned step, int64_t expires_ms,
+			     struct error *err);
 /* The request was refused and certainly changed nothing: its open expectations are taken back. */
 MUST_CHECK int echo_withdraw(struct store *store, uint64_t job, unsigned step, struct error *err);
 /*

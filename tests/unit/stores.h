@@ -100,8 +100,10 @@ static UNUSED int run_on_every_store(const struct CMUnitTest *tests, size_t coun
 		names[i] = str_format("%s (%s)", tests[i % count].name, kind->name);
 		all[i] = tests[i % count];
 		all[i].name = names[i];
-		all[i].setup_func = fixture_setup;
-		all[i].teardown_func = fixture_teardown;
+		if (!all[i].setup_func) {
+			all[i].setup_func = fixture_setup;
+			all[i].teardown_func = fixture_teardown;
+		}
 		all[i].initial_state = (void *)kind;
 	}
 	failed = _cmocka_run_group_tests("store", all, total, NULL, NULL);

@@ -1,0 +1,550 @@
+#include "app/deliver.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "app/delivery.h"
+#include "base/clock.h"
+#include "base/metric.h"
+#include "store/echo.h"
+
+#define IDLE_ACTIONS 64  /* open without a user */
+#define PROLONG_MS 15000 /* well within LEASE_MS */
+#define TIDY_MS 10000
+#define STORE_AGAIN_MS 1000 /* after the store could not be written */
+#define DUE_MOST_MS 60000   /* the wall's clock may step: look again */
+#define TURN_MS 20          /* then the loop's other users have their turn */
+
+/* ---- Status and rules: from any thread ---- */
+
+void deliver_get_status(struct deliver *deliver, struct deliver_status *out)
+{
+	pthread_mutex_lock(&deliver->lock);
+	*out = deliver->status;
+	pthread_mutex_unlock(&deliver->lock);
+}
+
+static void set_trouble(struct deliver *deliver, const char *why)
+{
+	pthread_mutex_lock(&deliver->lock);
+	snprintf(deliver->status.trouble, sizeof(deliver->status.trouble), "%s", why);
+	pthread_mutex_unlock(&deliver->lock);
+}
+
+static void count_end(struct deliver *deliver, enum delivery_write write)
+{
+	pthread_mutex_lock(&deliver->lock);
+	if (write == WRITE_DONE)
+		deliver->status.done++;
+	else if (write == WRITE_DEAD)
+		deliver->status.dead++;
+	else if (write == WRITE_RETRY)
+		deliver->status.retried++;
+	pthread_mutex_unlock(&deliver->lock);
+	if (write == WRITE_DONE)
+		metric_add(deliver->done, 1);
+	else if (write == WRITE_DEAD)
+		metric_add(deliver->dead, 1);
+	else if (write == WRITE_RETRY)
+		metric_add(deliver->retried, 1);
+}
+
+void deliver_offer(struct deliver *deliver, size_t watch, struct rule_set *set)
+{
+	struct rule_set *old;
+
+	pthread_mutex_lock(&deliver->lock);
+	old = deliver->rules[watch].offered;
+	deliver->rules[watch].offered = set;
+	pthread_mutex_unlock(&deliver->lock);
+	rule_set_free(old);
+}
+
+const struct rule *deliver_find_rule(struct deliver *deliver, size_t watch, const char *name,
+				     struct rule_matcher **out_matcher)
+{
+	struct deliver_rules *rules = &deliver->rules[watch];
+	struct rule_set *fresh;
+
+	pthread_mutex_lock(&deliver->lock);
+	fresh = TAKE(rules->offered);
+	pthread_mutex_unlock(&deliver->lock);
+	if (fresh) {
+		rule_matcher_free(rules->matcher);
+		rule_set_free(rules->set);
+		rules->set = fresh;
+		rules->matcher = rule_matcher_new(fresh);
+	}
+	*out_matcher = rules->matcher;
+	return rules->set ? rule_set_find(rules->set, name) : NULL;
+}
+
+/* ---- What modules ask for ---- */
+
+static struct delivery *delivery_of(struct action_run *run)
+{
+	return CONTAINER_OF(run, struct delivery, run);
+}
+
+static const struct cluster *host_cluster(void *self, const char *watch)
+{
+	struct deliver *deliver = self;
+
+	for (size_t i = 0; i < deliver->settings->watch_count; i++)
+		if (strcmp(deliver->settings->watches[i].name, watch) == 0)
+			return deliver->clusters[i];
+	return NULL;
+}
+
+static int host_expect(void *self, struct action_run *run, const struct action_effect *effects,
+		       size_t count, struct error *err)
+{
+	struct deliver *deliver = self;
+	struct delivery *delivery = delivery_of(run);
+	struct expectation *expectations = mem_array(count ? count : 1, sizeof(*expectations));
+	AUTO(free) char *body = NULL;
+	struct job progress = { .id = run->job, .attempts = run->attempt };
+	uint64_t first;
+	int rc = 0;
+
+	if (run->memory)
+		json_object_set(delivery->body.json, "memory", run->memory);
+	progress.body = body = job_body_text(&delivery->body);
+	for (size_t i = 0; i < count; i++) {
+		expectations[i] = (struct expectation){ run->job, run->step, effects[i].type,
+							effects[i].file_id, effects[i].path };
+		delivery->expected |= EVENT_KIND(effects[i].type);
+	}
+	if (!delivery->has_expected)
+		rc = store_log_range(deliver->store, &first, &delivery->after_seq, err);
+	if (rc == 0)
+		rc = echo_expect(deliver->store, expectations, count, &progress, clock_now_ms(),
+				 LEASE_MS, err);
+	if (rc == 0)
+		delivery->has_expected = true;
+	free(expectations);
+	return rc;
+}
+
+static void host_withdraw(void *self, struct action_run *run)
+{
+	struct deliver *deliver = self;
+	struct delivery *delivery = delivery_of(run);
+	AUTO_ERROR err = { 0 };
+
+	delivery->has_expected = false;
+	delivery->expected = 0;
+	if (echo_withdraw(deliver->store, run->job, run->step, &err) < 0)
+		log_warn("act", "%s; the events that job %" PRIu64 " expected stay expected",
+			 error_text(&err), run->job);
+}
+
+/* Called by the module, perhaps out of its start: what follows waits for the turn. */
+static void host_finished(void *self, struct action_run *run)
+{
+	struct deliver *deliver = self;
+	struct delivery *delivery = delivery_of(run);
+
+	delivery->state = DELIVERY_FINISHED;
+	list_append(&deliver->finished, &delivery->queue_link);
+	deliver_turn_soon(deliver);
+}
+
+static bool is_busy(void *self, const char *file_id)
+{
+	struct deliver *deliver = self;
+	struct delivery *delivery;
+
+	list_for_each (delivery, &deliver->running, link)
+		if (delivery->job.file_id && strcmp(delivery->job.file_id, file_id) == 0)
+			return true;
+	return false;
+}
+
+int64_t deliver_back_off(struct deliver *deliver, unsigned count)
+{
+	int64_t most = MAX(deliver->settings->act.back_off_max_ms, 1);
+	int64_t pause = MAX(deliver->settings->act.back_off_ms, 1);
+	int64_t jitter;
+
+	for (unsigned i = 1; i < count && pause < most; i++)
+		pause *= 2;
+	pause = MIN(pause, most);
+	/* A quarter to both sides, so that a hundred jobs that failed together come apart. */
+	deliver->random = deliver->random * 6364136223846793005ull + 1442695040888963407ull;
+	jitter = pause / 2 ? (int64_t)((deliver->random >> 33) % (uint64_t)(pause / 2)) : 0;
+	return pause - pause / 4 + jitter;
+}
+
+/* ---- Writing what came of the jobs, many at a time ---- */
+
+static int write_one(struct delivery *delivery, struct store_txn *txn, struct error *err)
+{
+	int64_t now_ms = clock_now_ms();
+	const struct settings *settings = delivery->deliver->settings;
+
+	if (delivery->closes_echo && echo_close_in(txn, delivery->job.id, delivery->echo_step,
+						   now_ms + settings->act.echo_expiry_ms, err) < 0)
+		return -1;
+	switch (delivery->write) {
+	case WRITE_PROGRESS:
+		return store_job_save_in(txn, &delivery->job, now_ms, LEASE_MS, err);
+	case WRITE_RETRY:
+		return store_job_retry_in(txn, &delivery->job, err);
+	case WRITE_DONE:
+		return store_job_end_in(txn, &delivery->job, JOB_DONE, now_ms, err);
+	case WRITE_DEAD:
+		return store_job_end_in(txn, &delivery->job, JOB_DEAD, now_ms, err);
+	}
+	return 0;
+}
+
+static int write_all(struct deliver *deliver, struct error *err)
+{
+	AUTO(store_abort) struct store_txn *txn = NULL;
+	struct delivery *delivery;
+
+	if (store_begin(deliver->store, &txn, err) < 0)
+		return -1;
+	list_for_each (delivery, &deliver->writing, queue_link)
+		if (write_one(delivery, txn, err) < 0)
+			return -1;
+	return store_commit(TAKE(txn), err);
+}
+
+static void written(struct delivery *delivery)
+{
+	struct deliver *deliver = delivery->deliver;
+
+	list_remove(&delivery->queue_link);
+	delivery->closes_echo = false;
+	count_end(deliver, delivery->write);
+	if (delivery->line) {
+		AUTO(free)
+		char *who = str_format("rule %s", delivery->body.rule ? delivery->body.rule : "?");
+
+		log_write(delivery->level, who, "%s", delivery->line);
+		free(TAKE(delivery->line));
+	}
+	if (delivery->write == WRITE_PROGRESS && !deliver->is_closing)
+		delivery_begin(delivery);
+	else
+		delivery_free(delivery);
+}
+
+/* Whether nothing waits to be written any more, but for steps that began and ended just now. */
+static bool flush(struct deliver *deliver)
+{
+	AUTO_ERROR err = { 0 };
+	struct list done;
+	struct delivery *delivery;
+
+	if (list_is_empty(&deliver->writing))
+		return true;
+	if (write_all(deliver, &err) < 0) {
+		set_trouble(deliver, error_text(&err));
+		log_error("act", "%s; what the jobs did is kept and stored as soon as possible",
+			  error_text(&err));
+		return false;
+	}
+	set_trouble(deliver, "");
+	/* A step that begins now may end at once and wait to be written in its turn. */
+	list_init(&done);
+	list_for_each (delivery, &deliver->writing, queue_link) {
+		list_remove(&delivery->queue_link);
+		list_append(&done, &delivery->queue_link);
+	}
+	list_for_each (delivery, &done, queue_link)
+		written(delivery);
+	return true;
+}
+
+/* ---- A turn ---- */
+
+static void conclude_all(struct deliver *deliver)
+{
+	while (!list_is_empty(&deliver->finished)) {
+		struct delivery *delivery =
+			list_entry(deliver->finished.next, struct delivery, queue_link);
+
+		list_remove(&delivery->queue_link);
+		delivery_conclude(delivery);
+	}
+}
+
+static int take_one(struct deliver *deliver)
+{
+	AUTO_ERROR err = { 0 };
+	struct job job = { 0 };
+	int rc = store_job_take(deliver->store, clock_now_ms(), LEASE_MS, &job, &err);
+
+	if (rc < 0) {
+		set_trouble(deliver, error_text(&err));
+		log_error("act", "%s; jobs are taken again as soon as possible", error_text(&err));
+	}
+	if (rc > 0)
+		delivery_begin(delivery_new(deliver, &job));
+	return rc;
+}
+
+static int take_all(struct deliver *deliver)
+{
+	int rc = 1;
+
+	while (rc > 0 &&
+	       deliver->running_count < (size_t)MAX(deliver->settings->act.concurrency, 1))
+		rc = take_one(deliver);
+	return rc;
+}
+
+static void arm(struct deliver *deliver, int64_t delay_ms)
+{
+	uv_timer_start(&deliver->due, deliver->due.timer_cb,
+		       (uint64_t)MIN(MAX(delay_ms, 1), DUE_MOST_MS), 0);
+}
+
+/* While all places are taken, the next job is taken when one of them becomes free. */
+static void arm_due(struct deliver *deliver, int taken)
+{
+	AUTO_ERROR err = { 0 };
+	int64_t due_ms;
+
+	if (taken < 0)
+		arm(deliver, STORE_AGAIN_MS);
+	else if (deliver->running_count >= (size_t)MAX(deliver->settings->act.concurrency, 1))
+		uv_timer_stop(&deliver->due);
+	else if (store_job_next_due(deliver->store, &due_ms, &err) < 0)
+		arm(deliver, STORE_AGAIN_MS);
+	else if (due_ms)
+		arm(deliver, due_ms - clock_now_ms());
+	else
+		uv_timer_stop(&deliver->due);
+}
+
+static void publish_running(struct deliver *deliver)
+{
+	metric_set(deliver->under_way, (int64_t)deliver->running_count);
+	pthread_mutex_lock(&deliver->lock);
+	deliver->status.running = deliver->running_count;
+	pthread_mutex_unlock(&deliver->lock);
+}
+
+static void turn(struct deliver *deliver)
+{
+	uint64_t until = uv_hrtime() + TURN_MS * 1000000u;
+	bool more = true, is_stored = true;
+	int taken = 0;
+
+	if (deliver->is_closing)
+		return;
+	deliver->is_turning = true;
+	while (more && is_stored && uv_hrtime() < until) {
+		conclude_all(deliver);
+		is_stored = flush(deliver);
+		if (is_stored)
+			taken = take_all(deliver);
+		more = !list_is_empty(&deliver->finished) || !list_is_empty(&deliver->writing);
+	}
+	deliver->is_turning = false;
+	if (!is_stored)
+		uv_timer_start(&deliver->turn, deliver->turn.timer_cb, STORE_AGAIN_MS, 0);
+	else if (more)
+		deliver_turn_soon(deliver);
+	arm_due(deliver, taken);
+	publish_running(deliver);
+}
+
+void deliver_turn_soon(struct deliver *deliver)
+{
+	if (!deliver->is_turning && !deliver->is_closing)
+		uv_timer_start(&deliver->turn, deliver->turn.timer_cb, 0, 0);
+}
+
+/* ---- Timers ---- */
+
+static void prolong_all(struct deliver *deliver)
+{
+	struct delivery *delivery;
+
+	list_for_each (delivery, &deliver->running, link) {
+		struct job lease = { .id = delivery->job.id };
+		AUTO_ERROR err = { 0 };
+
+		if (store_job_save(deliver->store, &lease, clock_now_ms(), LEASE_MS, &err) < 0)
+			log_warn("act", "%s", error_text(&err));
+	}
+}
+
+static int expire_echoes(struct deliver *deliver, struct error *err)
+{
+	AUTO(store_abort) struct store_txn *txn = NULL;
+
+	if (store_begin(deliver->store, &txn, err) < 0 || echo_expire(txn, clock_now_ms(), err) < 0)
+		return -1;
+	return store_commit(TAKE(txn), err);
+}
+
+static void tidy(struct deliver *deliver)
+{
+	AUTO_ERROR err = { 0 };
+	int more = store_state_trim(deliver->store, clock_now_ms(), &err);
+
+	if (more < 0 || expire_echoes(deliver, &err) < 0)
+		log_warn("act", "%s; tidied up later", error_text(&err));
+	uv_timer_start(&deliver->tidy, deliver->tidy.timer_cb, more > 0 ? TURN_MS : TIDY_MS, 0);
+}
+
+static void on_wake(uv_async_t *async)
+{
+	turn(async->data);
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+	turn(timer->data);
+}
+
+static void on_lease(uv_timer_t *timer)
+{
+	prolong_all(timer->data);
+}
+
+static void on_tidy(uv_timer_t *timer)
+{
+	tidy(timer->data);
+}
+
+void deliver_tick(struct deliver *deliver)
+{
+	prolong_all(deliver);
+	fingerprints_tick(deliver->prints);
+	tidy(deliver);
+	turn(deliver);
+}
+
+/* ---- Opening and closing ---- */
+
+static void wake(void *ctx)
+{
+	struct deliver *deliver = ctx;
+
+	uv_async_send(&deliver->wake);
+}
+
+static void open_timer(struct deliver *deliver, uv_timer_t *timer, uv_timer_cb callback,
+		       uint64_t first_ms, uint64_t repeat_ms)
+{
+	uv_timer_init(deliver->loop, timer);
+	timer->data = deliver;
+	uv_timer_start(timer, callback, first_ms, repeat_ms);
+	deliver->open_handles++;
+}
+
+static void open_handles(struct deliver *deliver)
+{
+	uv_async_init(deliver->loop, &deliver->wake, on_wake);
+	deliver->wake.data = deliver;
+	deliver->open_handles = 1;
+	open_timer(deliver, &deliver->turn, on_turn, 0, 0);
+	open_timer(deliver, &deliver->due, on_turn, DUE_MOST_MS, 0);
+	open_timer(deliver, &deliver->lease, on_lease, PROLONG_MS, PROLONG_MS);
+	open_timer(deliver, &deliver->tidy, on_tidy, TIDY_MS, 0);
+}
+
+static void open_metrics(struct deliver *deliver)
+{
+	const char *help = "Jobs that ended, and attempts that will be repeated.";
+
+	deliver->done = metric_get("cn_jobs_total{result=\"done\"}", METRIC_COUNTER, help);
+	deliver->dead = metric_get("cn_jobs_total{result=\"dead\"}", METRIC_COUNTER, help);
+	deliver->retried = metric_get("cn_jobs_total{result=\"retry\"}", METRIC_COUNTER, help);
+	deliver->gone = metric_get("cn_jobs_gone_total", METRIC_COUNTER,
+				   "Jobs whose file was gone; they count as done too.");
+	deliver->under_way = metric_get("cn_jobs_running", METRIC_GAUGE, "Jobs under way.");
+}
+
+int deliver_open(struct deliver **out, uv_loop_t *loop, struct http *http,
+		 const struct settings *settings, struct store *store,
+		 const struct cluster *const *clusters, const struct mail_server *mail,
+		 struct error *err)
+{
+	struct deliver *deliver;
+	struct fingerprints_host prints = { NULL, loop, store, is_busy };
+
+	/* Whoever had taken jobs before is gone: this is the only act role of its store. */
+	if (store_job_release_all(store, err) < 0)
+		return -1;
+	deliver = NEW(struct deliver);
+	deliver->loop = loop;
+	deliver->settings = settings;
+	deliver->store = store;
+	deliver->clusters = clusters;
+	deliver->host = (struct action_host){
+		.self = deliver,
+		.loop = loop,
+		.cluster = host_cluster,
+		.expect = host_expect,
+		.withdraw = host_withdraw,
+		.finished = host_finished,
+		.http = http,
+		.mail = mail,
+	};
+	deliver->cache = action_cache_new(&deliver->host, IDLE_ACTIONS);
+	deliver->rules = mem_array(settings->watch_count, sizeof(*deliver->rules));
+	deliver->random = uv_hrtime();
+	prints.self = deliver;
+	deliver->prints = fingerprints_open(&prints);
+	list_init(&deliver->running);
+	list_init(&deliver->finished);
+	list_init(&deliver->writing);
+	pthread_mutex_init(&deliver->lock, NULL);
+	open_metrics(deliver);
+	open_handles(deliver);
+	store_on_wake(store, STORE_ACT, wake, deliver);
+	*out = deliver;
+	return 0;
+}
+
+static void forget_handle(uv_handle_t *handle)
+{
+	struct deliver *deliver = handle->data;
+
+	if (--deliver->open_handles)
+		return;
+	pthread_mutex_destroy(&deliver->lock);
+	free(deliver);
+}
+
+static void forget_rules(struct deliver *deliver)
+{
+	for (size_t i = 0; i < deliver->settings->watch_count; i++) {
+		rule_matcher_free(deliver->rules[i].matcher);
+		rule_set_free(deliver->rules[i].set);
+		rule_set_free(deliver->rules[i].offered);
+	}
+	free(deliver->rules);
+}
+
+void deliver_close(struct deliver *deliver)
+{
+	struct delivery *delivery;
+
+	if (!deliver)
+		return;
+	store_on_wake(deliver->store, STORE_ACT, NULL, NULL);
+	deliver->is_closing = true;
+	/* What has ended is stored; what has not is cancelled and taken again after the start. */
+	conclude_all(deliver);
+	flush(deliver);
+	list_for_each (delivery, &deliver->running, link)
+		delivery_free(delivery);
+	fingerprints_close(deliver->prints);
+	action_cache_free(deliver->cache);
+	forget_rules(deliver);
+	uv_close((uv_handle_t *)&deliver->wake, forget_handle);
+	uv_close((uv_handle_t *)&deliver->turn, forget_handle);
+	uv_close((uv_handle_t *)&deliver->due, forget_handle);
+	uv_close((uv_handle_t *)&deliver->lease, forget_handle);
+	uv_close((uv_handle_t *)&deliver->tidy, forget_handle);
+}

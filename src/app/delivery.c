@@ -1,0 +1,465 @@
+#include "app/delivery.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+
+#define CHANGES_MAX 5 /* times that a step is judged again at once because its file changed */
+
+/* ---- What is to be stored, and said ---- */
+
+static void say(struct delivery *delivery, enum log_level level, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+static void say(struct delivery *delivery, enum log_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	free(delivery->line);
+	delivery->line = str_vformat(format, args);
+	va_end(args);
+	delivery->level = level;
+}
+
+static void write_soon(struct delivery *delivery, enum delivery_write write)
+{
+	delivery->state = DELIVERY_WRITING;
+	delivery->write = write;
+	if (delivery->body.json) {
+		free(delivery->job.body);
+		delivery->job.body = job_body_text(&delivery->body);
+	}
+	list_append(&delivery->deliver->writing, &delivery->queue_link);
+	deliver_turn_soon(delivery->deliver);
+}
+
+/* Ends the job; outcome is a sentence, and given away. */
+static void end_job(struct delivery *delivery, enum delivery_write write, char *outcome)
+{
+	free(delivery->job.outcome);
+	delivery->job.outcome = outcome;
+	if (write == WRITE_DEAD)
+		say(delivery, LOG_ERROR,
+		    "%s -> %s; given up: job %" PRIu64 " is a dead letter until you decide "
+		    "(cn_monitor dead)",
+		    delivery->body.json ? job_body_path(&delivery->body) : "?", outcome,
+		    delivery->job.id);
+	else
+		say(delivery, LOG_INFO, "%s -> %s", job_body_path(&delivery->body), outcome);
+	write_soon(delivery, write);
+}
+
+static void end_dead(struct delivery *delivery, const char *why)
+{
+	end_job(delivery, WRITE_DEAD, str_copy(why));
+}
+
+/* ---- Born and gone ---- */
+
+static bool find_watch(const struct settings *settings, const char *name, size_t *out)
+{
+	for (size_t i = 0; i < settings->watch_count; i++) {
+		if (strcmp(settings->watches[i].name, name) == 0) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+struct delivery *delivery_new(struct deliver *deliver, struct job *job)
+{
+	struct delivery *delivery = NEW(struct delivery);
+
+	delivery->deliver = deliver;
+	delivery->job = *job;
+	*job = (struct job){ 0 };
+	list_init(&delivery->queue_link);
+	list_append(&deliver->running, &delivery->link);
+	deliver->running_count++;
+	return delivery;
+}
+
+static void end_run(struct delivery *delivery)
+{
+	json_decref(delivery->run.memory);
+	json_decref(delivery->run.result);
+	free(delivery->run.why);
+	delivery->run = (struct action_run){ 0 };
+	action_cache_put(delivery->deliver->cache, TAKE(delivery->action));
+	file_info_clear(&delivery->file);
+	delivery->has_file = false;
+	delivery->has_expected = false;
+	delivery->expected = 0;
+}
+
+void delivery_free(struct delivery *delivery)
+{
+	const struct cluster *cluster;
+
+	if (!delivery)
+		return;
+	cluster = delivery->deliver->clusters[delivery->watch];
+	if (delivery->call)
+		cluster->cancel(delivery->call);
+	if (delivery->state == DELIVERY_ACTING && !delivery->run.is_finished)
+		delivery->action->type->cancel(&delivery->run);
+	end_run(delivery);
+	list_remove(&delivery->link);
+	list_remove(&delivery->queue_link);
+	delivery->deliver->running_count--;
+	job_clear(&delivery->job);
+	job_body_clear(&delivery->body);
+	free(delivery->line);
+	free(delivery);
+}
+
+/* ---- Trying again ---- */
+
+static void retry_at(struct delivery *delivery, int64_t due_ms, const char *why)
+{
+	delivery->job.due_ms = due_ms;
+	job_body_note(&delivery->body, "retry", why, delivery->job.attempts, clock_now_ms());
+	write_soon(delivery, WRITE_RETRY);
+}
+
+static double seconds_until(int64_t due_ms)
+{
+	return (double)MAX(due_ms - clock_now_ms(), 0) / 1000;
+}
+
+/* The step failed and may work later. */
+static void attempt_again(struct delivery *delivery, const char *why, int64_t not_before_ms)
+{
+	const struct settings *settings = delivery->deliver->settings;
+	const char *module = job_body_module(&delivery->body);
+	int64_t most = MAX(settings->act.attempts, 1);
+	unsigned attempt = delivery->run.attempt;
+	int64_t due_ms;
+
+	delivery->job.attempts = attempt;
+	if (attempt >= most) {
+		job_body_note(&delivery->body, "dead", why, attempt, clock_now_ms());
+		end_job(delivery, WRITE_DEAD,
+			str_format("%s: %s (after %u attempts)", module, why, attempt));
+		return;
+	}
+	due_ms = clock_now_ms() + deliver_back_off(delivery->deliver, attempt);
+	due_ms = MAX(due_ms, not_before_ms);
+	say(delivery, LOG_WARN, "%s -> %s: %s; attempt %u of %lld in %.1f s",
+	    job_body_path(&delivery->body), module, why, attempt + 1, (long long)most,
+	    seconds_until(due_ms));
+	retry_at(delivery, due_ms, why);
+}
+
+/* The cluster could not be asked at all: that is no attempt at the step. */
+static void wait_for_cluster(struct delivery *delivery, const struct file_reply *reply)
+{
+	unsigned waits = job_body_count_wait(&delivery->body);
+	int64_t due_ms = clock_now_ms() +
+			 MAX(deliver_back_off(delivery->deliver, waits), reply->retry_after_ms);
+
+	say(delivery, LOG_WARN, "%s -> %s waits for the cluster: %s; asked again in %.1f s",
+	    job_body_path(&delivery->body), job_body_module(&delivery->body), reply->why,
+	    seconds_until(due_ms));
+	retry_at(delivery, due_ms, reply->why);
+}
+
+/* ---- Looking at the file ---- */
+
+static void act(struct delivery *delivery);
+
+/*
+ * Whether the rule still wants the file where it is now. A path where an earlier step or an earlier
+ * attempt of this one brought it is no reason to ask.
+ */
+static bool still_matches(struct delivery *delivery, const char *path)
+{
+	struct job_body *body = &delivery->body;
+	struct rule_matcher *matcher;
+	const struct rule *rule;
+	struct event moved = *body->event;
+
+	if (strcmp(path, job_body_path(body)) == 0 || job_body_remembers(body, path))
+		return true;
+	rule = deliver_find_rule(delivery->deliver, delivery->watch, body->rule, &matcher);
+	moved.path = text_of(path);
+	if (rule && rule_test(matcher, rule, &moved) == TRUTH_FALSE)
+		return false;
+	job_body_move_event(body, path);
+	return true;
+}
+
+static void file_is_gone(struct delivery *delivery)
+{
+	job_body_note(&delivery->body, "gone", "the file is gone", delivery->job.attempts,
+		      clock_now_ms());
+	metric_add(delivery->deliver->gone, 1);
+	end_job(delivery, WRITE_DONE,
+		str_format("gone: the file is gone, nothing left for %s",
+			   job_body_module(&delivery->body)));
+}
+
+static void looked(void *ctx, const struct file_reply *reply)
+{
+	struct delivery *delivery = ctx;
+	bool needs_file = delivery->action->type->needs_file;
+	const char *module = job_body_module(&delivery->body);
+
+	delivery->call = NULL;
+	switch (reply->result) {
+	case FILE_OK:
+		file_info_copy(&delivery->file, reply->info);
+		delivery->has_file = true;
+		if (!still_matches(delivery, reply->info->path)) {
+			job_body_note(&delivery->body, "moved", reply->info->path,
+				      delivery->job.attempts, clock_now_ms());
+			end_job(delivery, WRITE_DONE,
+				str_format("no longer matches: the file is at %s now",
+					   reply->info->path));
+			return;
+		}
+		act(delivery);
+		return;
+	case FILE_GONE:
+		if (needs_file)
+			file_is_gone(delivery);
+		else
+			act(delivery);
+		return;
+	case FILE_DENIED:
+	case FILE_REFUSED:
+	case FILE_EXISTS:
+		if (!needs_file) {
+			act(delivery);
+			return;
+		}
+		job_body_note(&delivery->body, "rejected", reply->why, delivery->job.attempts,
+			      clock_now_ms());
+		end_job(delivery, WRITE_DEAD,
+			str_format("%s: the file cannot be read: %s", module, reply->why));
+		return;
+	case FILE_BUSY:
+	case FILE_CHANGED:
+	case FILE_LATER:
+	case FILE_AMBIGUOUS:
+		if (reply->status == 0) {
+			wait_for_cluster(delivery, reply);
+			return;
+		}
+		delivery->run.attempt = delivery->job.attempts + 1;
+		attempt_again(delivery, reply->why,
+			      reply->retry_after_ms ? clock_now_ms() + reply->retry_after_ms : 0);
+		return;
+	}
+}
+
+static void look(struct delivery *delivery)
+{
+	const struct cluster *cluster = delivery->deliver->clusters[delivery->watch];
+	const struct event *event = delivery->body.event;
+	AUTO(free) char *id = text_copy(event->file_id);
+	AUTO(free) char *path = text_copy(event->path);
+
+	delivery->state = DELIVERY_LOOKING;
+	file_info_clear(&delivery->file);
+	delivery->has_file = false;
+	delivery->call = cluster->get(cluster->self, *id ? id : path, looked, delivery);
+}
+
+/* ---- Acting ---- */
+
+static void prepare_run(struct delivery *delivery)
+{
+	const struct watch_settings *watch = &delivery->deliver->settings->watches[delivery->watch];
+
+	delivery->run = (struct action_run){
+		.action = delivery->action,
+		.job = delivery->job.id,
+		.step = delivery->body.step,
+		.attempt = delivery->job.attempts + 1,
+		.rule = delivery->body.rule,
+		.cluster_name = watch->on ? watch->on->name : "",
+		.event = delivery->body.event,
+		.file = delivery->has_file ? &delivery->file : NULL,
+		.results = delivery->body.results,
+		.memory = json_incref(delivery->body.memory),
+		.result = json_object(),
+	};
+}
+
+/* No request is built, and nothing is stored but what would have been done. */
+static void plan(struct delivery *delivery)
+{
+	AUTO(free)
+	char *planned =
+		delivery->action->type->plan ? delivery->action->type->plan(&delivery->run) : NULL;
+	AUTO(free)
+	char *why = str_format("dry run: %s",
+			       planned ? planned : "would run, and cannot say what it would do");
+
+	job_body_note(&delivery->body, "planned", why, 0, clock_now_ms());
+	job_body_next_step(&delivery->body, delivery->run.result);
+	end_run(delivery);
+	delivery_begin(delivery);
+}
+
+static void act(struct delivery *delivery)
+{
+	prepare_run(delivery);
+	if (delivery->body.is_dry_run || delivery->deliver->settings->act.dry_run) {
+		plan(delivery);
+		return;
+	}
+	delivery->state = DELIVERY_ACTING;
+	delivery->action->type->start(&delivery->run);
+}
+
+void delivery_begin(struct delivery *delivery)
+{
+	AUTO(free) char *options = NULL;
+	AUTO_ERROR err = { 0 };
+
+	if (delivery->deliver->is_closing)
+		return; /* it is taken again after the start */
+	/* The body is read at the first step; the job may be from an older version or damaged. */
+	if (!delivery->body.json) {
+		if (job_body_read(&delivery->body, delivery->job.body, &err) < 0) {
+			end_dead(delivery, error_text(&err));
+			return;
+		}
+		if (!find_watch(delivery->deliver->settings, delivery->body.watch,
+				&delivery->watch)) {
+			AUTO(free)
+			char *why = str_format("the watch '%s' is not configured any more",
+					       delivery->body.watch);
+
+			end_dead(delivery, why);
+			return;
+		}
+	}
+	if (delivery->body.step == delivery->body.step_count) {
+		end_job(delivery, WRITE_DONE, job_body_summary(&delivery->body));
+		return;
+	}
+	options = job_body_options(&delivery->body);
+	if (action_cache_get(delivery->deliver->cache, job_body_module(&delivery->body), options,
+			     &delivery->action, &err) < 0) {
+		end_dead(delivery, error_text(&err));
+		return;
+	}
+	if (action_needs_file(delivery->action))
+		look(delivery);
+	else
+		act(delivery);
+}
+
+/* ---- What came of it ---- */
+
+/* A sentence about success, for the log and the history. */
+static char *describe(const struct delivery *delivery)
+{
+	const char *path = json_string_value(json_object_get(delivery->run.result, "path"));
+
+	if (delivery->run.why)
+		return str_copy(delivery->run.why);
+	if (path && strcmp(path, job_body_path(&delivery->body)) != 0)
+		return str_format("moved to %s", path);
+	return str_copy("done");
+}
+
+static void check_fingerprint(struct delivery *delivery)
+{
+	const char *change_time =
+		json_string_value(json_object_get(delivery->run.result, "change_time"));
+	struct fingerprint print = {
+		.job = delivery->job.id,
+		.step = delivery->body.step,
+		.cluster = delivery->deliver->clusters[delivery->watch],
+		.event = delivery->body.event,
+		.kinds = delivery->expected,
+		.change_time = change_time,
+		.after_seq = delivery->after_seq,
+	};
+
+	if (!change_time || !delivery->action->type->is_built_in_change)
+		return;
+	if (delivery->job.file_id && *delivery->job.file_id)
+		fingerprints_renew(delivery->deliver->prints, delivery->job.file_id, change_time);
+	if (delivery->expected & FINGERPRINT_KINDS)
+		fingerprints_add(delivery->deliver->prints, &print);
+}
+
+static void step_done(struct delivery *delivery)
+{
+	const char *path = json_string_value(json_object_get(delivery->run.result, "path"));
+	AUTO(free) char *what = describe(delivery);
+
+	job_body_note(&delivery->body, "done", what, delivery->run.attempt, clock_now_ms());
+	check_fingerprint(delivery);
+	if (path)
+		job_body_set_path(&delivery->body, path);
+	job_body_next_step(&delivery->body, delivery->run.result);
+	delivery->job.attempts = 0;
+	delivery->changes = 0;
+	if (delivery->body.step == delivery->body.step_count)
+		end_job(delivery, WRITE_DONE, job_body_summary(&delivery->body));
+	else
+		write_soon(delivery, WRITE_PROGRESS);
+}
+
+static void step_changed(struct delivery *delivery, const char *why)
+{
+	if (++delivery->changes > CHANGES_MAX) {
+		delivery->changes = 0;
+		attempt_again(delivery, why, 0);
+		return;
+	}
+	/* Judged again: begin reads the file anew. */
+	end_run(delivery);
+	delivery_begin(delivery);
+}
+
+static void step_ended(struct delivery *delivery)
+{
+	const char *module = job_body_module(&delivery->body);
+	const char *why = delivery->run.why ? delivery->run.why : "no reason was given";
+	unsigned attempt = delivery->run.attempt;
+
+	switch (delivery->run.outcome) {
+	case ACTION_DONE:
+		step_done(delivery);
+		break;
+	case ACTION_RETRY:
+		attempt_again(delivery, why, delivery->run.not_before_ms);
+		break;
+	case ACTION_REJECTED:
+		job_body_note(&delivery->body, "rejected", why, attempt, clock_now_ms());
+		end_job(delivery, WRITE_DEAD, str_format("%s: %s", module, why));
+		break;
+	case ACTION_GONE:
+		file_is_gone(delivery);
+		break;
+	case ACTION_CHANGED:
+		step_changed(delivery, why);
+		break;
+	}
+}
+
+void delivery_conclude(struct delivery *delivery)
+{
+	/* The module may have made an object of its own. */
+	if (delivery->run.memory && delivery->run.memory != delivery->body.memory) {
+		json_object_set(delivery->body.json, "memory", delivery->run.memory);
+		delivery->body.memory = delivery->run.memory;
+	}
+	if (!delivery->run.result)
+		delivery->run.result = json_object();
+	if (delivery->has_expected) {
+		delivery->closes_echo = true;
+		delivery->echo_step = delivery->body.step;
+	}
+	step_ended(delivery);
+	if (delivery->state == DELIVERY_WRITING)
+		end_run(delivery);
+}

@@ -1,0 +1,100 @@
+/*
+ * delivery: one job under way. deliver.c owns the list of them, and time and store; delivery.c
+ * knows what happens to one: look at the file, judge it again, run a step, go on or end.
+ *
+ * LOOKING -> ACTING -> FINISHED -> WRITING, and from there to the next step's LOOKING or to its
+ * end.
+ */
+#ifndef APP_DELIVERY_H
+#define APP_DELIVERY_H
+
+#include "app/action_cache.h"
+#include "app/deliver.h"
+#include <pthread.h>
+
+#include "app/fingerprint.h"
+#include "app/job.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/metric.h"
+
+#define LEASE_MS 60000
+
+enum delivery_state { DELIVERY_LOOKING, DELIVERY_ACTING, DELIVERY_FINISHED, DELIVERY_WRITING };
+
+/* What is to be stored about a job. */
+enum delivery_write { WRITE_PROGRESS, WRITE_RETRY, WRITE_DONE, WRITE_DEAD };
+
+struct delivery {
+	struct deliver *deliver;
+	struct list link;       /* in deliver->running */
+	struct list queue_link; /* in deliver->finished or deliver->writing */
+	enum delivery_state state;
+	struct job job;
+	struct job_body body;
+	size_t watch;
+	struct cluster_call *call;
+	struct file_info file;
+	bool has_file;
+	struct action *action;
+	struct action_run run;
+	unsigned changes;     /* ACTION_CHANGED in a row */
+	event_kinds expected; /* by the step under way */
+	bool has_expected;
+	uint64_t after_seq;
+	enum delivery_write write;
+	bool closes_echo;
+	unsigned echo_step;
+	enum log_level level; /* of the line that is logged once it is stored; NULL: none */
+	char *line;
+};
+
+struct deliver_rules {
+	struct rule_set *offered; /* by another thread, not yet taken over */
+	struct rule_set *set;
+	struct rule_matcher *matcher;
+};
+
+struct deliver {
+	uv_loop_t *loop;
+	const struct settings *settings;
+	struct store *store;
+	const struct cluster *const *clusters;
+	struct action_host host;
+	struct action_cache *cache;
+	struct fingerprints *prints;
+	uv_async_t wake;
+	uv_timer_t turn;  /* soon: something finished */
+	uv_timer_t due;   /* the next job's time */
+	uv_timer_t lease; /* prolongs */
+	uv_timer_t tidy;  /* drops what is past its retention */
+	unsigned open_handles;
+	bool is_turning, is_closing;
+	struct list running, finished, writing;
+	size_t running_count;
+	struct deliver_rules *rules; /* one a watch */
+	uint64_t random;
+	pthread_mutex_t lock; /* of status and rules[].offered */
+	struct deliver_status status;
+	struct metric *done, *dead, *retried, *gone, *under_way;
+};
+
+/* Takes the job over. */
+struct delivery *delivery_new(struct deliver *deliver, struct job *job);
+void delivery_free(struct delivery *delivery); /* cancels what is under way */
+/* Starts the step under way; leads to the list of the finished or of what is to be written. */
+void delivery_begin(struct delivery *delivery);
+/* What the step's end means. */
+void delivery_conclude(struct delivery *delivery);
+
+/* For delivery.c: the rule as it is offered now; NULL if it is gone. */
+const struct rule *deliver_find_rule(struct deliver *deliver, size_t watch, const char *name,
+				     struct rule_matcher **out_matcher);
+/* The pause before attempt number `count` + 1, with jitter. */
+int64_t deliver_back_off(struct deliver *deliver, unsigned count);
+/* Something is in the lists of the finished or of what is to be written. */
+void deliver_turn_soon(struct deliver *deliver);
+/* Does what the timers and wakes would do now. For tests, which move the clock by hand. */
+void deliver_tick(struct deliver *deliver);
+
+#endif

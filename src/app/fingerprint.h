@@ -1,0 +1,50 @@
+/*
+ * fingerprint: looks once more at a file whose permissions we changed. If somebody else changed it
+ * in the same moment, the cluster may have merged both into one event, which was taken for our
+ * echo. Then the file's change time is not the one we left behind, and the event that the other
+ * change should have caused is handed to the filter (design, 9.3).
+ *
+ * In memory only: a crash within the two seconds of a check forgets it.
+ */
+#ifndef APP_FINGERPRINT_H
+#define APP_FINGERPRINT_H
+
+#include <uv.h>
+
+#include "action/cluster.h"
+#include "store/store.h"
+
+struct fingerprints;
+
+struct fingerprints_host {
+	void *self;
+	uv_loop_t *loop;
+	struct store *store;
+	/* Whether a step of ours is under way on this file: then its change time says nothing. */
+	bool (*is_busy)(void *self, const char *file_id);
+};
+
+/* What a step left behind; all borrowed. */
+struct fingerprint {
+	uint64_t job;
+	unsigned step;
+	const struct cluster *cluster;
+	const struct event *event; /* of the job: file id and watch are taken from it */
+	event_kinds kinds;         /* what was expected */
+	const char *change_time;
+	uint64_t after_seq; /* the log's last record before the request */
+};
+
+/* Which kinds are checked at all. */
+#define FINGERPRINT_KINDS                                                  \
+	(EVENT_KIND(CHILD_ACL_CHANGED) | EVENT_KIND(CHILD_OWNER_CHANGED) | \
+	 EVENT_KIND(CHILD_GROUP_CHANGED))
+
+struct fingerprints *fingerprints_open(const struct fingerprints_host *host);
+void fingerprints_close(struct fingerprints *prints); /* in its loop */
+void fingerprints_add(struct fingerprints *prints, const struct fingerprint *print);
+/* We changed the file once more. */
+void fingerprints_renew(struct fingerprints *prints, const char *file_id, const char *change_time);
+void fingerprints_tick(struct fingerprints *prints); /* what the timer does */
+
+#endif
