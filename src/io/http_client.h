@@ -16,6 +16,7 @@ struct http_call;
 
 MUST_CHECK int http_open(struct http **out, uv_loop_t *loop, struct error *err);
 void http_close(struct http *http); /* cancels what is under way */
+uv_loop_t *http_loop(const struct http *http);
 
 struct http_tls {
 	bool verify;             /* false: neither chain nor name are checked */

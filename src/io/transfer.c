@@ -163,6 +163,11 @@ int http_open(struct http **out, uv_loop_t *loop, struct error *err)
 	return 0;
 }
 
+uv_loop_t *http_loop(const struct http *http)
+{
+	return http->loop;
+}
+
 static void transfer_remove(struct transfer *transfer)
 {
 	list_remove(&transfer->link);

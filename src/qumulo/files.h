@@ -15,6 +15,9 @@ struct qumulo_call *files_make_directory(struct qumulo *qumulo, const char *dire
 					 const char *name, file_done *done, void *ctx);
 struct qumulo_call *files_change(struct qumulo *qumulo, const char *id, const char *etag,
 				 const struct file_change *change, file_done *done, void *ctx);
+/* The entry of directory (an id) with exactly this name; FILE_GONE: it has none. */
+struct qumulo_call *files_find(struct qumulo *qumulo, const char *directory, const char *name,
+			       file_done *done, void *ctx);
 
 /* Attributes (7.1) to file_info; -1 if it is not that. file_info_clear it. */
 MUST_CHECK int files_parse(struct file_info *out, json_t *attributes, const char *etag,
