@@ -5,29 +5,18 @@
 
 #include "app/address.h"
 #include "app/settings_check.h"
+#include "app/settings_variable.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "config/conf.h"
 #include "config/source.h"
 
-#define ENVIRONMENT "CN_MONITOR_"
-
 enum { FILE_MAX = 1 << 20 };
-
-/* CN_MONITOR_CLUSTER_ARCHIVE_TOKEN: type CLUSTER, name ARCHIVE, key TOKEN. */
-struct variable {
-	char *whole; /* the variable's name; lives as long as the loading */
-	int type;
-	struct text name; /* empty: the section without a name */
-	const struct config_key *key;
-	struct text value;
-};
 
 struct loader {
 	struct settings_source source;
 	struct conf *conf;
-	struct variable *variables;
-	size_t variable_count;
+	struct settings_variables *environment;
 };
 
 struct settings_origin *settings_origin(const struct settings_instance *instance, const char *key)
@@ -156,95 +145,9 @@ static bool is_same_in_environment(struct text name, struct text variable)
 	return true;
 }
 
-/* Takes KEY or NAME_KEY; of several keys that fit the longest. */
-static void try_key(struct variable *variable, struct text rest, const struct config_key *key,
-		    struct text spelled, size_t *longest)
-{
-	bool is_whole = text_equal(rest, spelled);
-	bool is_named = settings_sections[variable->type].standard_name &&
-			rest.size > spelled.size + 1 && text_ends_with(rest, spelled) &&
-			rest.data[rest.size - spelled.size - 1] == '_';
-
-	if ((!is_whole && !is_named) || spelled.size <= *longest)
-		return;
-	*longest = spelled.size;
-	variable->key = key;
-	variable->name =
-		is_whole ? TEXT_NONE : (struct text){ rest.data, rest.size - spelled.size - 1 };
-}
-
-/* The rest of a variable behind its section. */
-static void split_variable(struct variable *variable, struct text rest)
-{
-	const struct settings_section *section = &settings_sections[variable->type];
-	size_t longest = 0;
-
-	for (const struct config_key *key = section->keys; key->name; key++) {
-		try_key(variable, rest, key, text_of(key->name), &longest);
-		try_key(variable, rest, key, text_of(settings_variable_key(section, key)),
-			&longest);
-	}
-}
-
-static void tell_unknown_variable(struct loader *loader, const char *name)
-{
-	const char *names[128] = { 0 };
-	size_t count = 0;
-	const char *near;
-
-	for (int i = 0; i < SECTION_COUNT; i++)
-		for (const struct config_key *key = settings_sections[i].keys; key->name; key++)
-			if (count + 1 < ARRAY_SIZE(names))
-				names[count++] = str_format(
-					ENVIRONMENT "%s_%s", settings_sections[i].name,
-					settings_variable_key(&settings_sections[i], key));
-	near = parse_nearest(text_of(name), names);
-	if (near)
-		problems_warning(loader->source.problems, (struct place){ name, 0, 0 },
-				 "unknown variable is ignored: did you mean %s?", near);
-	else
-		problems_warning(loader->source.problems, (struct place){ name, 0, 0 },
-				 "unknown variable is ignored");
-	for (size_t i = 0; i < count; i++)
-		free((char *)names[i]);
-}
-
-static void read_variable(struct loader *loader, const char *entry)
-{
-	const char *equals = strchr(entry, '=');
-	struct variable variable = { 0 };
-	struct text rest;
-
-	/* Empty counts as not set: compose files and manifests hand such ones over. */
-	if (!equals || strncmp(entry, ENVIRONMENT, strlen(ENVIRONMENT)) != 0 || !equals[1])
-		return;
-	variable.whole = str_copy_n(entry, equals - entry);
-	variable.value = text_of(equals + 1);
-	rest = text_of(variable.whole + strlen(ENVIRONMENT));
-	for (int i = 0; i < SECTION_COUNT && !variable.key; i++) {
-		struct text section = text_of(settings_sections[i].name);
-		struct text below = rest;
-
-		if (!text_starts_with(rest, section) || rest.size <= section.size ||
-		    rest.data[section.size] != '_')
-			continue;
-		below.data += section.size + 1;
-		below.size -= section.size + 1;
-		variable.type = i;
-		split_variable(&variable, below);
-	}
-	if (!variable.key) {
-		tell_unknown_variable(loader, variable.whole);
-		free(variable.whole);
-		return;
-	}
-	loader->variables =
-		mem_grow(loader->variables, loader->variable_count + 1, sizeof(*loader->variables));
-	loader->variables[loader->variable_count++] = variable;
-}
-
 /* The section that a variable speaks about; NULL after saying why there is none. */
-static struct settings_instance *instance_of(struct loader *loader, const struct variable *variable)
+static struct settings_instance *instance_of(struct loader *loader,
+					     const struct settings_variable *variable)
 {
 	struct settings_instance *found =
 		variable->name.size
@@ -279,9 +182,9 @@ static void add_missing(struct loader *loader)
 	for (int type = 0; type < SECTION_COUNT; type++) {
 		bool is_wanted = type != SECTION_CLUSTER;
 
-		for (size_t i = 0; i < loader->variable_count; i++)
-			is_wanted |= loader->variables[i].type == type &&
-				     !loader->variables[i].name.size;
+		for (size_t i = 0; i < loader->environment->count; i++)
+			is_wanted |= loader->environment->items[i].type == type &&
+				     !loader->environment->items[i].name.size;
 		if (is_wanted && !instance_count(loader, type))
 			instance_add(loader, type, standard_name(type),
 				     (struct place){ loader->source.settings->file, 0, 0 });
@@ -359,8 +262,8 @@ static void fill_from_section(struct loader *loader, const struct conf_section *
 
 static void fill_from_environment(struct loader *loader)
 {
-	for (size_t i = 0; i < loader->variable_count; i++) {
-		const struct variable *variable = &loader->variables[i];
+	for (size_t i = 0; i < loader->environment->count; i++) {
+		const struct settings_variable *variable = &loader->environment->items[i];
 		struct settings_instance *instance = instance_of(loader, variable);
 		struct place place = { variable->whole, 0, 0 };
 
@@ -381,8 +284,8 @@ static bool read_file(struct loader *loader, const char *path)
 		if (access(usual[i], F_OK) == 0)
 			path = usual[i];
 	if (!path) {
-		for (size_t i = 0; i < loader->variable_count; i++)
-			if (loader->variables[i].type == SECTION_CLUSTER)
+		for (size_t i = 0; i < loader->environment->count; i++)
+			if (loader->environment->items[i].type == SECTION_CLUSTER)
 				return true;
 		problems_error(loader->source.problems, (struct place){ 0 },
 			       "there is no cn_monitor.conf here and none in /etc/cn_monitor; name "
@@ -409,34 +312,11 @@ static char *absolute_folder(const char *file)
 			 file && memchr(file, '/', strlen(file)) ? folder : TEXT(""));
 }
 
-static int by_text(const void *left, const void *right)
-{
-	return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-/* In order of names, so that the same settings always give the same messages. */
-static void read_environment(struct loader *loader)
-{
-	AUTO(free) char *memory = NULL;
-	const char **entries;
-	size_t count = 0;
-
-	while (environ && environ[count])
-		count++;
-	memory = mem_array(count + 1, sizeof(*entries));
-	entries = (const char **)(void *)memory;
-	for (size_t i = 0; i < count; i++)
-		entries[i] = environ[i];
-	qsort(entries, count, sizeof(*entries), by_text);
-	for (size_t i = 0; i < count; i++)
-		read_variable(loader, entries[i]);
-}
-
 static void load(struct loader *loader, const char *path)
 {
 	size_t errors = problems_error_count(loader->source.problems);
 
-	read_environment(loader);
+	loader->environment = settings_variables_read(loader->source.problems);
 	if (!read_file(loader, path))
 		return;
 	loader->source.folder = absolute_folder(loader->source.settings->file);
@@ -459,11 +339,9 @@ static void loader_clear(struct loader *loader)
 		free(loader->source.instances[i].name);
 		free(loader->source.instances[i].origins);
 	}
-	for (size_t i = 0; i < loader->variable_count; i++)
-		free(loader->variables[i].whole);
+	settings_variables_free(loader->environment);
 	free(loader->source.instances);
 	free(loader->source.folder);
-	free(loader->variables);
 	conf_free(loader->conf);
 }
 
