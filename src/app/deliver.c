@@ -1,6 +1,5 @@
 #include "app/deliver.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -9,9 +8,8 @@
 #include "base/metric.h"
 #include "store/echo.h"
 
-#define IDLE_ACTIONS 64  /* open without a user */
-#define PROLONG_MS 15000 /* well within LEASE_MS */
-#define TIDY_MS 10000
+#define IDLE_ACTIONS 64     /* open without a user */
+#define PROLONG_MS 15000    /* well within LEASE_MS */
 #define STORE_AGAIN_MS 1000 /* after the store could not be written */
 #define DUE_MOST_MS 60000   /* the wall's clock may step: look again */
 #define TURN_MS 20          /* then the loop's other users have their turn */
@@ -80,76 +78,7 @@ const struct rule *deliver_find_rule(struct deliver *deliver, size_t watch, cons
 	return rules->set ? rule_set_find(rules->set, name) : NULL;
 }
 
-/* ---- What modules ask for ---- */
-
-static struct delivery *delivery_of(struct action_run *run)
-{
-	return CONTAINER_OF(run, struct delivery, run);
-}
-
-static const struct cluster *host_cluster(void *self, const char *watch)
-{
-	struct deliver *deliver = self;
-
-	for (size_t i = 0; i < deliver->settings->watch_count; i++)
-		if (strcmp(deliver->settings->watches[i].name, watch) == 0)
-			return deliver->clusters[i];
-	return NULL;
-}
-
-static int host_expect(void *self, struct action_run *run, const struct action_effect *effects,
-		       size_t count, struct error *err)
-{
-	struct deliver *deliver = self;
-	struct delivery *delivery = delivery_of(run);
-	struct expectation *expectations = mem_array(count ? count : 1, sizeof(*expectations));
-	AUTO(free) char *body = NULL;
-	struct job progress = { .id = run->job, .attempts = run->attempt };
-	uint64_t first;
-	int rc = 0;
-
-	if (run->memory)
-		json_object_set(delivery->body.json, "memory", run->memory);
-	progress.body = body = job_body_text(&delivery->body);
-	for (size_t i = 0; i < count; i++) {
-		expectations[i] = (struct expectation){ run->job, run->step, effects[i].type,
-							effects[i].file_id, effects[i].path };
-		delivery->expected |= EVENT_KIND(effects[i].type);
-	}
-	if (!delivery->has_expected)
-		rc = store_log_range(deliver->store, &first, &delivery->after_seq, err);
-	if (rc == 0)
-		rc = echo_expect(deliver->store, expectations, count, &progress, clock_now_ms(),
-				 LEASE_MS, err);
-	if (rc == 0)
-		delivery->has_expected = true;
-	free(expectations);
-	return rc;
-}
-
-static void host_withdraw(void *self, struct action_run *run)
-{
-	struct deliver *deliver = self;
-	struct delivery *delivery = delivery_of(run);
-	AUTO_ERROR err = { 0 };
-
-	delivery->has_expected = false;
-	delivery->expected = 0;
-	if (echo_withdraw(deliver->store, run->job, run->step, &err) < 0)
-		log_warn("act", "%s; the events that job %" PRIu64 " expected stay expected",
-			 error_text(&err), run->job);
-}
-
-/* Called by the module, perhaps out of its start: what follows waits for the turn. */
-static void host_finished(void *self, struct action_run *run)
-{
-	struct deliver *deliver = self;
-	struct delivery *delivery = delivery_of(run);
-
-	delivery->state = DELIVERY_FINISHED;
-	list_append(&deliver->finished, &delivery->queue_link);
-	deliver_turn_soon(deliver);
-}
+/* ---- For the others of this folder ---- */
 
 static bool is_busy(void *self, const char *file_id)
 {
@@ -376,25 +305,6 @@ static void prolong_all(struct deliver *deliver)
 	}
 }
 
-static int expire_echoes(struct deliver *deliver, struct error *err)
-{
-	AUTO(store_abort) struct store_txn *txn = NULL;
-
-	if (store_begin(deliver->store, &txn, err) < 0 || echo_expire(txn, clock_now_ms(), err) < 0)
-		return -1;
-	return store_commit(TAKE(txn), err);
-}
-
-static void tidy(struct deliver *deliver)
-{
-	AUTO_ERROR err = { 0 };
-	int more = store_state_trim(deliver->store, clock_now_ms(), &err);
-
-	if (more < 0 || expire_echoes(deliver, &err) < 0)
-		log_warn("act", "%s; tidied up later", error_text(&err));
-	uv_timer_start(&deliver->tidy, deliver->tidy.timer_cb, more > 0 ? TURN_MS : TIDY_MS, 0);
-}
-
 static void on_wake(uv_async_t *async)
 {
 	turn(async->data);
@@ -410,16 +320,10 @@ static void on_lease(uv_timer_t *timer)
 	prolong_all(timer->data);
 }
 
-static void on_tidy(uv_timer_t *timer)
-{
-	tidy(timer->data);
-}
-
 void deliver_tick(struct deliver *deliver)
 {
 	prolong_all(deliver);
 	fingerprints_tick(deliver->prints);
-	tidy(deliver);
 	turn(deliver);
 }
 
@@ -449,7 +353,6 @@ static void open_handles(struct deliver *deliver)
 	open_timer(deliver, &deliver->turn, on_turn, 0, 0);
 	open_timer(deliver, &deliver->due, on_turn, DUE_MOST_MS, 0);
 	open_timer(deliver, &deliver->lease, on_lease, PROLONG_MS, PROLONG_MS);
-	open_timer(deliver, &deliver->tidy, on_tidy, TIDY_MS, 0);
 }
 
 static void open_metrics(struct deliver *deliver)
@@ -480,16 +383,7 @@ int deliver_open(struct deliver **out, uv_loop_t *loop, struct http *http,
 	deliver->settings = settings;
 	deliver->store = store;
 	deliver->clusters = clusters;
-	deliver->host = (struct action_host){
-		.self = deliver,
-		.loop = loop,
-		.cluster = host_cluster,
-		.expect = host_expect,
-		.withdraw = host_withdraw,
-		.finished = host_finished,
-		.http = http,
-		.mail = mail,
-	};
+	deliver->host = deliver_host(deliver, http, mail);
 	deliver->cache = action_cache_new(&deliver->host, IDLE_ACTIONS);
 	deliver->rules = mem_array(settings->watch_count, sizeof(*deliver->rules));
 	deliver->random = uv_hrtime();
@@ -546,5 +440,4 @@ void deliver_close(struct deliver *deliver)
 	uv_close((uv_handle_t *)&deliver->turn, forget_handle);
 	uv_close((uv_handle_t *)&deliver->due, forget_handle);
 	uv_close((uv_handle_t *)&deliver->lease, forget_handle);
-	uv_close((uv_handle_t *)&deliver->tidy, forget_handle);
 }

@@ -67,7 +67,6 @@ struct deliver {
 	uv_timer_t turn;  /* soon: something finished */
 	uv_timer_t due;   /* the next job's time */
 	uv_timer_t lease; /* prolongs */
-	uv_timer_t tidy;  /* drops what is past its retention */
 	unsigned open_handles;
 	bool is_turning, is_closing;
 	struct list running, finished, writing;
@@ -87,6 +86,9 @@ void delivery_begin(struct delivery *delivery);
 /* What the step's end means. */
 void delivery_conclude(struct delivery *delivery);
 
+/* What modules are given: deliver_host.c. */
+struct action_host deliver_host(struct deliver *deliver, struct http *http,
+				const struct mail_server *mail);
 /* For delivery.c: the rule as it is offered now; NULL if it is gone. */
 const struct rule *deliver_find_rule(struct deliver *deliver, size_t watch, const char *name,
 				     struct rule_matcher **out_matcher);
