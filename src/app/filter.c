@@ -14,7 +14,7 @@
 #include "store/echo.h"
 
 /* The bounds of a transaction: while it lasts, act waits for the store. A record is never cut. */
-#define BATCH_EVENTS 10000
+#define BATCH_EVENTS 50000
 #define BATCH_BYTES (16 * 1024 * 1024)
 #define BATCH_MS 20
 #define BATCH_TIMERS 1000

@@ -32,6 +32,7 @@ struct judge {
 	/* The transaction under way. */
 	struct store_txn *txn;
 	int64_t now_ms;
+	bool expects_echoes; /* the ledger is not empty; nobody else writes meanwhile */
 	struct judge_counts counts;
 
 	/* The event under way. */
@@ -238,6 +239,9 @@ struct reading {
 static int find_echo(struct judge *judge, const struct event *event, struct echo *echo,
 		     struct error *err)
 {
+	if (!judge->expects_echoes)
+		return 0;
+
 	/* By the time of receipt: a filter that is behind must know an echo all the same. */
 	int found = echo_match(judge->txn, event, event->time_ms, &echo->job, &echo->step, err);
 
@@ -489,12 +493,21 @@ static int note_rules(struct judge *judge, const struct judged_watch *watch, uin
 	return store_put(judge->txn, SPACE_META, text_of(key), text_of(value), err);
 }
 
+static bool note_any(void *ctx, struct text key, struct text value)
+{
+	*(bool *)ctx = true;
+	return false;
+}
+
 int judge_begin(struct judge *judge, struct store_txn *txn, uint64_t cursor, int64_t now_ms,
 		struct error *err)
 {
 	judge->txn = txn;
 	judge->now_ms = now_ms;
 	judge->counts = (struct judge_counts){ 0 };
+	judge->expects_echoes = false;
+	if (store_scan(txn, SPACE_EXPECT, TEXT_NONE, note_any, &judge->expects_echoes, err) < 0)
+		return -1;
 	for (size_t i = 0; i < judge->watch_count; i++) {
 		struct judged_watch *watch = &judge->watches[i];
 

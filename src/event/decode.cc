@@ -40,6 +40,16 @@ struct raw_event {
 	struct text description;
 };
 
+enum member {
+	MEMBER_TYPE,
+	MEMBER_PATH,
+	MEMBER_SPINE,
+	MEMBER_STREAM,
+	MEMBER_ERROR_CLASS,
+	MEMBER_DESCRIPTION,
+	MEMBER_OTHER
+};
+
 /* What the whole message has in common. */
 struct decoding {
 	struct decoder *decoder;
@@ -150,43 +160,75 @@ static bool is_key(const char *raw, const char *name, size_t size)
 }
 #define IS_KEY(raw, literal) is_key(raw, literal, sizeof(literal) - 1)
 
-/* Which member a key names. Keys with escapes are legal JSON; nobody writes them, so that is the
- * slow way. */
-static std::string_view plain_key(const char *raw, char *out, size_t room)
+static enum member known_key(const char *raw)
 {
-	const char *end = raw;
-	bool has_escape = false;
+	switch (raw[0]) {
+	case 't':
+		return IS_KEY(raw, "type") ? MEMBER_TYPE : MEMBER_OTHER;
+	case 's':
+		return IS_KEY(raw, "spine")         ? MEMBER_SPINE
+		       : IS_KEY(raw, "stream_name") ? MEMBER_STREAM
+						    : MEMBER_OTHER;
+	case 'p':
+		return IS_KEY(raw, "path") ? MEMBER_PATH : MEMBER_OTHER;
+	case 'e':
+		return IS_KEY(raw, "error_class") ? MEMBER_ERROR_CLASS : MEMBER_OTHER;
+	case 'd':
+		return IS_KEY(raw, "description") ? MEMBER_DESCRIPTION : MEMBER_OTHER;
+	default:
+		return MEMBER_OTHER;
+	}
+}
 
+/* Keys with escapes are legal JSON; nobody writes them, so that is the slow way. */
+static enum member member_of(const char *raw)
+{
+	char plain[80]; /* ours are shorter even with every letter escaped */
+	const char *end = raw;
+	enum member member = known_key(raw);
+	bool has_escape = false;
+	size_t size;
+
+	if (member != MEMBER_OTHER)
+		return member;
 	for (; *end != '"'; end++) {
 		if (*end == '\\') {
 			has_escape = true;
 			end++;
 		}
 	}
-
-	size_t size = end - raw;
-
-	if (!has_escape || size > room ||
-	    json_text_unescape({ raw, size }, out, &size) != JSON_TEXT_OK)
-		return std::string_view();
-	return std::string_view(out, size);
+	size = end - raw;
+	if (!has_escape || size >= sizeof(plain) ||
+	    json_text_unescape({ raw, size }, plain, &size) != JSON_TEXT_OK)
+		return MEMBER_OTHER;
+	memset(plain + size, '"', sizeof(plain) - size);
+	return known_key(plain);
 }
 
-static simdjson::error_code read_member(const char *key, ondemand::value &value,
+static simdjson::error_code read_member(enum member member, ondemand::value &value,
 					struct raw_event *raw)
 {
-	if (IS_KEY(key, "type"))
+	switch (member) {
+	case MEMBER_TYPE:
 		raw->type = string_text(value);
-	else if (IS_KEY(key, "path"))
+		break;
+	case MEMBER_PATH:
 		raw->path = string_text(value);
-	else if (IS_KEY(key, "spine"))
+		break;
+	case MEMBER_SPINE:
 		return read_spine(value, raw);
-	else if (IS_KEY(key, "stream_name"))
+	case MEMBER_STREAM:
 		raw->stream = string_text(value);
-	else if (IS_KEY(key, "error_class"))
+		break;
+	case MEMBER_ERROR_CLASS:
 		raw->error_class = string_text(value);
-	else if (IS_KEY(key, "description"))
+		break;
+	case MEMBER_DESCRIPTION:
 		raw->description = string_text(value);
+		break;
+	case MEMBER_OTHER:
+		break;
+	}
 	return simdjson::SUCCESS;
 }
 
@@ -195,19 +237,12 @@ static simdjson::error_code read_object(ondemand::object &object, struct raw_eve
 	for (auto field : object) {
 		ondemand::raw_json_string key;
 		ondemand::value value;
-		char unescaped[80 +
-			       1]; /* of a key: ours are shorter even with every letter escaped */
 
 		if (auto error = field.key().get(key))
 			return error;
 		if (auto error = field.value().get(value))
 			return error;
-
-		std::string_view plain = plain_key(key.raw(), unescaped, sizeof(unescaped) - 1);
-
-		if (plain.data())
-			unescaped[plain.size()] = '"';
-		if (auto error = read_member(plain.data() ? unescaped : key.raw(), value, raw))
+		if (auto error = read_member(member_of(key.raw()), value, raw))
 			return error;
 	}
 	return simdjson::SUCCESS;
