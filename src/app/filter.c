@@ -426,7 +426,7 @@ static void open_handles(struct filter *filter)
 	uv_timer_init(filter->loop, &filter->trim);
 	filter->wake.data = filter->timer.data = filter->trim.data = filter;
 	filter->open_handles = 3;
-	uv_timer_start(&filter->trim, on_trim, TRIM_MS, 0);
+	uv_timer_start(&filter->trim, on_trim, 0, 0);
 	store_on_wake(filter->store, STORE_FILTER, wake_from_store, filter);
 	filter_wake(filter); /* what came while nobody judged */
 }

@@ -7,6 +7,7 @@
 #include "app/label.h"
 #include "app/rename.h"
 #include "app/settle.h"
+#include "app/sighting.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "event/decode.h"
@@ -373,74 +374,13 @@ int64_t judge_expire(struct judge *judge, int64_t now_ms, size_t max, struct err
 
 /* ---- The inbox ---- */
 
-struct search {
-	struct judge *judge;
-	const struct event *wanted;
-	uint64_t until_seq;
-	const struct record *record;
-	bool is_found;
-	int result;
-	struct error *err;
-};
-
-static bool is_echo_label(json_t *label)
-{
-	return json_object_get(label, "echo_of") != NULL;
-}
-
-static bool compare_event(void *ctx, const struct event *event)
-{
-	struct search *search = ctx;
-	AUTO(json_decref) json_t *label = NULL;
-
-	if (event->type != search->wanted->type ||
-	    !text_equal(event->file_id, search->wanted->file_id))
-		return true;
-	search->result = label_get(search->judge->txn, search->record->seq, event->index, &label,
-				   search->err);
-	search->is_found = search->result == 0 && !is_echo_label(label);
-	return search->result == 0 && !search->is_found;
-}
-
-static bool search_record(void *ctx, const struct record *record)
-{
-	struct search *search = ctx;
-	struct text id = search->wanted->file_id;
-	AUTO_ERROR ignored = { 0 };
-	size_t count;
-
-	if (record->seq > search->until_seq)
-		return false;
-	if (!text_equal(record->watch, search->wanted->watch) || !id.size ||
-	    !memmem(record->bytes.data, record->bytes.size, id.data, id.size))
-		return true;
-	search->record = record;
-	/* Damage was told when the record was judged. */
-	if (decode_message(search->judge->decoder, record->bytes, TEXT("/"), compare_event, search,
-			   &count, &ignored) < 0)
-		log_debug("filter", "record %" PRIu64 ": %s", record->seq, error_text(&ignored));
-	return search->result == 0 && !search->is_found;
-}
-
-/* Whether the log up to cursor has a foreign event like the item's. 1, 0, -1. */
-static int is_seen(struct judge *judge, const struct inbox_item *item, uint64_t cursor,
-		   struct error *err)
-{
-	struct search search = { judge, item->event, cursor, .err = err };
-
-	if (store_log_read(judge->store, item->after_seq, SIZE_MAX, SIZE_MAX, search_record,
-			   &search, err) < 0 ||
-	    search.result < 0)
-		return -1;
-	return search.is_found;
-}
-
 static int take_item(struct judge *judge, const struct inbox_item *item, uint64_t cursor,
 		     int64_t now_ms, struct error *err)
 {
 	static const struct echo foreign;
-	int seen = is_seen(judge, item, cursor, err);
 	struct event event = *item->event;
+	int seen = sighting_find(judge->txn, judge->store, judge->decoder, &event, item->after_seq,
+				 cursor, err);
 
 	if (seen < 0 || inbox_remove(judge->txn, item->number, err) < 0)
 		return -1;

@@ -24,6 +24,8 @@
 #define WRITTEN(id, path) ITEM("child_data_written", id, path)
 #define ZIP(id) "[" ITEM("child_file_added", id, id ".zip") "]"
 
+#define DAY_MS (24 * 60 * 60 * 1000)
+
 struct monitor {
 	struct fixture *f;
 	uv_loop_t loop;
@@ -83,6 +85,10 @@ static UNUSED void monitor_start(struct monitor *m, void *state, const char *rul
 	*m = (struct monitor){ .f = state };
 	log_redirect(stay_silent);
 	clock_hold(1795367289000);
+	if (m->f->settings.retention_ms < DAY_MS) { /* labels go with their records */
+		m->f->settings.retention_ms = DAY_MS;
+		fixture_reopen(m->f);
+	}
 	m->watch = (struct watch_settings){ .name = (char *)"main",
 					    .path = (char *)"/home",
 					    .recursive = true,

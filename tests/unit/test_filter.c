@@ -173,6 +173,34 @@ static void an_echo_is_labelled_and_only_rules_that_ask_see_it(void **state)
 	assert_int_equal(status_of(&m).echoes, 2);
 }
 
+static bool count_key(void *ctx, struct text key, struct text value)
+{
+	(*(size_t *)ctx)++;
+	return true;
+}
+
+static size_t count_expectations(struct monitor *m)
+{
+	size_t count = 0;
+
+	ok(m->f,
+	   store_peek_scan(m->f->store, SPACE_EXPECT, TEXT_NONE, count_key, &count, &m->f->err));
+	return count;
+}
+
+static void an_echo_that_never_comes_is_forgotten_once_the_log_is_judged(void **state)
+{
+	AUTO_MONITOR m;
+
+	monitor_start(&m, *state, rules);
+	settle_down(&m);
+	expect_echo(&m, 18, CHILD_FILE_ADDED, "1");
+	clock_advance(3600000);
+	monitor_restart(&m);
+	settle_down(&m);
+	assert_int_equal(count_expectations(&m), 0);
+}
+
 static void our_own_rename_is_no_rename_to_the_rules(void **state)
 {
 	AUTO_MONITOR m;
@@ -331,6 +359,28 @@ static void a_store_that_fails_loses_nothing(void **state)
 	assert_int_equal(status_of(&m).trouble[0], 0);
 }
 
+static void ids_and_names_of_any_length_stop_nothing(void **state)
+{
+	AUTO_MONITOR m;
+	AUTO(free)
+	char *message = str_format(
+		"[" ITEM("child_file_added", "%05000d", "%05000d.zip") "," FROM(
+			"%05000d",
+			"a") "," TO("%05000d",
+				    "b") "," WRITTEN("%05000d",
+						     "%05000d.dat") "," FROM("",
+									     "c") "," TO("",
+											 "d") "]",
+		1, 2, 3, 3, 4, 4);
+
+	monitor_start(&m, *state, rules);
+	hear(&m, message);
+	settle_down(&m);
+	pass(&m, 10000);
+	assert_int_equal(status_of(&m).jobs, 4);
+	assert_int_equal(status_of(&m).trouble[0], 0);
+}
+
 static void a_big_record_and_many_small_ones_are_judged_in_order(void **state)
 {
 	AUTO_MONITOR m;
@@ -372,6 +422,7 @@ int main(void)
 		cmocka_unit_test(a_file_renamed_out_of_the_rule_while_it_settles_does_not_fire),
 		cmocka_unit_test(a_timer_whose_rule_is_gone_is_dropped),
 		cmocka_unit_test(an_echo_is_labelled_and_only_rules_that_ask_see_it),
+		cmocka_unit_test(an_echo_that_never_comes_is_forgotten_once_the_log_is_judged),
 		cmocka_unit_test(our_own_rename_is_no_rename_to_the_rules),
 		cmocka_unit_test(an_echo_is_known_however_late_it_is_judged),
 		cmocka_unit_test(what_cannot_be_read_is_told_and_labelled),
@@ -379,6 +430,7 @@ int main(void)
 		cmocka_unit_test(a_new_set_judges_what_comes_behind_it_and_is_written_down),
 		cmocka_unit_test(an_item_of_the_inbox_is_judged_unless_the_users_event_came),
 		cmocka_unit_test(a_store_that_fails_loses_nothing),
+		cmocka_unit_test(ids_and_names_of_any_length_stop_nothing),
 		cmocka_unit_test(a_big_record_and_many_small_ones_are_judged_in_order),
 	};
 
