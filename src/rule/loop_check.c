@@ -331,16 +331,26 @@ static char *describe_place(const struct event_effect *effect)
 	return str_copy("");
 }
 
-/* What would keep the rule from matching, as it would be written. */
+/* A pattern like "*.*" says nothing about what is new in the name. */
+static bool is_telling(const char *glob)
+{
+	unsigned letters = 0;
+
+	for (; *glob; glob++)
+		letters += (*glob >= 'a' && *glob <= 'z') || (*glob >= 'A' && *glob <= 'Z');
+	return letters >= 2;
+}
+
+/* What would keep the rule from matching, as it would be written where that is known. */
 static char *describe_except(const struct event_effect *effect)
 {
 	if (effect->same_file)
-		return NULL;
+		return str_copy("an 'event' condition without them");
 	if (effect->path && effect->path[0] == '/' && effect->path[1])
 		return str_format("not: {directory: %s}", effect->path);
-	if (effect->name && strcmp(effect->name, "*") != 0)
+	if (effect->name && is_telling(effect->name))
 		return str_format("not: {name: '%s'}", effect->name);
-	return NULL;
+	return str_copy("a condition that excludes them");
 }
 
 /* The step of an edge in words. */
@@ -383,7 +393,7 @@ static void warn_self(const struct check *check, const struct edge *edge, struct
 			 told.rule->rule.on_own
 				 ? "on_own lets it see them until a bound ends the loop"
 				 : "cn_monitor recognises such echoes and ignores them",
-			 told.except ? told.except : "an 'event' condition without them");
+			 told.except);
 	told_clear(&told);
 }
 

@@ -76,6 +76,8 @@ static void a_name_that_cannot_come_back_is_no_loop(void **state)
 	assert_int_equal(check_rule("{event: renamed, not: {extension: [.x, .done]}}", rename), 0);
 	assert_int_equal(check_rule("{event: renamed, not: {extension: ''}}", rename), 1);
 	assert_int_equal(check_rule("{event: renamed, extension: ''}", rename), 0);
+	assert_int_equal(check_rule("{event: renamed, name: 'a*'}", "rename: {to: '*.*'}"), 1);
+	assert_non_null(strstr(last, "but a condition that excludes them would rule it out"));
 	assert_int_equal(check_rule("{event: created}", rename), 0);
 	assert_int_equal(check_rule("{event: renamed, regex: '[.]tmp$'}", rename), 1);
 }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "rule_fixture.h"
 
 /* What loading these rules says, word for word. */
@@ -299,6 +300,62 @@ static void steps_carry_their_options_as_json(void **state)
 	assert_int_equal(rule->steps[2].place.line, 9);
 }
 
+static char *read_source(const char *name)
+{
+	AUTO(free) char *path = str_format("%s/%s", getenv("SOURCE_ROOT"), name);
+	AUTO(buf_free) struct buf *text = buf_new(1 << 20);
+	FILE *file = fopen(path, "r");
+
+	assert_non_null(file);
+	assert_true(buf_reserve(text, 1 << 19));
+	text->size = fread(text->data, 1, 1 << 19, file);
+	text->data[text->size] = 0;
+	fclose(file);
+	return buf_take(text);
+}
+
+static void the_example_file_says_nothing_wrong(void **state)
+{
+	AUTO(free) char *text = read_source("examples/watched_items.yml");
+
+	assert_said(text, "");
+}
+
+/* A block that is not a file of its own is the conditions of a rule. */
+static void assert_block_is_right(char *block)
+{
+	AUTO(buf_free) struct buf *text = buf_new(1 << 20);
+	struct text rest = text_of(block);
+
+	if (strncmp(block, "when:", 5) != 0) {
+		assert_said(block, "");
+		return;
+	}
+	assert_true(buf_print(text, "watched_items:\n- name: r\n  actions: [log]\n"));
+	while (rest.size) {
+		struct text line = text_cut(&rest, '\n');
+
+		assert_true(buf_print(text, "  %.*s\n", TEXT_ARGS(line)));
+	}
+	assert_said(text->data, "");
+}
+
+static void every_example_of_the_guide_is_right(void **state)
+{
+	AUTO(free) char *text = read_source("docs/rules.md");
+	unsigned count = 0;
+
+	for (char *block = strstr(text, "```yaml\n"); block; count++) {
+		char *end = strstr(block + 8, "```");
+
+		assert_non_null(end);
+		*end = 0;
+		assert_block_is_right(block + 8);
+		block = strstr(end + 3, "```yaml\n");
+	}
+	assert_true(count > 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +365,8 @@ int main(void)
 		cmocka_unit_test(a_file_of_another_shape_is_told_what_shape_it_should_have),
 		cmocka_unit_test(what_is_odd_but_works_is_a_warning),
 		cmocka_unit_test(steps_carry_their_options_as_json),
+		cmocka_unit_test(the_example_file_says_nothing_wrong),
+		cmocka_unit_test(every_example_of_the_guide_is_right),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
