@@ -29,15 +29,17 @@ void scan_stale(struct tree *tree, struct node *directory)
 	places_add(&tree->stale, directory->id, NULL);
 }
 
-/* A directory's times move with its entries: take them over, without a word. */
+/*
+ * A directory's times move with its entries: take them over, without a word. In the order in which
+ * they came: from the top down, so that each step begins at an open descriptor.
+ */
 void scan_settle_stale(struct tree *tree)
 {
-	struct place place;
 	struct node *node;
 	struct look look;
 
-	while (places_pop(&tree->stale, &place)) {
-		node = node_find(tree, place.directory);
+	for (size_t i = 0; i < tree->stale.count; i++) {
+		node = node_find(tree, tree->stale.items[i].directory);
 		if (!node || !node->dir)
 			continue;
 		node->dir->stale = false;
@@ -48,6 +50,7 @@ void scan_settle_stale(struct tree *tree)
 		    look.gid == node->look.gid)
 			node_take(node, &look);
 	}
+	places_clear(&tree->stale);
 }
 
 void scan_written(struct tree *tree, struct node *node, bool resized)
