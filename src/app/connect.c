@@ -28,7 +28,7 @@ static int credential(void *ctx, char **token, char **username, char **password,
 	return 0;
 }
 
-/* struct cluster_call is what actions call a struct qumulo_call; these five lines are the bridge.
+/* struct cluster_call is what actions call a struct qumulo_call; these few lines are the bridge.
  */
 static struct cluster_call *get(void *self, const char *ref, file_done *done, void *ctx)
 {
@@ -52,6 +52,12 @@ static struct cluster_call *change(void *self, const char *id, const char *etag,
 				   const struct file_change *what, file_done *done, void *ctx)
 {
 	return (struct cluster_call *)files_change(self, id, etag, what, done, ctx);
+}
+
+static struct cluster_call *find(void *self, const char *directory, const char *name,
+				 file_done *done, void *ctx)
+{
+	return (struct cluster_call *)files_find(self, directory, name, done, ctx);
 }
 
 static void cancel(struct cluster_call *call)
@@ -87,6 +93,7 @@ struct connection *connection_new(struct http *http, const struct cluster_settin
 		.move = move,
 		.make_directory = make_directory,
 		.change = change,
+		.find = find,
 		.cancel = cancel,
 	};
 	return connection;
