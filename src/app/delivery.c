@@ -415,6 +415,9 @@ static void step_changed(struct delivery *delivery, const char *why)
 		attempt_again(delivery, why, 0);
 		return;
 	}
+	job_body_note(&delivery->body, "changed", why, delivery->run.attempt, clock_now_ms());
+	log_info("act", "%s -> %s: %s; judged again", job_body_path(&delivery->body),
+		 job_body_module(&delivery->body), why);
 	/* Judged again: begin reads the file anew. */
 	end_run(delivery);
 	delivery_begin(delivery);
