@@ -134,6 +134,7 @@ static void put_back(void *ctx, const struct file_reply *reply)
 	move->call = NULL;
 	switch (reply->result) {
 	case FILE_OK:
+		json_object_del(move->run->memory, "stray");
 		move_end(move, ACTION_CHANGED, 0,
 			 "another object (id %s) had taken the place of the file at %s and was "
 			 "moved by mistake; it was put back",
