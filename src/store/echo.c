@@ -435,8 +435,11 @@ static int match_by(struct store_txn *txn, uint64_t digest, const struct event *
 int echo_match(struct store_txn *txn, const struct event *event, int64_t now_ms, uint64_t *out_job,
 	       unsigned *out_step, struct error *err)
 {
-	int found = 0;
+	int found = store_is_empty(txn, SPACE_EXPECT, err);
 
+	/* Nothing of ours is under way, most of the time. */
+	if (found)
+		return found < 0 ? -1 : 0;
 	if (event->file_id.size)
 		found = match_by(txn, digest_of(event->file_id, TEXT_NONE), event, now_ms, out_job,
 				 out_step, err);

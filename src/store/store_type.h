@@ -83,6 +83,7 @@ struct store {
 struct store_txn {
 	struct store *store;
 	bool wakes[STORE_ROLE_COUNT]; /* whom store_commit wakes */
+	enum { SPACE_UNKNOWN, SPACE_EMPTY, SPACE_FILLED } known[SPACE_COUNT];
 };
 
 extern const struct store_type store_lmdb;
