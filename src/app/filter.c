@@ -7,11 +7,11 @@
 
 #include "app/inbox.h"
 #include "app/judge.h"
+#include "app/trim.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "store/echo.h"
 
 /* The bounds of a transaction: while it lasts, act waits for the store. A record is never cut. */
 #define BATCH_EVENTS 50000
@@ -100,13 +100,40 @@ static void take_offers(struct filter *filter, struct list *taken)
 	pthread_mutex_unlock(&filter->lock);
 }
 
+struct retired {
+	uv_work_t work;
+	struct rule_set *set;
+};
+
+static void free_set(uv_work_t *work)
+{
+	struct retired *retired = work->data;
+
+	rule_set_free(retired->set);
+}
+
+static void on_set_freed(uv_work_t *work, int status)
+{
+	free(work->data);
+}
+
+/* Ten thousand rules take 70 ms to free: not in this thread. */
+static void retire(struct filter *filter, struct rule_set *set)
+{
+	struct retired *retired = NEW(struct retired);
+
+	retired->set = set;
+	retired->work.data = retired;
+	uv_queue_work(filter->loop, &retired->work, free_set, on_set_freed);
+}
+
 /* Between two records: nothing is under way here. */
 static void swap_sets(struct filter *filter, struct list *offers)
 {
 	struct offer *offer;
 
 	list_for_each (offer, offers, link)
-		judge_swap(filter->judge, offer->watch, TAKE(offer->set));
+		retire(filter, judge_swap(filter->judge, offer->watch, TAKE(offer->set)));
 }
 
 static void tell_swapped(struct list *offers, uint64_t after_seq)
@@ -357,37 +384,15 @@ static void wake_from_store(void *ctx)
 
 /* ---- Trimming ---- */
 
-/* Expectations that no event can fit any more. */
-static int trim_echoes(struct filter *filter, struct error *err)
-{
-	AUTO(store_abort) struct store_txn *txn = NULL;
-	uint64_t first, last;
-	int64_t count;
-
-	/* Records that wait to be judged may hold the echoes. */
-	if (store_log_range(filter->store, &first, &last, err) < 0)
-		return -1;
-	if (last > filter->cursor)
-		return 0;
-	if (store_begin(filter->store, &txn, err) < 0)
-		return -1;
-	count = echo_expire(txn, clock_now_ms(), err);
-	if (count <= 0)
-		return (int)count;
-	return store_commit(TAKE(txn), err);
-}
-
 static void on_trim(uv_timer_t *timer)
 {
 	struct filter *filter = timer->data;
 	AUTO_ERROR err = { 0 };
-	int64_t now_ms = clock_now_ms();
-	int log = store_log_trim(filter->store, now_ms, &err);
-	int state = log < 0 ? -1 : store_state_trim(filter->store, now_ms, &err);
+	int more = trim_store(filter->store, filter->cursor, clock_now_ms(), &err);
 
-	if (state < 0 || trim_echoes(filter, &err) < 0)
+	if (more < 0)
 		log_warn("filter", "cannot trim the store, later again: %s", error_text(&err));
-	uv_timer_start(timer, on_trim, log == 1 || state == 1 ? 10 : TRIM_MS, 0);
+	uv_timer_start(timer, on_trim, more == 1 ? 10 : TRIM_MS, 0);
 }
 
 /* ---- Life ---- */

@@ -59,7 +59,7 @@ struct judge *judge_new(const struct settings *settings, struct store *store,
 	for (size_t i = 0; i < settings->watch_count; i++) {
 		judge->watches[i].settings = &settings->watches[i];
 		judge->watches[i].name = text_of(settings->watches[i].name);
-		judge_swap(judge, i, rule_set_share(sets[i]));
+		rule_set_free(judge_swap(judge, i, rule_set_share(sets[i])));
 	}
 	return judge;
 }
@@ -87,15 +87,16 @@ int judge_load(struct judge *judge, struct error *err)
 	return settle_load(judge->settle, judge->store, err);
 }
 
-void judge_swap(struct judge *judge, size_t index, struct rule_set *set)
+struct rule_set *judge_swap(struct judge *judge, size_t index, struct rule_set *set)
 {
 	struct judged_watch *watch = &judge->watches[index];
+	struct rule_set *old = watch->set;
 
 	rule_matcher_free(watch->matcher);
-	rule_set_free(watch->set);
 	watch->set = set;
 	watch->matcher = rule_matcher_new(set);
 	watch->is_noted = false;
+	return old;
 }
 
 bool judge_has_news(const struct judge *judge)

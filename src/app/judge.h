@@ -30,8 +30,8 @@ void judge_free(struct judge *judge);
 AUTO_DEFINE(struct judge *, judge_free)
 
 MUST_CHECK int judge_load(struct judge *judge, struct error *err);
-/* Takes set over and frees the one before it. Not within a transaction. */
-void judge_swap(struct judge *judge, size_t watch, struct rule_set *set);
+/* Takes set over and gives the one before it away. Not within a transaction. */
+MUST_CHECK struct rule_set *judge_swap(struct judge *judge, size_t watch, struct rule_set *set);
 /* Whether a swap is not written down yet: then a transaction is due even without events. */
 bool judge_has_news(const struct judge *judge);
 /* When judge_expire has something to do; INT64_MAX for never. */

@@ -1,0 +1,10 @@
+/* trim: drops from the store what nobody needs any more. */
+#ifndef APP_TRIM_H
+#define APP_TRIM_H
+
+#include "store/store.h"
+
+/* A slice of some milliseconds; cursor is the last record judged. 1: there is more. */
+MUST_CHECK int trim_store(struct store *store, uint64_t cursor, int64_t now_ms, struct error *err);
+
+#endif
