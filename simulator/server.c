@@ -1,0 +1,382 @@
+#include "simulator/server.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "simulator/faults.h"
+#include "simulator/hub.h"
+#include "simulator/journal.h"
+#include "simulator/route.h"
+
+enum { REQUEST_LINE_MAX = 16 << 10 };
+/* How much of a stream goes out as one chunk hangs on it: libmicrohttpd fills what is free. */
+static const size_t connection_memory = 256 << 10;
+static const size_t body_max = (size_t)1 << 30;
+
+enum phase { PHASE_NEW, PHASE_BODY, PHASE_READY, PHASE_DELAYED };
+
+struct server {
+	struct sim *sim;
+	struct MHD_Daemon *daemon;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	char *address;
+	char *cert;
+	char *key;
+	int socket;
+	bool closing;
+	struct list waiting; /* requests whose answer is delayed */
+};
+
+/* libmicrohttpd's context for a request, from its first line to the end of its answer. */
+struct exchange {
+	struct request request; /* first */
+	struct list link;
+};
+
+/* ---- driving libmicrohttpd from the loop: it lives behind one epoll descriptor ---- */
+
+static void on_timer(uv_timer_t *timer);
+
+static void server_turn(struct server *server)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+
+	MHD_run(server->daemon);
+	if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
+		uv_timer_start(&server->timer, on_timer, wait_ms, 0);
+	else
+		uv_timer_stop(&server->timer);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	server_turn(poll->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	server_turn(CONTAINER_OF(timer, struct server, timer));
+}
+
+void server_wake(struct server *server)
+{
+	if (!server->closing)
+		uv_timer_start(&server->timer, on_timer, 0, 0);
+}
+
+/* ---- one request ---- */
+
+static void timer_free(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+	struct server *server = cls;
+	struct exchange *exchange = NEW(struct exchange);
+	struct request *request = &exchange->request;
+	AUTO_ERROR err = { 0 };
+
+	list_init(&exchange->link);
+	request->sim = server->sim;
+	request->connection = connection;
+	request->method = str_copy("");
+	if (strlen(target) > REQUEST_LINE_MAX - 32) {
+		answer_error(request, 414, "", "The request line is longer than %d bytes",
+			     REQUEST_LINE_MAX);
+		/* Nothing of it is of use any more. */
+		if (url_parse(&request->url, "/", NULL) < 0)
+			abort();
+	} else if (url_parse(&request->url, target, &err) < 0) {
+		answer_error(request, 400, "invalid_request_error", "%s", error_text(&err));
+	}
+	return exchange;
+}
+
+static void request_clear(struct request *request)
+{
+	for (int i = 0; i < REQUEST_ARGUMENTS_MAX; i++)
+		free(request->argument[i]);
+	url_clear(&request->url);
+	free(request->method);
+	buf_free(request->body);
+	fault_free(request->fault);
+	if (request->response)
+		MHD_destroy_response(request->response);
+	if (request->timer)
+		uv_close((uv_handle_t *)request->timer, timer_free);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **context,
+			 enum MHD_RequestTerminationCode why)
+{
+	struct exchange *exchange = *context;
+
+	if (!exchange)
+		return;
+	*context = NULL;
+	list_remove(&exchange->link);
+	request_clear(&exchange->request);
+	free(exchange);
+}
+
+/* The whole request is there: what will be done with it, but for a delay? */
+static void request_settle(struct request *request)
+{
+	struct sim *sim = request->sim;
+
+	request->phase = PHASE_READY;
+	if (request->too_large)
+		answer_error(request, 413, "", "The body is too large");
+	if (request->response || !route_find(request) || request->route->flags & ROUTE_CONTROL)
+		return;
+	if (faults_limit_rate(sim->faults, request))
+		return;
+	request->fault = faults_take(sim->faults, request);
+}
+
+static void on_delay_over(uv_timer_t *timer)
+{
+	struct exchange *exchange = timer->data;
+
+	list_remove(&exchange->link);
+	MHD_resume_connection(exchange->request.connection);
+	server_wake(exchange->request.sim->server);
+}
+
+static void request_delay(struct server *server, struct exchange *exchange, int64_t delay_ms)
+{
+	struct request *request = &exchange->request;
+
+	request->phase = PHASE_DELAYED;
+	request->timer = NEW(uv_timer_t);
+	request->timer->data = exchange;
+	uv_timer_init(server->sim->loop, request->timer);
+	uv_timer_start(request->timer, on_delay_over, delay_ms, 0);
+	list_append(&server->waiting, &exchange->link);
+	MHD_suspend_connection(request->connection);
+}
+
+static enum MHD_Result request_finish(struct request *request)
+{
+	const struct fault *fault = request->fault;
+	struct journal *journal = request->sim->journal;
+	enum fault_loss loss = fault ? fault->loss : FAULT_ANSWERED;
+
+	if (!request->response && fault && fault->status)
+		fault_answer(fault, request);
+	else if (!request->response && loss != FAULT_DROPPED)
+		route_run(request);
+	if (!(request->route && request->route->flags & ROUTE_CONTROL))
+		journal_note(journal, request, loss == FAULT_ANSWERED ? request->status : 0);
+	if (loss != FAULT_ANSWERED)
+		return MHD_NO;
+	return MHD_queue_response(request->connection, request->status, request->response);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *upload,
+				  size_t *upload_size, void **context)
+{
+	struct server *server = cls;
+	struct exchange *exchange = *context;
+	struct request *request = &exchange->request;
+
+	if (server->closing)
+		return MHD_NO;
+	if (request->phase == PHASE_NEW) {
+		free(request->method);
+		request->method = str_copy(method);
+		request->phase = PHASE_BODY;
+		return MHD_YES;
+	}
+	if (*upload_size) {
+		if (!request->body)
+			request->body = buf_new(body_max);
+		if (!buf_append(request->body, upload, *upload_size))
+			request->too_large = true;
+		*upload_size = 0;
+		return MHD_YES;
+	}
+	if (request->phase == PHASE_BODY) {
+		request_settle(request);
+		if (request->fault && request->fault->delay_ms) {
+			request_delay(server, exchange, request->fault->delay_ms);
+			return MHD_YES;
+		}
+	}
+	return request_finish(request);
+}
+
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t size)
+{
+	const struct server *server = cls;
+
+	return switch_value(&server->sim->switches, SWITCH_CONNECTIONS) == USUAL_SIDE ? MHD_YES
+										      : MHD_NO;
+}
+
+static void on_mhd_log(void *cls, const char *format, va_list args)
+{
+	AUTO(free) char *line = str_vformat(format, args);
+
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("http", "%s", line);
+}
+
+/* ---- life ---- */
+
+static int split_listen(const char *listen, char **host, char **port, struct error *err)
+{
+	const char *colon = strrchr(listen, ':');
+
+	if (!colon || colon == listen || !colon[1] ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1))
+		return error_set(err, "listen '%s': expected HOST:PORT like 127.0.0.1:8000",
+				 listen);
+	bool bracketed = listen[0] == '[' && colon[-1] == ']';
+	*host = str_copy_n(listen + bracketed, colon - listen - 2 * bracketed);
+	*port = str_copy(colon + 1);
+	return 0;
+}
+
+static int bind_socket(struct server *server, const char *listen_at, struct error *err)
+{
+	AUTO(free) char *host = NULL;
+	AUTO(free) char *port = NULL;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+	struct addrinfo *found = NULL;
+	struct sockaddr_storage bound;
+	socklen_t bound_size = sizeof(bound);
+	char number[8];
+	int on = 1;
+
+	if (split_listen(listen_at, &host, &port, err) < 0)
+		return -1;
+	int status = getaddrinfo(host, port, &hints, &found);
+	if (status)
+		return error_set(err, "listen '%s': %s", listen_at, gai_strerror(status));
+	server->socket = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool failed = server->socket < 0 ||
+		      setsockopt(server->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+		      bind(server->socket, found->ai_addr, found->ai_addrlen) < 0 ||
+		      listen(server->socket, 512) < 0;
+	int why = errno;
+	freeaddrinfo(found);
+	errno = why;
+	if (failed)
+		return error_errno(err, "cannot listen on %s", listen_at);
+	if (getsockname(server->socket, (struct sockaddr *)&bound, &bound_size) < 0 ||
+	    getnameinfo((struct sockaddr *)&bound, bound_size, NULL, 0, number, sizeof(number),
+			NI_NUMERICSERV) != 0)
+		return error_set(err, "cannot tell the port that was picked");
+	bool colons = strchr(host, ':');
+	server->address = str_format(colons ? "[%s]:%s" : "%s:%s", host, number);
+	return 0;
+}
+
+static struct MHD_Daemon *daemon_start(struct server *server)
+{
+	struct MHD_OptionItem options[] = {
+		{ MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_mhd_log, NULL },
+		{ MHD_OPTION_LISTEN_SOCKET, server->socket, NULL },
+		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_memory, NULL },
+		{ MHD_OPTION_CONNECTION_LIMIT, 8192, NULL },
+		{ MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_target, server },
+		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, server },
+		{ server->key ? MHD_OPTION_HTTPS_MEM_KEY : MHD_OPTION_END, 0, server->key },
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, server->cert },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0,
+		  (char *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+			 (server->key ? MHD_USE_TLS : 0);
+
+	return MHD_start_daemon(flags, 0, on_accept, server, on_request, server, MHD_OPTION_ARRAY,
+				options, MHD_OPTION_END);
+}
+
+static void server_free(struct server *server)
+{
+	if (server->socket >= 0)
+		close(server->socket);
+	free(server->address);
+	free(server->cert);
+	free(server->key);
+	free(server);
+}
+AUTO_DEFINE(struct server *, server_free)
+
+int server_open(struct server **out, struct sim *sim, const char *listen, const char *cert,
+		const char *key, struct error *err)
+{
+	AUTO(server_free) struct server *server = NEW(struct server);
+
+	server->sim = sim;
+	server->socket = -1;
+	list_init(&server->waiting);
+	server->cert = str_copy(cert);
+	server->key = str_copy(key);
+	if (bind_socket(server, listen, err) < 0)
+		return -1;
+	server->daemon = daemon_start(server);
+	if (!server->daemon)
+		return error_set(err, "cannot start the server%s",
+				 key ? ": are certificate and key a PEM pair?" : "");
+	server->socket = -1; /* the daemon's now */
+	int epoll = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	uv_timer_init(sim->loop, &server->timer);
+	uv_poll_init(sim->loop, &server->poll, epoll);
+	server->poll.data = server;
+	uv_poll_start(&server->poll, UV_READABLE, on_poll);
+	*out = TAKE(server);
+	return 0;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	server_free(CONTAINER_OF(handle, struct server, timer));
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct server *server = handle->data;
+
+	uv_close((uv_handle_t *)&server->timer, on_timer_closed);
+}
+
+void server_close(struct server *server)
+{
+	struct exchange *exchange;
+
+	if (!server)
+		return;
+	server->closing = true;
+	list_for_each (exchange, &server->waiting, link) {
+		uv_timer_stop(exchange->request.timer);
+		on_delay_over(exchange->request.timer);
+	}
+	hub_drop_all(server->sim->hub);
+	MHD_run(server->daemon);
+	uv_timer_stop(&server->timer);
+	uv_close((uv_handle_t *)&server->poll, on_poll_closed);
+	MHD_stop_daemon(server->daemon);
+}
+
+const char *server_address(const struct server *server)
+{
+	return server->address;
+}
+
+size_t server_connections(const struct server *server)
+{
+	return MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
+		->num_connections;
+}

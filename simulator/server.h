@@ -1,0 +1,22 @@
+/* server: HTTP(S) on the loop; every request goes through route.c. */
+#ifndef SIMULATOR_SERVER_H
+#define SIMULATOR_SERVER_H
+
+#include "simulator/sim.h"
+
+struct server;
+
+/* cert and key are PEM texts; NULL: plain HTTP. listen is "HOST:PORT", port 0 picks one. */
+MUST_CHECK int server_open(struct server **out, struct sim *sim, const char *listen,
+			   const char *cert, const char *key, struct error *err);
+/* Ends every connection. Before the loop ends. */
+void server_close(struct server *server);
+AUTO_DEFINE(struct server *, server_close)
+
+/* To be called after MHD_resume_connection, which does not wake a loop of one's own. */
+void server_wake(struct server *server);
+
+const char *server_address(const struct server *server); /* "127.0.0.1:43211" */
+size_t server_connections(const struct server *server);
+
+#endif
