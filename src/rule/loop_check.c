@@ -5,10 +5,10 @@
  */
 #include "base/buf.h"
 #include "rule/fold.h"
-#include "rule/rule_set.h"
+#include "rule/foothold.h"
 
 #define EFFECTS_MAX 16
-#define TESTS_MAX 1000000 /* evaluations; a check must end in seconds, whatever the rules are */
+#define TESTS_MAX 500000 /* evaluations; a check must end in seconds, whatever the rules are */
 #define WARNINGS_MAX 40
 
 /* A rule may match, at the event described, what a step of another (or itself) causes. */
@@ -18,19 +18,11 @@ struct edge {
 	event_kinds kinds;
 };
 
-/* A directory outside of which a rule cannot be true, folded; empty: anywhere. */
-struct foothold {
-	char *directory;
-	uint32_t rule;
-};
-
 struct check {
 	const struct rule_set *set;
 	const struct rule_modules *modules;
-	struct foothold *footholds; /* by directory */
-	size_t foothold_count;
-	event_kinds *kinds; /* by rule: what it can match at all */
-	uint32_t *seen;     /* by rule: the last round */
+	struct footholds footholds;
+	uint32_t *seen; /* by rule: the last round */
 	uint32_t round;
 	uint32_t *linked; /* by rule: 1 + the last rule with an edge to it */
 	size_t tests;
@@ -58,59 +50,9 @@ static void clear_effects(struct step_effects *effects)
 	}
 }
 
-static int compare_footholds(const void *left, const void *right)
-{
-	const struct foothold *a = left, *b = right;
-	int order = strcmp(a->directory, b->directory);
-
-	return order ? order : (a->rule > b->rule) - (a->rule < b->rule);
-}
-
-static void find_footholds(struct check *check)
-{
-	struct fold fold = { 0 };
-
-	for (size_t i = 0; i < check->set->count; i++) {
-		struct region_list regions = { 0 };
-
-		if (check->set->rules[i]->rule.mode == RULE_OFF)
-			continue;
-		region_list_of(&regions, check->set->rules[i]->when);
-		check->footholds = mem_grow(check->footholds, check->foothold_count + regions.count,
-					    sizeof(*check->footholds));
-		for (size_t j = 0; j < regions.count; j++) {
-			struct text directory = fold_text(&fold, regions.items[j].directory);
-
-			check->kinds[i] |= regions.items[j].kinds;
-			check->footholds[check->foothold_count++] =
-				(struct foothold){ text_copy(directory), i };
-		}
-		region_list_clear(&regions);
-	}
-	fold_clear(&fold);
-	if (check->foothold_count)
-		qsort(check->footholds, check->foothold_count, sizeof(*check->footholds),
-		      compare_footholds);
-}
-
-/* The first foothold that is not before this directory. */
-static size_t foothold_from(const struct check *check, struct text directory)
-{
-	size_t low = 0, high = check->foothold_count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (text_compare(text_of(check->footholds[middle].directory), directory) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* The event that a step causes. */
 struct cause {
+	struct check *check;
 	const struct set_rule *rule;
 	uint32_t step, number; /* of the effect */
 	const struct event_effect *effect;
@@ -118,72 +60,52 @@ struct cause {
 	struct region after;  /* where the event is */
 };
 
-static void add_edge(struct check *check, const struct cause *cause, uint32_t to)
+static void add_edge(struct check *check, const struct cause *cause,
+		     const struct foothold *foothold)
 {
 	uint32_t from = cause->rule->rule.index;
 
-	if (check->linked[to] == from + 1)
+	if (check->linked[foothold->rule] == from + 1)
 		return;
-	check->linked[to] = from + 1;
+	check->linked[foothold->rule] = from + 1;
 	if (check->edge_count == check->edge_room) {
 		check->edge_room = check->edge_room ? check->edge_room * 2 : 64;
 		check->edges = mem_grow(check->edges, check->edge_room, sizeof(*check->edges));
 	}
 	check->edges[check->edge_count++] = (struct edge){
 		.from = from,
-		.to = to,
+		.to = foothold->rule,
 		.step = cause->step,
 		.effect = cause->number,
-		.kinds = cause->effect->kinds & check->kinds[to],
+		.kinds = cause->effect->kinds & foothold->kinds,
 	};
 }
 
-static void test_rule(struct check *check, const struct cause *cause, uint32_t rule)
+static void test_rule(void *ctx, const struct foothold *foothold)
 {
+	const struct cause *cause = ctx;
+	struct check *check = cause->check;
 	struct subject subject = { .kinds = cause->effect->kinds,
 				   .is_partial = true,
 				   .path.region = &cause->after };
 
-	if (check->seen[rule] == check->round || check->tests >= TESTS_MAX ||
-	    !(check->kinds[rule] & cause->effect->kinds))
+	if (check->seen[foothold->rule] == check->round || check->tests >= TESTS_MAX)
 		return;
-	check->seen[rule] = check->round;
+	check->seen[foothold->rule] = check->round;
 	check->tests++;
 	if (cause->effect->kinds & EVENT_RENAMED)
 		subject.old_path.region = &cause->before;
-	if (condition_test(check->set->rules[rule]->when, &subject) != TRUTH_FALSE)
-		add_edge(check, cause, rule);
+	if (condition_test(check->set->rules[foothold->rule]->when, &subject) != TRUTH_FALSE)
+		add_edge(check, cause, foothold);
 }
 
-static void test_range(struct check *check, const struct cause *cause, size_t first,
-		       struct text directory, bool below)
-{
-	for (size_t i = first; i < check->foothold_count; i++) {
-		struct text here = text_of(check->footholds[i].directory);
-
-		if (below ? !path_is_below(here, directory) : !text_equal(here, directory))
-			return;
-		test_rule(check, cause, check->footholds[i].rule);
-	}
-}
-
-/* Tests the rules whose footholds are above, at or below the directory of the event. */
-static void test_rules(struct check *check, const struct cause *cause)
+static void test_rules(struct check *check, struct cause *cause)
 {
 	struct fold fold = { 0 };
-	struct text directory = fold_text(&fold, cause->after.directory);
 
 	check->round++;
-	for (size_t i = 0; !directory.size && i < check->foothold_count; i++)
-		test_rule(check, cause, check->footholds[i].rule);
-	if (directory.size) {
-		AUTO(free) char *inside = str_format("%.*s/", TEXT_ARGS(directory));
-
-		test_range(check, cause, foothold_from(check, text_of(inside)), directory, true);
-		for (struct text up = directory; up.size > 1; up = path_parent(up))
-			test_range(check, cause, foothold_from(check, up), up, false);
-		test_range(check, cause, 0, TEXT_NONE, false);
-	}
+	footholds_visit(&check->footholds, cause->effect->kinds,
+			fold_text(&fold, cause->after.directory), test_rule, cause);
 	fold_clear(&fold);
 }
 
@@ -259,7 +181,7 @@ static void follow_region(struct check *check, const struct set_rule *rule,
 {
 	size_t count = rule->rule.step_count * EFFECTS_MAX;
 	struct cause_memory *memory = mem_array(count, sizeof(*memory));
-	struct cause cause = { .rule = rule, .before = *region };
+	struct cause cause = { .check = check, .rule = rule, .before = *region };
 
 	for (size_t step = 0; step < rule->rule.step_count; step++) {
 		cause.step = step;
@@ -469,19 +391,15 @@ void rule_set_check_loops(const struct rule_set *set, const struct rule_modules 
 {
 	struct check check = { .set = set, .modules = modules };
 
-	check.kinds = mem_array(set->count, sizeof(*check.kinds));
 	check.seen = mem_array(set->count, sizeof(*check.seen));
 	check.linked = mem_array(set->count, sizeof(*check.linked));
-	find_footholds(&check);
+	footholds_init(&check.footholds, set);
 	for (size_t i = 0; i < set->count; i++)
 		if (set->rules[i]->rule.mode != RULE_OFF)
 			follow_rule(&check, set->rules[i]);
 	warn(&check, problems);
-	for (size_t i = 0; i < check.foothold_count; i++)
-		free(check.footholds[i].directory);
-	free(check.footholds);
+	footholds_clear(&check.footholds);
 	free(check.edges);
-	free(check.kinds);
 	free(check.seen);
 	free(check.linked);
 }

@@ -114,6 +114,17 @@ struct pair {
 	states first, second;
 };
 
+/* What most pairs differ in: how they begin, or how they end. */
+static bool ends_differ(const struct pattern *first, const struct pattern *second)
+{
+	struct text a = first->tail, b = second->tail;
+	size_t head = MIN(first->head.size, second->head.size);
+	size_t tail = MIN(a.size, b.size);
+
+	return (head && memcmp(first->head.data, second->head.data, head) != 0) ||
+	       (tail && memcmp(a.data + a.size - tail, b.data + b.size - tail, tail) != 0);
+}
+
 enum pattern_relation pattern_relate(const struct pattern *first, const struct pattern *second)
 {
 	struct machine a, b;
@@ -123,6 +134,8 @@ enum pattern_relation pattern_relate(const struct pattern *first, const struct p
 
 	if (first->is_literal)
 		return pattern_match(second, first->head) ? PATTERN_WITHIN : PATTERNS_DISJOINT;
+	if (ends_differ(first, second))
+		return PATTERNS_DISJOINT;
 	if (!machine_init(&a, first) || !machine_init(&b, second) ||
 	    !alphabet_add_pattern(&alphabet, first) || !alphabet_add_pattern(&alphabet, second))
 		return PATTERNS_OVERLAP;

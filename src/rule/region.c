@@ -254,8 +254,25 @@ static enum truth relate(const struct pattern *known, const struct pattern *aske
 	return MIN(result, TRUTH_UNKNOWN);
 }
 
+/* What can be told without putting the region's pattern together. */
+static bool is_elsewhere(const struct region *region, const struct pattern *pattern)
+{
+	struct text directory = pattern->directory;
+
+	if (region->is_folded != pattern->is_folded)
+		return false;
+	if (region->name && pattern->name &&
+	    pattern_relate(region->name, pattern->name) == PATTERNS_DISJOINT)
+		return true;
+	return directory.size && region->directory.size &&
+	       is_below(region->directory, directory, region->is_direct) == TRUTH_FALSE;
+}
+
 enum truth region_matches_path(const struct region *region, const struct pattern *pattern)
 {
+	if (is_elsewhere(region, pattern))
+		return TRUTH_FALSE;
+
 	AUTO(pattern_free)
 	struct pattern *place =
 		pattern_of_place(region->directory, region->is_direct, region->name);
