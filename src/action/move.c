@@ -1,9 +1,8 @@
 #include "action/move.h"
 
-#include <inttypes.h>
-
 #include "action/directory.h"
 #include "action/module.h"
+#include "action/stray.h"
 
 #define TRIES_MAX 20 /* numbers tried after a name that is taken, before the job's own */
 
@@ -12,6 +11,7 @@ struct move {
 	const struct cluster *cluster;
 	struct directory_walk *walk;
 	struct cluster_call *call;
+	struct stray *stray;
 	enum move_collision collision;
 	char *source;
 	char *target;    /* as asked for */
@@ -20,11 +20,6 @@ struct move {
 	char *why;       /* what is told if the file turns out to be where it was */
 	unsigned tries;
 	bool has_caused; /* a request of this attempt may have led to events */
-	/* A stranger that was caught: */
-	char *stray_id;
-	char *stray_from;
-	char *stray_to;
-	bool stray_is_directory;
 };
 
 static void move_look(struct move *move, const char *why);
@@ -50,9 +45,6 @@ static void move_free(struct move *move)
 	free(move->place);
 	free(move->directory);
 	free(move->why);
-	free(move->stray_id);
-	free(move->stray_from);
-	free(move->stray_to);
 	move->run->data = NULL;
 	free(move);
 }
@@ -106,16 +98,6 @@ static int expect(struct move *move, const struct action_effect *effects, size_t
 	return -1;
 }
 
-static enum event_type moved_from(bool is_directory)
-{
-	return is_directory ? CHILD_DIR_MOVED_FROM : CHILD_FILE_MOVED_FROM;
-}
-
-static enum event_type moved_to(bool is_directory)
-{
-	return is_directory ? CHILD_DIR_MOVED_TO : CHILD_FILE_MOVED_TO;
-}
-
 /* How every request ends that failed for reasons that have nothing to do with the move. */
 static void move_fail(struct move *move, const struct file_reply *reply, const char *what)
 {
@@ -124,127 +106,6 @@ static void move_fail(struct move *move, const struct file_reply *reply, const c
 	move_end(move, is_final ? ACTION_REJECTED : ACTION_RETRY, reply->retry_after_ms, "%s: %s%s",
 		 what, reply->why, directory_hint(reply));
 }
-
-/* ---- a stranger was caught ---- */
-
-static void put_back(void *ctx, const struct file_reply *reply)
-{
-	struct move *move = ctx;
-
-	move->call = NULL;
-	switch (reply->result) {
-	case FILE_OK:
-		json_object_del(move->run->memory, "stray");
-		move_end(move, ACTION_CHANGED, 0,
-			 "another object (id %s) had taken the place of the file at %s and was "
-			 "moved by mistake; it was put back",
-			 move->stray_id, move->stray_from);
-		break;
-	case FILE_GONE:
-		move_end(move, ACTION_CHANGED, 0,
-			 "another object (id %s) had taken the place of the file at %s and was "
-			 "moved to %s by mistake; somebody has moved it on since",
-			 move->stray_id, move->stray_from, move->stray_to);
-		break;
-	case FILE_EXISTS:
-	case FILE_DENIED:
-	case FILE_REFUSED:
-	case FILE_CHANGED:
-		move_end(move, ACTION_REJECTED, 0,
-			 "another object (id %s) had taken the place of the file at %s and was "
-			 "moved by mistake; it is at %s now and could not be put back: %s",
-			 move->stray_id, move->stray_from, move->stray_to, reply->why);
-		break;
-	case FILE_BUSY:
-	case FILE_LATER:
-	case FILE_AMBIGUOUS:
-		move_end(move, ACTION_RETRY, reply->retry_after_ms,
-			 "another object (id %s) was moved from %s to %s by mistake and is still "
-			 "to be put back: %s",
-			 move->stray_id, move->stray_from, move->stray_to, reply->why);
-		break;
-	}
-}
-
-static void stray_put_back(struct move *move)
-{
-	struct text from = text_of(move->stray_from);
-	const struct event *event = move->run->event;
-	bool is_askable = directory_is_askable(path_parent(from));
-	AUTO(free)
-	char *parent = text_copy(is_askable || !event->parent_id.size ? path_parent(from)
-								      : event->parent_id);
-	AUTO(free) char *name = text_copy(path_name(from));
-	/* Also what the mistaken move caused, should those events still be on their way. */
-	struct action_effect effects[] = {
-		{ moved_from(move->stray_is_directory), move->stray_id, move->stray_from },
-		{ moved_to(move->stray_is_directory), move->stray_id, move->stray_to },
-		{ moved_from(move->stray_is_directory), move->stray_id, move->stray_to },
-		{ moved_to(move->stray_is_directory), move->stray_id, move->stray_from },
-	};
-
-	if (expect(move, effects, ARRAY_SIZE(effects)) == 0)
-		move->call = move->cluster->move(move->cluster->self, move->stray_to, parent, name,
-						 false, put_back, move);
-}
-
-static void stray_caught(struct move *move, const struct file_info *info)
-{
-	json_t *stray = json_object();
-
-	move_withdraw(move); /* nothing happened to the file that was meant */
-	move->has_caused = true;
-	move->stray_id = str_copy(info->id);
-	move->stray_from = str_copy(move->source);
-	move->stray_to = str_copy(move->place);
-	move->stray_is_directory = info->type == FILE_DIRECTORY;
-	json_object_set_new(stray, "id", json_string(move->stray_id));
-	json_object_set_new(stray, "from", json_string(move->stray_from));
-	json_object_set_new(stray, "to", json_string(move->stray_to));
-	json_object_set_new(stray, "is_directory", json_boolean(move->stray_is_directory));
-	json_object_set_new(move->run->memory, "stray", stray);
-	stray_put_back(move);
-}
-
-static void stray_looked_at(void *ctx, const struct file_reply *reply)
-{
-	struct move *move = ctx;
-
-	move->call = NULL;
-	if (reply->result == FILE_OK && strcmp(reply->info->path, move->stray_to) == 0) {
-		stray_put_back(move);
-	} else if (reply->result == FILE_OK || reply->result == FILE_GONE) {
-		json_object_del(move->run->memory, "stray");
-		move_end(move, ACTION_CHANGED, 0,
-			 "another object (id %s) was moved from %s by mistake and is not at %s any "
-			 "more",
-			 move->stray_id, move->stray_from, move->stray_to);
-	} else {
-		move_fail(move, reply, "looking for an object that was moved by mistake");
-	}
-}
-
-static bool stray_resume(struct action_run *run)
-{
-	json_t *stray = json_object_get(run->memory, "stray");
-	const char *id = json_string_value(json_object_get(stray, "id"));
-	const char *from = json_string_value(json_object_get(stray, "from"));
-	const char *to = json_string_value(json_object_get(stray, "to"));
-	struct move *move;
-
-	if (!id || !from || !to)
-		return false;
-	move = move_new(run);
-	move->has_caused = true;
-	move->stray_id = str_copy(id);
-	move->stray_from = str_copy(from);
-	move->stray_to = str_copy(to);
-	move->stray_is_directory = json_is_true(json_object_get(stray, "is_directory"));
-	move->call = move->cluster->get(move->cluster->self, id, stray_looked_at, move);
-	return true;
-}
-
-/* ---- the move itself ---- */
 
 static void looked(void *ctx, const struct file_reply *reply)
 {
@@ -296,6 +157,22 @@ static bool next_place(struct move *move)
 	return true;
 }
 
+static void stray_ended(void *ctx, enum action_result result, int64_t retry_after_ms,
+			const char *why)
+{
+	struct move *move = ctx;
+
+	move->stray = NULL;
+	move_end(move, result, retry_after_ms, "%s", why);
+}
+
+static void move_caught_stray(struct move *move, const struct file_info *moved)
+{
+	move_withdraw(move); /* nothing happened to the file that was meant */
+	stray_put_back(&move->stray, move->run, move->cluster, moved, move->source, move->place,
+		       stray_ended, move);
+}
+
 static void move_try(struct move *move, const struct file_info *replaced);
 
 static void move_taken(struct move *move)
@@ -326,7 +203,7 @@ static void moved(void *ctx, const struct file_reply *reply)
 		else if (strcmp(reply->info->id, move->run->file->id) == 0)
 			move_done(move, reply->info);
 		else
-			stray_caught(move, reply->info);
+			move_caught_stray(move, reply->info);
 		break;
 	case FILE_AMBIGUOUS:
 		move->has_caused = true;
@@ -358,8 +235,8 @@ static void move_try(struct move *move, const struct file_info *replaced)
 	bool is_directory = run->file->type == FILE_DIRECTORY;
 	AUTO(free) char *name = text_copy(path_name(text_of(move->place)));
 	struct action_effect effects[3] = {
-		{ moved_from(is_directory), run->file->id, move->source },
-		{ moved_to(is_directory), run->file->id, move->place },
+		{ move_from_type(is_directory), run->file->id, move->source },
+		{ move_to_type(is_directory), run->file->id, move->place },
 	};
 	size_t count = 2;
 
@@ -431,8 +308,13 @@ bool move_resume(struct action_run *run)
 {
 	const char *target = module_memory(run, "target");
 
-	if (stray_resume(run))
-		return true;
+	if (json_object_get(run->memory, "stray")) {
+		struct move *move = move_new(run);
+
+		if (stray_resume(&move->stray, run, move->cluster, stray_ended, move))
+			return true;
+		move_free(move);
+	}
 	if (!target || strcmp(target, run->file->path) != 0)
 		return false;
 	/* The attempt before this one did it; only its answer was lost. */
@@ -494,6 +376,7 @@ void move_cancel(struct action_run *run)
 	if (!move)
 		return;
 	directory_cancel(move->walk);
+	stray_cancel(move->stray);
 	if (move->call)
 		move->cluster->cancel(move->call);
 	move_free(move);

@@ -4,8 +4,8 @@
  * The cluster's rename takes its source by path only. So: expectations are stored first, the id of
  * what was moved is verified afterwards, and a stranger that was caught is put back.
  *
- * run->memory: {"source", "target"} of the request that went out last, "stray" {"id", "from", "to",
- * "is_directory"} for a stranger that is to be put back. Results: {"path", "from", "change_time"}.
+ * run->memory: {"source", "target"} of the request that went out last, and what stray.h keeps.
+ * Results: {"path", "from", "change_time"}.
  */
 #ifndef ACTION_MOVE_H
 #define ACTION_MOVE_H
@@ -20,6 +20,8 @@ MUST_CHECK bool move_resume(struct action_run *run);
 void move_start(struct action_run *run, const char *target, enum move_collision collision);
 void move_cancel(struct action_run *run);
 
+enum event_type move_from_type(bool is_directory); /* child_dir_moved_from, ... */
+enum event_type move_to_type(bool is_directory);
 /* name with the number before its extension, "a (2).jpg", no longer than a name may be. For
  * free(). */
 char *move_numbered_name(const char *name, uint64_t number);

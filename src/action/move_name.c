@@ -1,4 +1,4 @@
-/* move_name: which names and paths the cluster accepts, and the next one when a name is taken. */
+/* move_name: names, paths and events of a move, and the next name when one is taken. */
 #include <inttypes.h>
 
 #include "action/module.h"
@@ -6,6 +6,16 @@
 
 #define NAME_MAX_CHARACTERS 255 /* the cluster's; its bytes may be more */
 #define PATH_MAX_CHARACTERS 32760
+
+enum event_type move_from_type(bool is_directory)
+{
+	return is_directory ? CHILD_DIR_MOVED_FROM : CHILD_FILE_MOVED_FROM;
+}
+
+enum event_type move_to_type(bool is_directory)
+{
+	return is_directory ? CHILD_DIR_MOVED_TO : CHILD_FILE_MOVED_TO;
+}
 
 static bool starts_character(char c)
 {

@@ -1,7 +1,5 @@
 #include "fake_action.h"
 
-#include "action/move.h"
-
 #define TARGET "/quarantine/2026-11-22/home/joe/a.jpg"
 
 /* A cluster with /home/joe/a.jpg (7) and, if asked for, the quarantine's directories. */
@@ -179,173 +177,6 @@ static void without_dates_the_path_follows_at_once(void **state)
 	assert_string_equal(result(run, "path"), "/quarantine/home/joe/a.jpg");
 }
 
-/* ---- who is faster than we are ---- */
-
-static void replace_the_source(struct fake *fake)
-{
-	fake_place(fake, "7", "/home/joe/elsewhere.jpg");
-	fake_add(fake, "99", "/home/joe/a.jpg", FILE_REGULAR);
-}
-
-static void a_stranger_that_was_caught_is_put_back(void **state)
-{
-	AUTO(fake_free) struct fake *fake = cluster(true);
-	AUTO(fake_run_free) struct action_run *run = NULL;
-
-	fake->before_move = replace_the_source;
-	run = go(fake);
-	assert_story(fake, "get /quarantine/2026-11-22/home/joe\n"
-			   "expect child_file_moved_from 7 /home/joe/a.jpg\n"
-			   "expect child_file_moved_to 7 " TARGET "\n"
-			   "move /home/joe/a.jpg to " TARGET "\n"
-			   "withdraw\n"
-			   "expect child_file_moved_from 99 /home/joe/a.jpg\n"
-			   "expect child_file_moved_to 99 " TARGET "\n"
-			   "expect child_file_moved_from 99 " TARGET "\n"
-			   "expect child_file_moved_to 99 /home/joe/a.jpg\n"
-			   "move " TARGET " to /home/joe/a.jpg\n"
-			   "changed\n");
-	assert_string_equal(fake_find(fake, "99")->path, "/home/joe/a.jpg");
-	assert_non_null(strstr(run->why, "another object (id 99)"));
-	assert_non_null(strstr(run->why, "it was put back"));
-}
-
-static void a_stranger_is_put_back_after_a_crash(void **state)
-{
-	AUTO(fake_free) struct fake *fake = cluster(true);
-	AUTO(fake_run_free) struct action_run *first = NULL;
-	AUTO(fake_run_free) struct action_run *second = NULL;
-	AUTO(fake_run_free) struct action_run *third = NULL;
-
-	fake->before_move = replace_the_source;
-	first = fake_run(fake, "7", "/home/joe/a.jpg");
-	first->action->type->start(first);
-	fake_turn(fake);
-	fake_turn(fake);
-	first->action->type->cancel(first); /* while it is being put back; the request went out */
-	fake_place(fake, "99", TARGET);     /* or did not */
-
-	second = fake_run(fake, "7", "/home/joe/elsewhere.jpg");
-	fake_go(fake, second);
-	assert_int_equal(second->outcome, ACTION_CHANGED);
-	assert_string_equal(fake_find(fake, "99")->path, "/home/joe/a.jpg");
-
-	third = fake_run(fake, "7", "/home/joe/elsewhere.jpg");
-	fake_go(fake, third);
-	assert_int_equal(third->outcome, ACTION_CHANGED);
-	assert_string_equal(fake_find(fake, "99")->path, "/home/joe/a.jpg");
-}
-
-static void a_stranger_whose_place_is_taken_is_reported(void **state)
-{
-	AUTO(fake_free) struct fake *fake = cluster(true);
-	AUTO(fake_run_free) struct action_run *run = fake_run(fake, "7", "/home/joe/a.jpg");
-
-	fake->before_move = replace_the_source;
-	run->action->type->start(run);
-	fake_turn(fake);
-	fake_add(fake, "100", "/home/joe/a.jpg", FILE_REGULAR);
-	while (!run->is_finished)
-		fake_turn(fake);
-	assert_int_equal(run->outcome, ACTION_REJECTED);
-	assert_non_null(strstr(run->why, "it is at " TARGET " now and could not be put back"));
-	assert_string_equal(fake_find(fake, "100")->path, "/home/joe/a.jpg");
-}
-
-static void move_the_source(struct fake *fake)
-{
-	fake_place(fake, "7", "/home/joe/b.jpg");
-}
-
-static void a_file_that_moved_meanwhile_is_judged_again(void **state)
-{
-	AUTO(fake_free) struct fake *fake = cluster(true);
-	AUTO(fake_run_free) struct action_run *run = NULL;
-
-	fake->before_move = move_the_source;
-	run = go(fake);
-	assert_int_equal(run->outcome, ACTION_CHANGED);
-	assert_string_equal(run->why, "somebody moved the file from /home/joe/a.jpg to "
-				      "/home/joe/b.jpg");
-	assert_non_null(strstr(fake->story->data, "withdraw\nget 7\nchanged\n"));
-}
-
-static void remove_the_source(struct fake *fake)
-{
-	fake_remove(fake, "7");
-}
-
-static void a_file_that_is_removed_meanwhile_is_gone(void **state)
-{
-	AUTO(fake_free) struct fake *fake = cluster(true);
-	AUTO(fake_run_free) struct action_run *run = NULL;
-
-	fake->before_move = remove_the_source;
-	run = go(fake);
-	assert_int_equal(run->outcome, ACTION_GONE);
-}
-
-/* ---- lost answers and crashes ---- */
-
-static void a_lost_answer_to_a_move_that_happened_is_no_second_move(void **state)
-{
-	AUTO(fake_free) struct fake *fake = cluster(true);
-	AUTO(fake_run_free) struct action_run *run = NULL;
-
-	fake_fault(fake, (struct fake_fault){ "move", FILE_AMBIGUOUS, .is_applied = true });
-	run = go(fake);
-	assert_int_equal(run->outcome, ACTION_DONE);
-	assert_string_equal(result(run, "path"), TARGET);
-	assert_non_null(strstr(fake->story->data, "move /home/joe/a.jpg to " TARGET "\n"
-						  "get 7\ndone\n"));
-}
-
-static void a_lost_request_is_tried_again_with_its_echo_still_expected(void **state)
-{
-	AUTO(fake_free) struct fake *fake = cluster(true);
-	AUTO(fake_run_free) struct action_run *run = NULL;
-
-	fake_fault(fake, (struct fake_fault){ "move", FILE_AMBIGUOUS });
-	run = go(fake);
-	assert_int_equal(run->outcome, ACTION_RETRY);
-	assert_null(strstr(fake->story->data, "withdraw"));
-}
-
-static void after_a_crash_a_move_that_happened_is_not_repeated(void **state)
-{
-	AUTO(fake_free) struct fake *fake = cluster(true);
-	AUTO(fake_run_free) struct action_run *first = fake_run(fake, "7", "/home/joe/a.jpg");
-	AUTO(fake_run_free) struct action_run *second = NULL;
-
-	first->action->type->start(first);
-	fake_turn(fake); /* the directory is known: the move goes out, and then the lights */
-	first->action->type->cancel(first);
-	assert_string_equal(fake_find(fake, "7")->path, TARGET);
-
-	second = fake_run(fake, "7", TARGET);
-	fake_go(fake, second);
-	assert_story(fake, "done\n");
-	assert_string_equal(result(second, "path"), TARGET);
-	assert_string_equal(result(second, "from"), "/home/joe/a.jpg");
-	assert_null(second->why);
-}
-
-static void after_a_crash_a_move_that_did_not_happen_is_done(void **state)
-{
-	AUTO(fake_free) struct fake *fake = cluster(true);
-	AUTO(fake_run_free) struct action_run *first = fake_run(fake, "7", "/home/joe/a.jpg");
-	AUTO(fake_run_free) struct action_run *second = NULL;
-
-	first->action->type->start(first);
-	fake_turn(fake);
-	first->action->type->cancel(first);
-	fake_place(fake, "7", "/home/joe/a.jpg");
-
-	second = go(fake);
-	assert_int_equal(second->outcome, ACTION_DONE);
-	assert_string_equal(fake_find(fake, "7")->path, TARGET);
-}
-
 /* ---- refusals ---- */
 
 static struct action_run *befallen(struct fake *fake, const char *call, enum file_result result)
@@ -423,89 +254,6 @@ static void a_name_that_is_not_utf8_cannot_be_moved(void **state)
 	run = go(fake);
 	assert_int_equal(run->outcome, ACTION_REJECTED);
 	assert_non_null(strstr(run->why, "bytes that are not UTF-8"));
-}
-
-/* ---- long paths ---- */
-
-static char *deep_path(size_t size)
-{
-	char *path = mem_new(size + 1);
-
-	for (size_t i = 0; i < size; i++)
-		path[i] = i % 250 ? 'd' : '/';
-	return path;
-}
-
-static void a_path_of_20000_characters_is_reached_by_ids(void **state)
-{
-	AUTO(fake_free) struct fake *fake = cluster(true);
-	AUTO(free) char *path = deep_path(20000);
-	AUTO(free) char *target = str_format("/quarantine/2026-11-22%s", path);
-	AUTO(fake_run_free) struct action_run *run = NULL;
-
-	fake_place(fake, "7", path);
-	run = fake_run(fake, "7", path);
-	fake_go(fake, run);
-	assert_int_equal(run->outcome, ACTION_DONE);
-	assert_string_equal(result(run, "path"), target);
-	assert_string_equal(fake_find(fake, "7")->path, target);
-
-	/* The next one finds its directories: below what can be asked for, one in the other. */
-	AUTO(free) char *second = str_format("%sx", path);
-	AUTO(fake_run_free) struct action_run *next = NULL;
-	fake_add(fake, "8", second, FILE_REGULAR);
-	next = fake_run(fake, "8", second);
-	fake_go(fake, next);
-	assert_int_equal(next->outcome, ACTION_DONE);
-	assert_non_null(strstr(fake->story->data, "find ddd"));
-	assert_null(strstr(fake->story->data, "make"));
-}
-
-static void a_path_past_the_clusters_limit_is_refused_in_words(void **state)
-{
-	AUTO(fake_free) struct fake *fake = cluster(true);
-	AUTO(free) char *path = deep_path(32750);
-	AUTO(fake_run_free) struct action_run *run = NULL;
-
-	fake_place(fake, "7", path);
-	run = fake_run(fake, "7", path);
-	fake_go(fake, run);
-	assert_story(fake, "rejected\n");
-	assert_string_equal(run->why, "the new path would have 32772 characters, more than the "
-				      "32760 that the cluster allows");
-}
-
-static void a_number_fits_into_the_longest_name(void **state)
-{
-	char name[256];
-
-	memset(name, 'n', 255);
-	memcpy(name + 251, ".jpg", 5);
-	AUTO(free) char *numbered = move_numbered_name(name, 12);
-	assert_int_equal(strlen(numbered), 255);
-	assert_string_equal(numbered + 246, " (12).jpg");
-
-	for (size_t i = 0; i < 250; i += 2)
-		memcpy(name + i, "\xC3\xA4", 2);
-	memcpy(name + 250, "x.jpg", 6);
-	AUTO(free) char *whole = move_numbered_name(name, 2);
-	assert_true(strlen(whole) <= 255);
-	assert_string_equal(whole + strlen(whole) - 10, "\xC3\xA4 (2).jpg");
-}
-
-static void a_name_without_extension_gets_its_number_at_the_end(void **state)
-{
-	static const char *const pairs[][2] = {
-		{ "README", "README (2)" },
-		{ ".bashrc", ".bashrc (2)" },
-		{ "a.tar.gz", "a.tar (2).gz" },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-		AUTO(free) char *numbered = move_numbered_name(pairs[i][0], 2);
-
-		assert_string_equal(numbered, pairs[i][1]);
-	}
 }
 
 /* ---- configuration ---- */
@@ -586,15 +334,6 @@ int main(void)
 		cmocka_unit_test(after_many_numbers_the_jobs_own_is_taken),
 		cmocka_unit_test(a_file_in_quarantine_stays_there),
 		cmocka_unit_test(without_dates_the_path_follows_at_once),
-		cmocka_unit_test(a_stranger_that_was_caught_is_put_back),
-		cmocka_unit_test(a_stranger_is_put_back_after_a_crash),
-		cmocka_unit_test(a_stranger_whose_place_is_taken_is_reported),
-		cmocka_unit_test(a_file_that_moved_meanwhile_is_judged_again),
-		cmocka_unit_test(a_file_that_is_removed_meanwhile_is_gone),
-		cmocka_unit_test(a_lost_answer_to_a_move_that_happened_is_no_second_move),
-		cmocka_unit_test(a_lost_request_is_tried_again_with_its_echo_still_expected),
-		cmocka_unit_test(after_a_crash_a_move_that_happened_is_not_repeated),
-		cmocka_unit_test(after_a_crash_a_move_that_did_not_happen_is_done),
 		cmocka_unit_test(a_busy_cluster_is_tried_again_when_it_says),
 		cmocka_unit_test(a_file_that_is_held_open_is_tried_again),
 		cmocka_unit_test(a_denial_names_the_rights_that_are_missing),
@@ -602,10 +341,6 @@ int main(void)
 		cmocka_unit_test(nothing_goes_out_if_the_expectation_cannot_be_stored),
 		cmocka_unit_test(echoes_of_new_directories_stay_expected_when_the_move_fails),
 		cmocka_unit_test(a_name_that_is_not_utf8_cannot_be_moved),
-		cmocka_unit_test(a_path_of_20000_characters_is_reached_by_ids),
-		cmocka_unit_test(a_path_past_the_clusters_limit_is_refused_in_words),
-		cmocka_unit_test(a_number_fits_into_the_longest_name),
-		cmocka_unit_test(a_name_without_extension_gets_its_number_at_the_end),
 		cmocka_unit_test(the_directory_must_be_absolute_and_not_the_root),
 		cmocka_unit_test(its_effects_are_known_for_the_loop_check),
 		cmocka_unit_test(a_plan_does_nothing),
