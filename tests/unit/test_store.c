@@ -1,7 +1,6 @@
-/* The store's contract but for jobs (test_store_jobs.c), on every implementation. */
+/* The store's contract about the log and about waking, on every implementation; the rest is in
+ * test_store_state.c and test_store_jobs.c. */
 #include "stores.h"
-
-#include <sys/stat.h>
 
 static uint64_t append(struct fixture *f, int64_t time_ms, struct text bytes)
 {
@@ -276,173 +275,6 @@ static void a_note_is_what_was_noted_last(void **state)
 	assert_string_equal(note, "22");
 }
 
-/* ---- Transactions ---- */
-
-static struct store_txn *begin(struct fixture *f)
-{
-	struct store_txn *txn;
-
-	ok(f, store_begin(f->store, &txn, &f->err));
-	return txn;
-}
-
-static void put(struct fixture *f, struct store_txn *txn, const char *key, const char *value)
-{
-	ok(f, store_put(txn, SPACE_SETTLE, text_of(key), text_of(value), &f->err));
-}
-
-static void a_transaction_is_all_or_nothing(void **state)
-{
-	struct fixture *f = *state;
-	struct store_txn *txn = begin(f);
-	AUTO(free) char *own = NULL;
-	AUTO(free) char *before = NULL;
-	AUTO(free) char *after = NULL;
-
-	put(f, txn, "a", "1");
-	ok(f, store_get(txn, SPACE_SETTLE, TEXT("a"), &own, NULL, &f->err));
-	assert_string_equal(own, "1"); /* sees its own writes */
-	ok(f, store_peek(f->store, SPACE_SETTLE, TEXT("a"), &before, &f->err));
-	assert_null(before);
-	store_abort(txn);
-	ok(f, store_peek(f->store, SPACE_SETTLE, TEXT("a"), &after, &f->err));
-	assert_null(after);
-}
-
-static void what_is_committed_is_there_after_a_restart(void **state)
-{
-	struct fixture *f = *state;
-	struct store_txn *txn = begin(f);
-	AUTO(free) char *value = NULL;
-	AUTO(free) char *elsewhere = NULL;
-	AUTO(free) char *removed = NULL;
-
-	put(f, txn, "a", "1");
-	put(f, txn, "b", "2");
-	ok(f, store_delete(txn, SPACE_SETTLE, TEXT("b"), &f->err));
-	ok(f, store_delete(txn, SPACE_SETTLE, TEXT("never there"), &f->err));
-	ok(f, store_commit(txn, &f->err));
-	fixture_reopen(f);
-	ok(f, store_peek(f->store, SPACE_SETTLE, TEXT("a"), &value, &f->err));
-	assert_string_equal(value, "1");
-	ok(f, store_peek(f->store, SPACE_HALVES, TEXT("a"), &elsewhere, &f->err));
-	assert_null(elsewhere);
-	ok(f, store_peek(f->store, SPACE_SETTLE, TEXT("b"), &removed, &f->err));
-	assert_null(removed);
-}
-
-struct scan {
-	char keys[64];
-	int stop_after;
-};
-
-static bool see_key(void *ctx, struct text key, struct text value)
-{
-	struct scan *scan = ctx;
-	size_t size = strlen(scan->keys);
-
-	snprintf(scan->keys + size, sizeof(scan->keys) - size, "%.*s=%.*s ", TEXT_ARGS(key),
-		 TEXT_ARGS(value));
-	return --scan->stop_after != 0;
-}
-
-static void a_scan_goes_by_the_bytes_of_the_keys(void **state)
-{
-	struct fixture *f = *state;
-	struct store_txn *txn = begin(f);
-	struct scan all = { "", 0 }, from = { "", 2 }, outside = { "", 0 };
-
-	put(f, txn, "b", "2");
-	put(f, txn, "aa", "1");
-	put(f, txn, "\xff", "4");
-	put(f, txn, "c", "3");
-	ok(f, store_scan(txn, SPACE_SETTLE, TEXT(""), see_key, &all, &f->err));
-	assert_string_equal(all.keys, "aa=1 b=2 c=3 \xff=4 ");
-	ok(f, store_scan(txn, SPACE_SETTLE, TEXT("ab"), see_key, &from, &f->err));
-	assert_string_equal(from.keys, "b=2 c=3 ");
-	ok(f, store_commit(txn, &f->err));
-	ok(f, store_peek_scan(f->store, SPACE_SETTLE, TEXT("c"), see_key, &outside, &f->err));
-	assert_string_equal(outside.keys, "c=3 \xff=4 ");
-}
-
-static void an_empty_space_is_known_for_a_whole_transaction(void **state)
-{
-	struct fixture *f = *state;
-	struct store_txn *txn = begin(f);
-
-	assert_int_equal(store_is_empty(txn, SPACE_SETTLE, &f->err), 1);
-	assert_int_equal(store_is_empty(txn, SPACE_SETTLE, &f->err), 1);
-	put(f, txn, "a", "1");
-	assert_int_equal(store_is_empty(txn, SPACE_SETTLE, &f->err), 0);
-	assert_int_equal(store_is_empty(txn, SPACE_HALVES, &f->err), 1);
-	ok(f, store_commit(txn, &f->err));
-	txn = begin(f);
-	assert_int_equal(store_is_empty(txn, SPACE_SETTLE, &f->err), 0);
-	ok(f, store_delete(txn, SPACE_SETTLE, TEXT("a"), &f->err));
-	ok(f, store_commit(txn, &f->err));
-	txn = begin(f);
-	assert_int_equal(store_is_empty(txn, SPACE_SETTLE, &f->err), 1);
-	store_abort(txn);
-}
-
-static void a_key_has_its_limits(void **state)
-{
-	struct fixture *f = *state;
-	char key[STORE_KEY_MAX + 1];
-	struct store_txn *txn = begin(f);
-
-	memset(key, 'k', sizeof(key));
-	ok(f, store_put(txn, SPACE_META, (struct text){ key, STORE_KEY_MAX }, TEXT("v"), &f->err));
-	refused(f,
-		store_put(txn, SPACE_META, (struct text){ key, sizeof(key) }, TEXT("v"), &f->err),
-		"key");
-	refused(f, store_put(txn, SPACE_META, TEXT(""), TEXT("v"), &f->err), "key");
-	ok(f, store_commit(txn, &f->err));
-}
-
-static void the_cursor_never_goes_back(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t seq;
-
-	ok(f, store_cursor_get(f->store, &seq, &f->err));
-	assert_int_equal(seq, 0);
-	judge_up_to(f, 7);
-	judge_up_to(f, 3);
-	fixture_reopen(f);
-	ok(f, store_cursor_get(f->store, &seq, &f->err));
-	assert_int_equal(seq, 7);
-}
-
-static void labels_go_with_their_records(void **state)
-{
-	struct fixture *f = *state;
-	struct store_txn *txn = begin(f);
-	struct scan scan = { "", 0 };
-
-	for (uint64_t seq = 1; seq <= 6; seq++) {
-		struct store_key key = store_key(seq);
-		char value[] = { (char)('0' + seq), 0 };
-
-		ok(f, store_put(txn, SPACE_LABELS, (struct text){ key.bytes, 8 }, text_of(value),
-				&f->err));
-	}
-	ok(f, store_commit(txn, &f->err));
-	append_many(f, 4, 1000);
-	append_many(f, 2, 9000);
-	judge_up_to(f, 6);
-	assert_int_equal(store_state_trim(f->store, 9000, &f->err), 0);
-	ok(f, store_peek_scan(f->store, SPACE_LABELS, TEXT(""), see_key, &scan, &f->err));
-	assert_non_null(strstr(scan.keys, "=1"));
-	assert_int_equal(store_log_trim(f->store, 9000, &f->err), 0);
-	assert_int_equal(store_state_trim(f->store, 9000, &f->err), 0);
-	scan = (struct scan){ "", 0 };
-	ok(f, store_peek_scan(f->store, SPACE_LABELS, TEXT(""), see_key, &scan, &f->err));
-	assert_null(strstr(scan.keys, "=4"));
-	assert_non_null(strstr(scan.keys, "=5"));
-	assert_non_null(strstr(scan.keys, "=6"));
-}
-
 /* ---- Waking ---- */
 
 static void count_wake(void *ctx)
@@ -466,17 +298,17 @@ static void a_commit_wakes_who_has_something_to_do(void **state)
 	assert_int_equal(filter, 1);
 	ok(f, store_log_commit(f->store, &f->err));
 	assert_int_equal(filter, 1); /* there was nothing to commit */
-	txn = begin(f);
+	ok(f, store_begin(f->store, &txn, &f->err));
 	ok(f, store_job_put(txn, &job, &id, &f->err));
 	assert_int_equal(act, 0);
 	ok(f, store_commit(txn, &f->err));
 	assert_int_equal(act, 1);
-	txn = begin(f);
+	ok(f, store_begin(f->store, &txn, &f->err));
 	ok(f, store_put(txn, SPACE_INBOX, TEXT("1"), TEXT("{}"), &f->err));
 	ok(f, store_commit(txn, &f->err));
 	assert_int_equal(filter, 2);
 	assert_int_equal(act, 1);
-	txn = begin(f);
+	ok(f, store_begin(f->store, &txn, &f->err));
 	ok(f, store_job_put(txn, &job, &id, &f->err));
 	store_abort(txn);
 	assert_int_equal(act, 1);
@@ -512,13 +344,6 @@ int main(void)
 		cmocka_unit_test(a_log_past_its_limit_is_trimmed_although_it_is_young),
 		cmocka_unit_test(a_gap_is_closed_under_its_number),
 		cmocka_unit_test(a_note_is_what_was_noted_last),
-		cmocka_unit_test(a_transaction_is_all_or_nothing),
-		cmocka_unit_test(what_is_committed_is_there_after_a_restart),
-		cmocka_unit_test(a_scan_goes_by_the_bytes_of_the_keys),
-		cmocka_unit_test(an_empty_space_is_known_for_a_whole_transaction),
-		cmocka_unit_test(a_key_has_its_limits),
-		cmocka_unit_test(the_cursor_never_goes_back),
-		cmocka_unit_test(labels_go_with_their_records),
 		cmocka_unit_test(a_commit_wakes_who_has_something_to_do),
 		cmocka_unit_test(an_unknown_kind_of_store_is_refused),
 	};
