@@ -1,0 +1,27 @@
+/*
+ * watch_gap: the gap of a watch, at most one of which is open, and the note until when everything
+ * was heard, from which the next run knows where its gap begins.
+ */
+#ifndef APP_WATCH_GAP_H
+#define APP_WATCH_GAP_H
+
+#include "store/store.h"
+
+struct watch_gap;
+
+/* Texts must outlive it. */
+struct watch_gap *watch_gap_new(struct store *store, const char *watch, const char *who);
+void watch_gap_free(struct watch_gap *gap);
+AUTO_DEFINE(struct watch_gap *, watch_gap_free)
+
+/* At the start: an earlier run has heard this watch, and nobody has since. */
+MUST_CHECK int watch_gap_resume(struct watch_gap *gap, struct error *err);
+/* From now on events may be missing. Within an open gap this is no news. */
+void watch_gap_open(struct watch_gap *gap, int64_t from_ms, uint64_t after_seq, const char *reason);
+void watch_gap_close(struct watch_gap *gap); /* the stream is up again; says so in the log */
+/* Everything up to here was heard and is durable. */
+void watch_gap_note_alive(struct watch_gap *gap, int64_t time_ms);
+/* Tries again what the store has refused; from time to time. */
+void watch_gap_retry(struct watch_gap *gap);
+
+#endif
