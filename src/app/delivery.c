@@ -33,6 +33,12 @@ static void write_soon(struct delivery *delivery, enum delivery_write write)
 	deliver_turn_soon(delivery->deliver);
 }
 
+/* For the log: where the event was, although a step may have moved the file since. */
+static struct text place_of(const struct delivery *delivery)
+{
+	return delivery->body.event ? delivery->body.event->path : TEXT("?");
+}
+
 /* Ends the job; outcome is a sentence, and given away. */
 static void end_job(struct delivery *delivery, enum delivery_write write, char *outcome)
 {
@@ -40,12 +46,11 @@ static void end_job(struct delivery *delivery, enum delivery_write write, char *
 	delivery->job.outcome = outcome;
 	if (write == WRITE_DEAD)
 		say(delivery, LOG_ERROR,
-		    "%s -> %s; given up: job %" PRIu64 " is a dead letter until you decide "
+		    "%.*s -> %s; given up: job %" PRIu64 " is a dead letter until you decide "
 		    "(cn_monitor dead)",
-		    delivery->body.json ? job_body_path(&delivery->body) : "?", outcome,
-		    delivery->job.id);
+		    TEXT_ARGS(place_of(delivery)), outcome, delivery->job.id);
 	else
-		say(delivery, LOG_INFO, "%s -> %s", job_body_path(&delivery->body), outcome);
+		say(delivery, LOG_INFO, "%.*s -> %s", TEXT_ARGS(place_of(delivery)), outcome);
 	write_soon(delivery, write);
 }
 
@@ -146,8 +151,8 @@ static void attempt_again(struct delivery *delivery, const char *why, int64_t no
 	}
 	due_ms = clock_now_ms() + deliver_back_off(delivery->deliver, attempt);
 	due_ms = MAX(due_ms, not_before_ms);
-	say(delivery, LOG_WARN, "%s -> %s: %s; attempt %u of %lld in %.1f s",
-	    job_body_path(&delivery->body), module, why, attempt + 1, (long long)most,
+	say(delivery, LOG_WARN, "%.*s -> %s: %s; attempt %u of %lld in %.1f s",
+	    TEXT_ARGS(place_of(delivery)), module, why, attempt + 1, (long long)most,
 	    seconds_until(due_ms));
 	retry_at(delivery, due_ms, why);
 }
@@ -159,8 +164,8 @@ static void wait_for_cluster(struct delivery *delivery, const struct file_reply 
 	int64_t due_ms = clock_now_ms() +
 			 MAX(deliver_back_off(delivery->deliver, waits), reply->retry_after_ms);
 
-	say(delivery, LOG_WARN, "%s -> %s waits for the cluster: %s; asked again in %.1f s",
-	    job_body_path(&delivery->body), job_body_module(&delivery->body), reply->why,
+	say(delivery, LOG_WARN, "%.*s -> %s waits for the cluster: %s; asked again in %.1f s",
+	    TEXT_ARGS(place_of(delivery)), job_body_module(&delivery->body), reply->why,
 	    seconds_until(due_ms));
 	retry_at(delivery, due_ms, reply->why);
 }
@@ -416,7 +421,7 @@ static void step_changed(struct delivery *delivery, const char *why)
 		return;
 	}
 	job_body_note(&delivery->body, "changed", why, delivery->run.attempt, clock_now_ms());
-	log_info("act", "%s -> %s: %s; judged again", job_body_path(&delivery->body),
+	log_info("act", "%.*s -> %s: %s; judged again", TEXT_ARGS(place_of(delivery)),
 		 job_body_module(&delivery->body), why);
 	/* Judged again: begin reads the file anew. */
 	end_run(delivery);

@@ -36,7 +36,7 @@ static void steps_run_in_order_and_later_ones_see_what_earlier_ones_found(void *
 	world_settle(world);
 	assert_story(world, "probe job 1 step 0 attempt 1 at /home/a\n"
 			    "plain job 1 step 1 attempt 1 at no file after /home/b\n"
-			    "info rule r: /home/b -> probe: moved to /home/b; plain: told\n");
+			    "info rule r: /home/a -> probe: moved to /home/b; plain: told\n");
 	outcome = last_outcome(world, JOB_DONE);
 	assert_string_equal(outcome, "probe: moved to /home/b; plain: told");
 	assert_int_equal(count(world).jobs_done, 1);
@@ -209,7 +209,7 @@ static void a_file_that_an_earlier_step_moved_is_not_judged_again(void **state)
 	world_settle(world);
 	assert_story(world, "probe job 1 step 0 attempt 1 at /home/a\n"
 			    "probe job 1 step 1 attempt 1 at /q/a after /q/a\n"
-			    "info rule r: /q/a -> probe: moved to /q/a; probe: done\n");
+			    "info rule r: /home/a -> probe: moved to /q/a; probe: done\n");
 }
 
 static void a_file_that_changed_is_read_again_but_not_forever(void **state)
