@@ -158,6 +158,7 @@ static void request_delay(struct server *server, struct exchange *exchange, int6
 	request->timer = NEW(uv_timer_t);
 	request->timer->data = exchange;
 	uv_timer_init(server->sim->loop, request->timer);
+	uv_update_time(server->sim->loop); /* or the time since the turn began would be missing */
 	uv_timer_start(request->timer, on_delay_over, delay_ms, 0);
 	list_append(&server->waiting, &exchange->link);
 	MHD_suspend_connection(request->connection);

@@ -125,14 +125,18 @@ class Stream:
             self.body = self.answer.read()
 
     def _read(self):
-        rest = b""
+        pieces = []  # of a line that is not complete; joined once, a line may be of 16 MiB
         try:
             while True:
                 piece = self.answer.read1(1 << 16)
                 if not piece:
                     end = "clean" if self.answer.isclosed() else "abrupt"
                     break
-                *lines, rest = (rest + piece).split(b"\n")
+                if b"\n" not in piece:
+                    pieces.append(piece)
+                    continue
+                *lines, rest = b"".join([*pieces, piece]).split(b"\n")
+                pieces = [rest]
                 with self.news:
                     for line in lines:
                         self._take(line)
@@ -140,7 +144,7 @@ class Stream:
         except (OSError, ValueError, http.client.HTTPException, AttributeError) as error:
             end = f"abrupt: {error!r}"
         with self.news:
-            self.rest = rest
+            self.rest = b"".join(pieces)
             self.ended = end
             self.news.notify_all()
 
