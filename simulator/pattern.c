@@ -16,8 +16,7 @@ static const char *const nasty_names[] = {
 	"a;b&c|d",
 	"bell\x07",
 	" space ",
-	"\xE2\x80\xAE"
-	"gpj.txt",
+	"\xE2\x80\xAEgpj.txt",
 	"`id`",
 	"{brace}",
 };
