@@ -6,7 +6,8 @@
 
 #define COMMIT_MS 50
 #define COMMIT_BYTES (1u << 20)
-#define RETRY_MS 1000
+#define RETRY_MS 100
+#define SAY_AGAIN_MS 60000
 /* Between two commits at least so many times as long as the last one took: a lone message is
  * durable at once, and a slow disk is not kept busy with committing alone. */
 #define COMMIT_SHARE 4
@@ -27,6 +28,7 @@ struct watch_log {
 	size_t pending_bytes; /* appended since the last commit */
 	bool has_pending;
 	bool is_full;
+	int64_t said_ms; /* that it is full */
 	struct list backlog;
 	uint64_t last_seq;
 	uint64_t committed_ns; /* when the last commit ended, and how long it took */
@@ -100,6 +102,18 @@ static void log_set_full(struct watch_log *log, bool is_full)
 		uv_timer_start(log->timer, log_go_on, RETRY_MS, 0);
 }
 
+/* The store's sentence has numbers that change, so it is for us not to repeat it. */
+static void log_say_full(struct watch_log *log, const struct error *err)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (log->is_full && now - log->said_ms < SAY_AGAIN_MS)
+		return;
+	log->said_ms = now;
+	log_error(log->who, "the store takes no more, so the stream is not read: %s",
+		  error_text(err));
+}
+
 static bool log_append(struct watch_log *log, struct text payload, int64_t time_ms)
 {
 	const struct record record = { .time_ms = time_ms,
@@ -109,8 +123,7 @@ static bool log_append(struct watch_log *log, struct text payload, int64_t time_
 	AUTO_ERROR err = { 0 };
 
 	if (store_log_append(log->store, &record, &log->last_seq, &err) < 0) {
-		log_error(log->who, "the store takes no more, so the stream is not read: %s",
-			  error_text(&err));
+		log_say_full(log, &err);
 		return false;
 	}
 	log->pending_bytes += payload.size;
@@ -126,9 +139,7 @@ static bool log_commit(struct watch_log *log)
 	if (!log->has_pending)
 		return true;
 	if (store_log_commit(log->store, &err) < 0) {
-		log_error(log->who,
-			  "what was heard cannot be made durable, so the stream is not read: %s",
-			  error_text(&err));
+		log_say_full(log, &err);
 		return false;
 	}
 	log->has_pending = false;

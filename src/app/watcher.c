@@ -116,6 +116,7 @@ static int64_t next_pause_ms(struct watcher *watcher)
 static void lose(struct watcher *watcher, int64_t not_before_ms, const char *why)
 {
 	bool was_listening = watcher->status.state == WATCHER_LISTENING;
+	int64_t pause_ms;
 
 	notify_cancel(TAKE(watcher->notify));
 	uv_timer_stop(&watcher->silence);
@@ -130,8 +131,8 @@ static void lose(struct watcher *watcher, int64_t not_before_ms, const char *why
 		log_warn(watcher->who, "cannot listen, trying again at growing intervals: %s", why);
 	}
 	set_state(watcher, WATCHER_DOWN, why);
-	uv_timer_start(&watcher->retry, retry_due,
-		       (uint64_t)MAX(next_pause_ms(watcher), not_before_ms), 0);
+	pause_ms = next_pause_ms(watcher); /* not inside MAX, which would ask twice */
+	uv_timer_start(&watcher->retry, retry_due, (uint64_t)MAX(pause_ms, not_before_ms), 0);
 }
 
 /* ---- the stream ---- */

@@ -25,6 +25,7 @@ struct ear {
 	uv_poll_t poll;
 	struct http *http;
 	curl_socket_t fd;
+	int events;
 };
 
 static void http_settle(struct http *http);
@@ -63,8 +64,11 @@ static void ear_heard(uv_poll_t *poll, int status, int events)
 	struct ear *ear = CONTAINER_OF(poll, struct ear, poll);
 	int flags = 0;
 
-	if (status < 0)
-		flags = CURL_CSELECT_ERR;
+	/* libuv stops listening at an error and does not tell which; reading and writing will. */
+	if (status < 0) {
+		uv_poll_start(poll, ear->events, ear_heard);
+		events = ear->events;
+	}
 	if (events & UV_READABLE)
 		flags |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)
@@ -101,6 +105,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *kn
 		events |= UV_READABLE;
 	if (what & CURL_POLL_OUT)
 		events |= UV_WRITABLE;
+	ear->events = events;
 	uv_poll_start(&ear->poll, events, ear_heard);
 	return 0;
 }

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "app/watcher.h"
 #include "base/buf.h"
@@ -302,6 +301,7 @@ static void a_stream_that_breaks_off_leaves_a_gap_and_is_opened_again(void **sta
 
 	raw_reset(scene.peer);
 	AWAIT(scene, gaps(&scene) == 2);
+	assert_non_null(strstr(scene.gaps[1].reason, "reset"));
 	AWAIT(scene, LISTENS(scene));
 	scene_close(&scene);
 }
