@@ -128,26 +128,34 @@ static void print_escaped(FILE *out, const char *text, bool json)
 	}
 }
 
+/* Standard error has no buffer: what is printed in pieces would be a system call a character, and
+ * lines of several processes would mix. */
 static void print_line(enum log_level level, const char *who, const char *line)
 {
 	AUTO(free) char *time = clock_format(clock_now_ms());
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
 
-	flockfile(stderr);
+	if (!out)
+		abort(); /* out of memory */
 	if (line_format == LOG_JSON) {
-		fprintf(stderr, "{\"time\":\"%s\",\"level\":\"%s\",\"who\":\"", time,
+		fprintf(out, "{\"time\":\"%s\",\"level\":\"%s\",\"who\":\"", time,
 			level_names[level]);
-		print_escaped(stderr, who, true);
-		fputs("\",\"message\":\"", stderr);
-		print_escaped(stderr, line, true);
-		fputs("\"}\n", stderr);
+		print_escaped(out, who, true);
+		fputs("\",\"message\":\"", out);
+		print_escaped(out, line, true);
+		fputs("\"}\n", out);
 	} else {
-		fprintf(stderr, "%s %-5s ", time, level_names[level]);
-		print_escaped(stderr, who, false);
-		fputs(": ", stderr);
-		print_escaped(stderr, line, false);
-		fputc('\n', stderr);
+		fprintf(out, "%s %-5s ", time, level_names[level]);
+		print_escaped(out, who, false);
+		fputs(": ", out);
+		print_escaped(out, line, false);
+		fputc('\n', out);
 	}
-	funlockfile(stderr);
+	fclose(out);
+	fwrite(text, 1, size, stderr);
+	free(text);
 }
 
 void log_write(enum log_level level, const char *who, const char *format, ...)
