@@ -21,7 +21,7 @@ def make_simulator(tmp_path):
     yield make
     for simulator in made:
         if simulator.process and simulator.process.poll() is None:
-            simulator.stop()
+            assert simulator.stop() == 0, simulator.log()
 
 
 @pytest.fixture

@@ -208,8 +208,8 @@ def test_changes_through_the_api_take_the_same_way(simulator, client):
             ("child_file_moved_to", "g"), ("child_file_removed", "g")]
         moved = [e["spine"] for e in stream.events if "_moved_" in e["type"]]
         assert moved == [["2", directory["id"], file["id"]], ["2", file["id"]]]
-        assert [m for m in stream.messages if any("_moved_" in e["type"] for e in m)] == [
-            [e for e in stream.events if "_moved_" in e["type"]]]
+        (message,) = [m for m in stream.messages if any("_moved_" in e["type"] for e in m)]
+        assert len([e for e in message if "_moved_" in e["type"]]) == 2
 
 
 @pytest.mark.parametrize("value, order, messages", [
