@@ -22,7 +22,7 @@ test:
 build: deps
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --buildtype=release --prefix=$(PREFIX) >$(BUILD).log 2>&1 || \
 		(cat $(BUILD).log; false)
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) programs
 
 deps:
 	@mkdir -p build
