@@ -77,6 +77,7 @@ void tree_close(struct tree *tree)
 	dir_forget_all(tree);
 	places_clear(&tree->walk);
 	places_clear(&tree->missing);
+	places_clear(&tree->displaced);
 	places_clear(&tree->stale);
 	sides_close(tree);
 	if (tree->root_fd >= 0)
@@ -134,7 +135,7 @@ struct node *tree_child(struct tree *tree, struct node *directory, struct text n
 {
 	struct link *link = link_find(tree, directory->id, name.data, name.size);
 
-	return link && !link->node->ghost && !link->shown ? link->node : NULL;
+	return link && !link->node->ghost ? link->node : NULL;
 }
 
 enum tree_result tree_lookup(struct tree *tree, struct text path, struct node **out,
@@ -177,21 +178,21 @@ char *tree_path(struct tree *tree, const struct node *node)
 	if (node == tree->root)
 		return str_copy("/");
 	for (link = node->links; link; link = link->parent->links)
-		size += strlen(link_shown(link)) + 1;
+		size += strlen(link_name(link)) + 1;
 	path = mem_new(size + 1);
 	for (link = node->links; link; link = link->parent->links) {
-		size_t part = strlen(link_shown(link));
+		size_t part = strlen(link_name(link));
 
 		size -= part + 1;
 		path[size] = '/';
-		memcpy(path + size + 1, link_shown(link), part);
+		memcpy(path + size + 1, link_name(link), part);
 	}
 	return path;
 }
 
 struct text tree_name(const struct node *node)
 {
-	return node->links ? text_of(link_shown(node->links)) : TEXT("");
+	return node->links ? text_of(link_name(node->links)) : TEXT("");
 }
 
 struct node *tree_parent(const struct node *node)
@@ -262,7 +263,7 @@ size_t tree_list(struct tree *tree, struct node *directory, uint64_t after, size
 	for (; low < dir->sorted_count; low++) {
 		const struct link *link = dir->sorted[low].link;
 
-		if (link->node->ghost || link->shown)
+		if (link->node->ghost)
 			continue;
 		if (count == limit) {
 			*out_more = true;

@@ -44,6 +44,11 @@ static int look_statx(int fd, const char *name, int flags, struct look *out)
 	return 0;
 }
 
+int look_in(int fd, const char *name, struct look *out)
+{
+	return look_statx(fd, name, 0, out);
+}
+
 int look_at_fd(int fd, struct look *out)
 {
 	return look_statx(fd, "", AT_EMPTY_PATH, out);

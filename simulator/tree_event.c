@@ -40,7 +40,7 @@ static void event_fill(struct tree_event *event, const struct link *link, const 
 
 	for (at = link; at; at = at->parent->links) {
 		depth++;
-		size += strlen(link_shown(at)) + 1;
+		size += strlen(link_name(at)) + 1;
 	}
 	spine = mem_new((depth + 1) * sizeof(*spine) + size + stream_size + 1);
 	path = (char *)(spine + depth + 1);
@@ -49,11 +49,11 @@ static void event_fill(struct tree_event *event, const struct link *link, const 
 	event->path = (struct text){ path, size - 1 };
 	spine[0] = TREE_ROOT_ID;
 	for (at = link, i = depth; at; at = at->parent->links, i--) {
-		size_t part = strlen(link_shown(at));
+		size_t part = strlen(link_name(at));
 
 		spine[i] = at->node->id;
 		size -= part + 1;
-		memcpy(path + size, link_shown(at), part);
+		memcpy(path + size, link_name(at), part);
 		if (i < depth)
 			path[size + part] = '/';
 	}

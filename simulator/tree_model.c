@@ -159,7 +159,6 @@ void link_free(struct tree *tree, struct link *link)
 	list_remove(&link->siblings);
 	link->parent->dir->count--;
 	directory_changed(link->parent->dir);
-	free(link->shown);
 	free(link);
 }
 

@@ -43,7 +43,6 @@ struct link {
 	uint64_t seen; /* the tree's clock when the host was seen to have it */
 	uint32_t mark; /* the walk that met it last */
 	bool missing;  /* a walk did not meet it; it may turn up elsewhere until the walk ends */
-	char *shown;   /* set aside under an impossible name: the one that events show; else NULL */
 	uint16_t name_size;
 	char key[]; /* 8 bytes of id, then the name with a NUL */
 };
@@ -203,8 +202,9 @@ struct tree {
 
 	/* tree_scan.c */
 	uint32_t mark;
-	uint64_t serial;
-	struct places walk;    /* directories to be listed: name NULL */
+	struct places walk;      /* directories to be listed: name NULL */
+	struct places displaced; /* objects without a name, until the walk ends: name NULL */
+	bool keeps_displaced;
 	struct places missing; /* names that a walk did not meet */
 	bool walk_all;         /* known directories below too */
 	struct places stale;   /* directories whose own times are to be looked at: name NULL */
@@ -218,10 +218,6 @@ static inline bool identity_is(const struct node *node, const struct look *look)
 static inline const char *link_name(const struct link *link)
 {
 	return link->key + sizeof(uint64_t);
-}
-static inline const char *link_shown(const struct link *link)
-{
-	return link->shown ? link->shown : link_name(link);
 }
 static inline bool node_is_directory(const struct node *node)
 {
@@ -264,6 +260,7 @@ int dir_open(struct tree *tree, const struct node *directory);
 void dir_forget(struct tree *tree, const struct node *directory);
 void dir_forget_all(struct tree *tree);
 int look_at(struct tree *tree, const struct node *directory, const char *name, struct look *out);
+int look_in(int fd, const char *name, struct look *out); /* in an open directory */
 int look_at_fd(int fd, struct look *out);
 int look_at_node(struct tree *tree, const struct node *node, struct look *out);
 /* An O_PATH descriptor of the object itself, checked to be it; -1 with errno. To be closed. */

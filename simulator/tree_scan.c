@@ -177,7 +177,7 @@ void scan_refresh(struct tree *tree, struct node *node, const struct look *look,
 		other = true;
 	}
 	refresh_times(tree, node, &old, cause, other || look->links != old.links);
-	if (node->dir && node->dir->watch < 0 && other) /* we may be let in now */
+	if (node->dir && node->dir->watch < 0) /* we may be let in now */
 		scan_walk(tree, node);
 }
 
@@ -193,7 +193,9 @@ static void drop(struct tree *tree, struct link *link)
 		scan_stale(tree, link->parent);
 	}
 	link_free(tree, link);
-	if (!node->links) {
+	if (!node->links && tree->keeps_displaced) {
+		places_add(&tree->displaced, node->id, NULL);
+	} else if (!node->links) {
 		side_forget(tree, node);
 		node_free(tree, node);
 	} else if (look_at_node(tree, node, &look) == 0 && identity_is(node, &look)) {
@@ -260,19 +262,15 @@ void scan_missed(struct tree *tree, struct link *link)
 	places_add(&tree->missing, link->parent->id, link_name(link));
 }
 
-/* Under a name that no file can have, until the walk's end says whether it moved or went. */
-static void set_aside(struct tree *tree, struct link *link)
+/*
+ * Another object has its name. Whoever listens must hear that it left before he hears of the other;
+ * if it turns up elsewhere before the walk ends, it comes back there as what it was.
+ */
+static void displace(struct tree *tree, struct link *link)
 {
-	char name[1 + sizeof(tree->serial) * 2 + 1];
-	char *shown = str_copy(link_shown(link));
-	struct node *node = link->node, *parent = link->parent;
-	struct link *aside;
-
-	snprintf(name, sizeof(name), "/%llx", (unsigned long long)++tree->serial);
-	link_free(tree, link);
-	aside = link_add(tree, node, parent, name, strlen(name));
-	aside->shown = shown;
-	scan_missed(tree, aside);
+	tree->keeps_displaced = true;
+	scan_removed(tree, link);
+	tree->keeps_displaced = false;
 }
 
 /* A name of the object that the host has not got any more; NULL: all of them are there. */
@@ -325,18 +323,30 @@ static void found_new(struct tree *tree, struct node *directory, const char *nam
 static void found_again(struct tree *tree, struct node *node, struct node *directory,
 			const char *name, const struct look *look)
 {
-	struct link *lost = lost_link(tree, node), *link;
+	struct link *lost, *link;
 
+	if (node->dir && tree_is_below(directory, node)) {
+		tree->overflowed =
+			true; /* the model is upside down: only a walk from the top helps */
+		return;
+	}
+	lost = lost_link(tree, node);
 	if (lost) {
+		/* Perhaps its directory only is not where we think, and the name is a further one.
+		 */
+		if (look->links > 1)
+			places_add(&tree->doubts, lost->parent->id, link_name(lost));
 		link = scan_moved(tree, lost, directory, name);
-		link->seen = tree->slurps;
-	} else if (node->dir) {
+	} else if (node->dir && node->links) {
 		return; /* a bind mount: the same directory at two places; once is enough */
 	} else {
 		link = link_add(tree, node, directory, name, strlen(name));
-		scan_added(tree, link);
-		node->look.links = look->links;
+		emit(tree, node->dir ? CHILD_DIR_ADDED : CHILD_FILE_ADDED, link);
+		scan_stale(tree, directory);
+		if (node->dir) /* displaced, and its entries with it */
+			scan_walk(tree, node);
 	}
+	link->seen = tree->slurps;
 	link->mark = tree->mark;
 	scan_refresh(tree, node, look, CAUSE_LOOK);
 }
@@ -364,7 +374,7 @@ void scan_entry(struct tree *tree, struct node *directory, const char *name,
 	if (link && link->node->ghost)
 		scan_removed(tree, link);
 	else if (link)
-		set_aside(tree, link);
+		displace(tree, link);
 	if (node)
 		found_again(tree, node, directory, name, look);
 	else
@@ -392,7 +402,7 @@ static DIR *list_open(struct tree *tree, const struct node *node)
 }
 
 /* The names that the listing did not meet. */
-static void list_missed(struct tree *tree, struct node *node)
+static void list_missed(struct tree *tree, struct node *node, int fd)
 {
 	struct link *link;
 	struct look look;
@@ -401,11 +411,27 @@ static void list_missed(struct tree *tree, struct node *node)
 		if (link->mark == tree->mark || link->node->ghost || link->missing)
 			continue;
 		/* Made while we listed: a listing may leave those out. */
-		if (look_at(tree, node, link_name(link), &look) == 0 &&
-		    identity_is(link->node, &look))
+		if (look_in(fd, link_name(link), &look) == 0 && identity_is(link->node, &look))
 			continue;
 		scan_missed(tree, link);
 	}
+}
+
+static void list_failed(struct tree *tree, struct node *node)
+{
+	AUTO(free) char *path = NULL;
+	AUTO_ERROR err = { 0 };
+
+	if (errno == ENOENT || errno == ESTALE || errno == ENOTDIR) {
+		/* It, or a directory above it, has moved or gone: again, when the events said so.
+		 */
+		if (node->links)
+			places_add(&tree->doubts, node->links->parent->id, link_name(node->links));
+		return;
+	}
+	path = tree_path(tree, node);
+	error_errno(&err, "%s", path);
+	log_warn("tree", "what is below cannot be seen: %s", error_text(&err));
 }
 
 static void list_directory(struct tree *tree, struct node *node)
@@ -418,13 +444,7 @@ static void list_directory(struct tree *tree, struct node *node)
 	watch_directory(tree, node); /* before listing, so that nothing falls in between */
 	dir = list_open(tree, node);
 	if (!dir) {
-		if (errno != ENOENT && errno != ESTALE && errno != ENOTDIR) {
-			AUTO(free) char *path = tree_path(tree, node);
-			AUTO_ERROR err = { 0 };
-
-			error_errno(&err, "%s", path);
-			log_warn("tree", "what is below cannot be seen: %s", error_text(&err));
-		}
+		list_failed(tree, node);
 		return;
 	}
 	tree->mark++;
@@ -432,15 +452,16 @@ static void list_directory(struct tree *tree, struct node *node)
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		watch_breathe(tree);
-		if (look_at(tree, node, entry->d_name, &look) < 0)
+		/* By the listing's descriptor: the directory may have moved meanwhile. */
+		if (look_in(dirfd(dir), entry->d_name, &look) < 0)
 			continue;
 		scan_entry(tree, node, entry->d_name, &look);
 		if (node_find(tree, id) != node) /* moved away and gone while we looked */
 			break;
 	}
-	closedir(dir);
 	if (node_find(tree, id) == node)
-		list_missed(tree, node);
+		list_missed(tree, node, dirfd(dir));
+	closedir(dir);
 }
 
 void scan_run(struct tree *tree)
@@ -468,6 +489,15 @@ void scan_finish(struct tree *tree)
 		scan_removed(tree, link);
 	}
 	places_clear(&tree->missing);
+	for (size_t i = 0; i < tree->displaced.count; i++) {
+		struct node *node = node_find(tree, tree->displaced.items[i].directory);
+
+		if (!node || node->links)
+			continue;
+		side_forget(tree, node);
+		node_free(tree, node);
+	}
+	places_clear(&tree->displaced);
 }
 
 void scan_all(struct tree *tree)

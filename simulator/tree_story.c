@@ -55,21 +55,29 @@ static void ghost_announce(struct tree *tree, struct link *link)
 		scan_written(tree, node, true);
 }
 
-static void took_create(struct tree *tree, struct node *directory, const char *name, bool is_dir)
+/*
+ * Something appeared under this name. What the host shows there may be something else by now: an
+ * object that we know elsewhere was renamed there later, and its events will say so.
+ */
+static void took_arrival(struct tree *tree, struct node *directory, const char *name, bool is_new,
+			 bool is_dir)
 {
-	struct link *link;
+	struct link *link = link_find_at(tree, directory, name);
+	struct node *known = NULL;
 	struct look look;
+	bool there = look_at(tree, directory, name, &look) == 0;
 
-	if (look_at(tree, directory, name, &look) == 0) {
+	if (there)
+		known = node_by_identity(tree, &look);
+	if (there && (link ? link->node == known || (link->node->ghost && !known)
+			   : !known || (!known->dir && look.links > 1))) {
 		scan_entry(tree, directory, name, &look);
 		scan_run(tree);
 		return;
 	}
-	link = link_find_at(tree, directory, name);
-	if (!link)
+	if (!link && is_new)
 		ghost_add(tree, directory, name, is_dir);
-	else if (!link->node->ghost)
-		doubt(tree, directory, name);
+	doubt(tree, directory, name); /* it may only be the directory that has moved */
 }
 
 static void took_delete(struct tree *tree, struct node *directory, const char *name)
@@ -84,6 +92,8 @@ static void took_delete(struct tree *tree, struct node *directory, const char *n
 		return; /* the one before, of the same name */
 	else if (link->node->dirty && !link->node->links->next)
 		scan_written(tree, link->node, true);
+	if (!is_newer(tree, link->seen))
+		doubt(tree, directory, name);
 	scan_removed(tree, link);
 }
 
@@ -163,27 +173,36 @@ static void took_moved_to(struct tree *tree, struct node *directory, const char 
 	bool there = look_at(tree, directory, name, &look) == 0;
 
 	if (!from || from == at) {
-		took_create(tree, directory, name, is_dir);
+		took_arrival(tree, directory, name, false, is_dir);
 		return;
 	}
 	if (from->node->ghost && there && !ghost_arrives(tree, &from, at, &look)) {
 		scan_removed(tree, from);
-		took_create(tree, directory, name, is_dir);
+		took_arrival(tree, directory, name, false, is_dir);
 		return;
 	}
 	if (from->node->ghost)
 		ghost_announce(tree, from);
 	else if (!is_newer(tree, from->seen) && is_there(tree, from) &&
 		 !(there && identity_is(from->node, &look))) {
-		took_create(tree, directory, name, is_dir); /* an older one of this name moved */
+		took_arrival(tree, directory, name, false,
+			     is_dir); /* an older one of this name moved */
 		return;
 	}
-	if (at && there && identity_is(from->node, &look) &&
+	if (at && at->node != from->node && there && identity_is(from->node, &look) &&
 	    look_at(tree, from->parent, link_name(from), &old) == 0 &&
 	    identity_is(at->node, &old)) {
 		exchange(tree, from, at);
 		return;
 	}
+	if ((from->node->dir && tree_is_below(directory, from->node)) ||
+	    (at && at->node->dir && tree_is_below(from->parent, at->node))) {
+		/* The model is upside down: only a walk from the top helps. */
+		tree->overflowed = true;
+		return;
+	}
+	if (!is_newer(tree, from->seen))
+		doubt(tree, from->parent, link_name(from));
 	from = scan_moved(tree, from, directory, name);
 	if (there && identity_is(from->node, &look))
 		scan_refresh(tree, from->node, &look, CAUSE_LOOK);
@@ -201,10 +220,13 @@ static void took_change(struct tree *tree, struct node *directory, const char *n
 	if (!link)
 		return; /* a name that went or moved; whoever has it now is looked at there */
 	if (!link->node->ghost && look_at(tree, directory, name, &look) == 0 &&
-	    identity_is(link->node, &look))
+	    identity_is(link->node, &look)) {
 		scan_refresh(tree, link->node, &look, cause);
-	else if (cause == CAUSE_MODIFY && node_is_file(link->node))
+		return;
+	}
+	if (cause == CAUSE_MODIFY && node_is_file(link->node))
 		link->node->dirty = true;
+	doubt(tree, directory, name);
 }
 
 void story_handle(struct tree *tree, const struct inotify_event *event)
@@ -213,7 +235,7 @@ void story_handle(struct tree *tree, const struct inotify_event *event)
 	struct directory *dir;
 
 	HASH_FIND(by_watch, tree->watches, &event->wd, sizeof(event->wd), dir);
-	if (!dir)
+	if (!dir || (!dir->node->links && dir->node != tree->root))
 		return;
 	if (event->mask & IN_IGNORED) {
 		HASH_DELETE(by_watch, tree->watches, dir);
@@ -224,7 +246,7 @@ void story_handle(struct tree *tree, const struct inotify_event *event)
 		return; /* of the directory itself: its parent's watch says the same */
 	group_next(tree);
 	if (event->mask & IN_CREATE)
-		took_create(tree, dir->node, event->name, is_dir);
+		took_arrival(tree, dir->node, event->name, true, is_dir);
 	else if (event->mask & IN_DELETE)
 		took_delete(tree, dir->node, event->name);
 	else if (event->mask & IN_MOVED_FROM)

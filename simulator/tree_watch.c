@@ -153,7 +153,8 @@ static void chunk_handle(struct tree *tree, struct chunk *chunk)
 
 static void recover(struct tree *tree)
 {
-	log_warn("tree", "inotify's queue overflowed: comparing the whole directory instead");
+	log_warn("tree",
+		 "inotify's queue overflowed, or told too late: comparing the whole directory");
 	tree->overflowed = false;
 	inbox_clear(tree);
 	places_clear(&tree->moving);
