@@ -193,6 +193,50 @@ static void labels_go_with_their_records(void **state)
 	assert_non_null(strstr(scan.keys, "=6"));
 }
 
+/* Answers whether it was put. */
+static bool put_large_job(struct fixture *f)
+{
+	AUTO(free) char *body = mem_new(100001);
+	struct job job = { .due_ms = 1, .body = memset(body, 'x', 100000) };
+	struct store_txn *txn = begin(f);
+	uint64_t id;
+
+	if (store_job_put(txn, &job, &id, &f->err) < 0) {
+		store_abort(txn);
+		return false;
+	}
+	ok(f, store_commit(txn, &f->err));
+	return true;
+}
+
+static void a_full_state_takes_no_more_jobs_but_lets_them_end(void **state)
+{
+	struct fixture *f = *state;
+	struct store_txn *txn;
+	struct job job;
+	int jobs = 0;
+
+	fixture_close(f);
+	f->settings.max_bytes = 2 * 1024 * 1024;
+	fixture_open(f);
+	while (jobs < 1000 && put_large_job(f))
+		jobs++;
+	assert_in_range(jobs, 10, 30);
+	assert_non_null(strstr(error_text(&f->err), "MAX_SIZE"));
+	txn = begin(f); /* cursors, settle timers and expectations are needed to get out of it */
+	ok(f, store_cursor_put(txn, 1, &f->err));
+	put(f, txn, "timer", "1");
+	ok(f, store_commit(txn, &f->err));
+	for (int i = 0; i < jobs; i++) {
+		assert_int_equal(store_job_take(f->store, 10, 100, &job, &f->err), 1);
+		ok(f, store_job_end(f->store, &job, JOB_DONE, 10, &f->err));
+		job_clear(&job);
+	}
+	assert_false(put_large_job(f)); /* the history holds them still */
+	ok(f, store_state_trim(f->store, 9000, &f->err));
+	assert_true(put_large_job(f));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +247,7 @@ int main(void)
 		cmocka_unit_test(a_key_has_its_limits),
 		cmocka_unit_test(the_cursor_never_goes_back),
 		cmocka_unit_test(labels_go_with_their_records),
+		cmocka_unit_test(a_full_state_takes_no_more_jobs_but_lets_them_end),
 	};
 
 	return run_on_every_store(tests, ARRAY_SIZE(tests));
