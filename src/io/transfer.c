@@ -15,6 +15,7 @@ struct http {
 	struct list running;
 	struct list waiting;
 	struct list cancelled;
+	struct list guests;
 	bool is_in_curl;
 	bool is_settling;
 	bool is_closing;
@@ -155,6 +156,7 @@ int http_open(struct http **out, uv_loop_t *loop, struct error *err)
 	list_init(&http->running);
 	list_init(&http->waiting);
 	list_init(&http->cancelled);
+	list_init(&http->guests);
 	uv_timer_init(loop, &http->timer);
 	uv_timer_init(loop, &http->later);
 	http->timer.data = http->later.data = http;
@@ -171,6 +173,11 @@ int http_open(struct http **out, uv_loop_t *loop, struct error *err)
 uv_loop_t *http_loop(const struct http *http)
 {
 	return http->loop;
+}
+
+struct list *http_guests(struct http *http)
+{
+	return &http->guests;
 }
 
 static void transfer_remove(struct transfer *transfer)
@@ -196,8 +203,19 @@ static void http_drop_all(struct http *http, struct list *transfers)
 	}
 }
 
+static void http_dismiss_guests(struct http *http)
+{
+	while (!list_is_empty(&http->guests)) {
+		struct http_guest *guest = list_entry(http->guests.next, struct http_guest, link);
+
+		list_remove(&guest->link);
+		guest->http_closes(guest);
+	}
+}
+
 static void http_shut(struct http *http)
 {
+	http_dismiss_guests(http);
 	http_drop_all(http, &http->running);
 	http_drop_all(http, &http->waiting);
 	http_drop_all(http, &http->cancelled);

@@ -34,6 +34,14 @@ struct transfer {
 	void (*release)(struct transfer *transfer); /* easy is gone: free what is yours */
 };
 
+/* What another file of this folder has under way beside the transfers; told when http closes. */
+struct http_guest {
+	struct list link;
+	void (*http_closes)(struct http_guest *guest); /* has left http_guests() already */
+};
+
+struct list *http_guests(struct http *http);
+
 void transfer_init(struct transfer *transfer, struct http *http);
 /* Fills in what every transfer needs to be safe on a loop; call it before other options. */
 void transfer_set_tls(struct transfer *transfer, const struct http_tls *tls);

@@ -1,11 +1,12 @@
 """An SMTP server for test_mail: prints its port, then every mail as a line of JSON.
 
 usage: mail_server.py starttls|tls|plain CERT KEY USER PASSWORD
-later@ as a recipient is answered with 451, never@ with 550.
+later@ as a recipient is answered with 451, never@ with 550; a mail to slow@ is answered after SIGUSR1.
 """
 
 import asyncio
 import json
+import signal
 import ssl
 import sys
 
@@ -36,6 +37,8 @@ class Handler:
             ),
             flush=True,
         )
+        if "slow@example.com" in envelope.rcpt_tos:
+            await told.wait()
         return "250 OK"
 
 
@@ -51,7 +54,11 @@ if mode == "starttls":
     options = {"tls_context": context, "require_starttls": True, "authenticator": authenticate, "auth_required": True}
 
 
+told = asyncio.Event()
+
+
 async def main():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, told.set)
     # Not aiosmtpd's Controller: it wants to know its port beforehand.
     server = await asyncio.get_running_loop().create_server(
         lambda: SMTP(Handler(), **options), "127.0.0.1", 0, ssl=context if mode == "tls" else None

@@ -7,7 +7,7 @@
 
 /*
  * As much of a mail server as libcurl talks to, for one connection; it says what it is told to
- * after the message. In a thread of its own: libcurl waits for that answer without its loop.
+ * after the message. In a thread of its own, as fake's loop turns for the module only.
  */
 struct server {
 	int listener;

@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -211,6 +212,83 @@ static void an_address_cannot_carry_commands(void **state)
 	assert_int_equal(scene.done_count, 2);
 }
 
+static void count_tick(uv_timer_t *timer)
+{
+	++*(int *)timer->data;
+}
+
+/* Whether the server has said something that nobody read yet. */
+static bool scene_is_told(const struct scene *scene)
+{
+	struct pollfd speaks = { .fd = fileno(scene->speaks), .events = POLLIN };
+
+	return poll(&speaks, 1, 0) == 1;
+}
+
+/* A mail that the server has got whole and does not answer. */
+static struct mail_call *scene_send_slow(struct scene *scene)
+{
+	const char *to = "slow@example.com";
+	struct mail_call *call;
+
+	scene_open(scene, "plain");
+	scene->server.security = MAIL_PLAIN;
+	scene->server.username = NULL;
+	call = mail_send(scene->http, &scene->server, &to, 1, TEXT(MESSAGE), scene_done, scene);
+	assert_true(TURN_UNTIL(&scene->loop, scene_is_told(scene), 8000));
+	return call;
+}
+
+static void a_server_that_is_slow_to_answer_stops_nothing_else(void **state)
+{
+	struct scene scene;
+	uv_timer_t timer;
+	int ticks = 0;
+
+	scene_send_slow(&scene);
+	timer.data = &ticks;
+	uv_timer_init(&scene.loop, &timer);
+	uv_timer_start(&timer, count_tick, 1, 1);
+	assert_true(TURN_UNTIL(&scene.loop, ticks >= 100, 8000));
+	assert_int_equal(scene.done_count, 0);
+	kill(scene.pid, SIGUSR1);
+	assert_true(TURN_UNTIL(&scene.loop, scene.done_count, 8000));
+	assert_int_equal(scene.result, MAIL_SENT);
+	uv_close((uv_handle_t *)&timer, NULL);
+	scene_close(&scene);
+}
+
+static void a_mail_is_cancelled_while_the_server_thinks(void **state)
+{
+	struct scene scene;
+
+	mail_cancel(scene_send_slow(&scene));
+	scene_close(&scene); /* turns until nothing is under way */
+	assert_int_equal(scene.done_count, 0);
+	scene_send_slow(&scene);
+	scene_close(&scene); /* closes http first */
+	assert_int_equal(scene.done_count, 0);
+}
+
+static void more_mails_than_threads_go_out_all_the_same(void **state)
+{
+	const char *to = "ops@example.com";
+	struct mail_call *calls[40];
+	struct scene scene;
+
+	scene_open(&scene, "plain");
+	scene.server.security = MAIL_PLAIN;
+	scene.server.username = NULL;
+	for (size_t i = 0; i < 40; i++)
+		calls[i] = mail_send(scene.http, &scene.server, &to, 1, TEXT(MESSAGE), scene_done,
+				     &scene);
+	mail_cancel(calls[39]); /* it waits for a thread */
+	assert_true(TURN_UNTIL(&scene.loop, scene.done_count == 39, 15000));
+	assert_int_equal(scene.result, MAIL_SENT);
+	scene_close(&scene);
+	assert_int_equal(scene.done_count, 39);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +297,9 @@ int main(void)
 		cmocka_unit_test(without_tls_nothing_is_sent_unless_plain_was_asked_for),
 		cmocka_unit_test(tls_from_the_first_byte_works),
 		cmocka_unit_test(an_address_cannot_carry_commands),
+		cmocka_unit_test(a_server_that_is_slow_to_answer_stops_nothing_else),
+		cmocka_unit_test(a_mail_is_cancelled_while_the_server_thinks),
+		cmocka_unit_test(more_mails_than_threads_go_out_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
