@@ -130,8 +130,30 @@ static struct token *token_new(struct auth *auth, struct user *user, struct user
 	return token;
 }
 
+/* Sessions that are over go first, then the oldest: a client that logs in too often loses them. */
+static void limit_sessions(struct auth *auth)
+{
+	struct token *token;
+	struct token *oldest = NULL;
+	int count = 0;
+
+	list_for_each (token, &auth->tokens, link) {
+		if (token->id)
+			continue;
+		if (token->expires_ms <= clock_now_ms()) {
+			auth_remove_token(token);
+			continue;
+		}
+		oldest = oldest ? oldest : token;
+		count++;
+	}
+	if (count >= SESSIONS_MAX)
+		auth_remove_token(oldest);
+}
+
 struct token *auth_new_session(struct auth *auth, struct user *user)
 {
+	limit_sessions(auth);
 	struct token *token = token_new(auth, user, user, clock_now_ms() + session_ms);
 
 	token->text = auth_secret("session-v1:");

@@ -15,7 +15,7 @@ struct user {
 	json_t *roles;
 };
 
-enum { ACCESS_TOKENS_PER_USER = 2 };
+enum { ACCESS_TOKENS_PER_USER = 2, SESSIONS_MAX = 1000 };
 
 struct token {
 	struct list link;

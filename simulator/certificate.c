@@ -39,7 +39,12 @@ static bool fill_in(X509 *cert, EVP_PKEY *key)
 	       X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
 					  (const unsigned char *)"cn_simulator", -1, -1, 0) &&
 	       X509_set_issuer_name(cert, name) &&
+	       /* What strict clients (Python 3.13) ask of a certificate that vouches for itself. */
 	       add_extension(cert, NID_basic_constraints, "critical,CA:TRUE") &&
+	       add_extension(cert, NID_key_usage, "critical,digitalSignature,keyCertSign") &&
+	       add_extension(cert, NID_ext_key_usage, "serverAuth") &&
+	       add_extension(cert, NID_subject_key_identifier, "hash") &&
+	       add_extension(cert, NID_authority_key_identifier, "keyid:always") &&
 	       add_extension(cert, NID_subject_alt_name,
 			     "DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1") &&
 	       X509_sign(cert, key, EVP_sha256());

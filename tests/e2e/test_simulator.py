@@ -46,6 +46,15 @@ def test_requests_trusts_the_certificate_it_prints(simulator):
     assert ":".join(re.findall("..", digest)) == simulator.fingerprint
 
 
+def test_strict_clients_trust_the_certificate_too(simulator):
+    context = ssl.create_default_context(cafile=simulator.cert)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    connection = http.client.HTTPSConnection(simulator.address, timeout=30, context=context)
+    connection.request("GET", "/v1/version")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
 def test_certificate_and_tokens_stay_the_same_after_a_restart(make_simulator):
     simulator = make_simulator(users=False)
     before = simulator.fingerprint, simulator.token
