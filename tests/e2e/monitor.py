@@ -141,11 +141,11 @@ class Monitor:
                               capture_output=True, text=True, timeout=timeout,
                               stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
 
-    def ask(self, path):
-        """GET on the admin socket, as the sub-commands do it; None while nobody answers."""
+    def ask(self, path, method="GET"):
+        """Asks the admin socket as the sub-commands do; None while nobody answers."""
         connection = UnixConnection(self.folder / "store" / "admin.sock")
         try:
-            connection.request("GET", path)
+            connection.request(method, path)
             answer = connection.getresponse()
             body = json.loads(answer.read())
         except OSError:
