@@ -8,7 +8,7 @@
 
 #define ZEROS_SIZE 4096
 
-static int data_open(struct tree *tree, const struct node *node, uint64_t stream, int flags,
+static int data_open(struct tree *tree, struct node *node, uint64_t stream, int flags,
 		     enum tree_result *out_result, struct error *err)
 {
 	int fd;

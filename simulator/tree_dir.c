@@ -54,6 +54,11 @@ int look_at_fd(int fd, struct look *out)
 	return look_statx(fd, "", AT_EMPTY_PATH, out);
 }
 
+bool look_found_none(void)
+{
+	return errno == ENOENT || errno == ENOTDIR || errno == ESTALE || errno == ELOOP;
+}
+
 int look_at(struct tree *tree, const struct node *directory, const char *name, struct look *out)
 {
 	int fd = dir_open(tree, directory);
@@ -173,12 +178,13 @@ int node_open_path(struct tree *tree, const struct node *node)
 	return fd;
 }
 
-int node_open_data(struct tree *tree, const struct node *node, int flags)
+int node_open_data(struct tree *tree, struct node *node, int flags)
 {
 	unsigned mode = node->look.mode & 07777;
 	unsigned needed = (flags & O_ACCMODE) == O_RDONLY ? S_IRUSR : S_IRUSR | S_IWUSR;
 	char path[PROC_PATH_SIZE];
 	int by_path = node_open_path(tree, node), fd, cause;
+	struct look look;
 
 	if (by_path < 0)
 		return -1;
@@ -193,6 +199,8 @@ int node_open_data(struct tree *tree, const struct node *node, int flags)
 			close(fd);
 			fd = -1;
 		}
+		if (look_at_fd(by_path, &look) == 0) /* nobody is told of what we did to it */
+			node_take(node, &look);
 		errno = cause;
 	}
 	cause = errno;

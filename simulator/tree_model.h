@@ -259,6 +259,8 @@ void model_clear(struct tree *tree);
 int dir_open(struct tree *tree, const struct node *directory);
 void dir_forget(struct tree *tree, const struct node *directory);
 void dir_forget_all(struct tree *tree);
+/* After a look that failed: it is not there, which is more than that we may not look. */
+bool look_found_none(void);
 int look_at(struct tree *tree, const struct node *directory, const char *name, struct look *out);
 int look_in(int fd, const char *name, struct look *out); /* in an open directory */
 int look_at_fd(int fd, struct look *out);
@@ -266,7 +268,7 @@ int look_at_node(struct tree *tree, const struct node *node, struct look *out);
 /* An O_PATH descriptor of the object itself, checked to be it; -1 with errno. To be closed. */
 int node_open_path(struct tree *tree, const struct node *node);
 /* For data. The owner's missing rights are lent for the moment of opening. */
-int node_open_data(struct tree *tree, const struct node *node, int flags);
+int node_open_data(struct tree *tree, struct node *node, int flags);
 
 /* ---- tree_id.c ---- */
 int ids_open(struct tree *tree, struct error *err);
@@ -305,7 +307,7 @@ void emit_node(struct tree *tree, enum event_type type, const struct node *node,
 void events_deliver(struct tree *tree);
 void events_clear(struct tree *tree);
 
-/* ---- tree_scan.c: making the model what the host has, and saying so ---- */
+/* ---- tree_scan.c and tree_refresh.c: making the model what the host has, and saying so ---- */
 /* Why we look: it decides what a difference means. */
 enum cause { CAUSE_LOOK, CAUSE_MODIFY, CAUSE_CLOSE, CAUSE_ATTRIB };
 void scan_refresh(struct tree *tree, struct node *node, const struct look *look, enum cause cause);

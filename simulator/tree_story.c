@@ -72,7 +72,6 @@ static void took_arrival(struct tree *tree, struct node *directory, const char *
 	if (there && (link ? link->node == known || (link->node->ghost && !known)
 			   : !known || (!known->dir && look.links > 1))) {
 		scan_entry(tree, directory, name, &look);
-		scan_run(tree);
 		return;
 	}
 	if (!link && is_new)
@@ -208,7 +207,6 @@ static void took_moved_to(struct tree *tree, struct node *directory, const char 
 		scan_refresh(tree, from->node, &look, CAUSE_LOOK);
 	else
 		doubt(tree, directory, name);
-	scan_run(tree);
 }
 
 static void took_change(struct tree *tree, struct node *directory, const char *name,
@@ -259,6 +257,7 @@ void story_handle(struct tree *tree, const struct inotify_event *event)
 		took_change(tree, dir->node, event->name, CAUSE_CLOSE);
 	else if (event->mask & IN_ATTRIB)
 		took_change(tree, dir->node, event->name, CAUSE_ATTRIB);
+	scan_run(tree); /* a directory that is new, or opened up, before anything else happens */
 }
 
 /* ---- when the queue is empty ---- */
@@ -275,7 +274,7 @@ void story_settle_doubts(struct tree *tree)
 		link = directory ? link_find_at(tree, directory, place.name) : NULL;
 		if (directory && look_at(tree, directory, place.name, &look) == 0)
 			scan_entry(tree, directory, place.name, &look);
-		else if (link)
+		else if (link && look_found_none())
 			scan_missed(tree, link);
 		free(place.name);
 	}

@@ -138,7 +138,7 @@ static void any_step(unsigned *seed)
 	case 5:
 	case 6:
 		if (rename(a, b) < 0)
-			chmod(a, 0600 + rand_r(seed) % 8);
+			chmod(a, 0700 + rand_r(seed) % 8);
 		break;
 	case 7:
 		if (link(a, b) < 0)
