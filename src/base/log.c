@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/escape.h"
 
 #define REMEMBERED 64 /* lines whose repetition is noticed */
 #define LONGEST_PAUSE_MS (10 * 60 * 1000)
@@ -109,25 +110,6 @@ static bool is_repetition(const char *who, const char *line, unsigned *swallowed
 	return false;
 }
 
-/* A line is one line: control characters of file names must not forge others or move a cursor. */
-static void print_escaped(FILE *out, const char *text, bool json)
-{
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (json && (c == '"' || c == '\\'))
-			fprintf(out, "\\%c", c);
-		else if (c == '\n')
-			fputs("\\n", out);
-		else if (c == '\t')
-			fputs("\\t", out);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(out, json ? "\\u%04x" : "\\x%02x", c);
-		else
-			fputc(c, out);
-	}
-}
-
 /* Standard error has no buffer: what is printed in pieces would be a system call a character, and
  * lines of several processes would mix. */
 static void print_line(enum log_level level, const char *who, const char *line)
@@ -142,15 +124,15 @@ static void print_line(enum log_level level, const char *who, const char *line)
 	if (line_format == LOG_JSON) {
 		fprintf(out, "{\"time\":\"%s\",\"level\":\"%s\",\"who\":\"", time,
 			level_names[level]);
-		print_escaped(out, who, true);
+		escape_print(out, who, ESCAPE_JSON);
 		fputs("\",\"message\":\"", out);
-		print_escaped(out, line, true);
+		escape_print(out, line, ESCAPE_JSON);
 		fputs("\"}\n", out);
 	} else {
 		fprintf(out, "%s %-5s ", time, level_names[level]);
-		print_escaped(out, who, false);
+		escape_print(out, who, ESCAPE_TEXT);
 		fputs(": ", out);
-		print_escaped(out, line, false);
+		escape_print(out, line, ESCAPE_TEXT);
 		fputc('\n', out);
 	}
 	fclose(out);

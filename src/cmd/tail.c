@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "cmd/ask.h"
 
 #define PAUSE_MS 200
@@ -34,19 +35,9 @@ static const char *colour(const struct tail *tail, const char *code)
 	return tail->arguments->colour ? code : "";
 }
 
-/* File names are foreign: nothing in them may move the cursor or start a line. */
 static void print_safe(const char *text)
 {
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '\n')
-			fputs("\\n", stdout);
-		else if (c < 0x20 || c == 0x7f)
-			printf("\\x%02x", c);
-		else
-			putchar(c);
-	}
+	escape_print(stdout, text, ESCAPE_TEXT);
 }
 
 static void print_label(const struct tail *tail, json_t *label)
@@ -84,9 +75,10 @@ static void print_event(const struct tail *tail, json_t *event)
 		return;
 	}
 	if (*text_at(event, "trouble")) {
-		printf("%srecord %lld: %s%s\n", colour(tail, "\033[31m"),
-		       (long long)json_integer_value(json_object_get(event, "seq")),
-		       text_at(event, "trouble"), colour(tail, "\033[0m"));
+		printf("%srecord %lld: ", colour(tail, "\033[31m"),
+		       (long long)json_integer_value(json_object_get(event, "seq")));
+		print_safe(text_at(event, "trouble"));
+		printf("%s\n", colour(tail, "\033[0m"));
 		return;
 	}
 	printf("%s  %s%-24s%s ", text_at(event, "time"), colour(tail, "\033[36m"),

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "base/parse.h"
 
@@ -102,9 +103,36 @@ static void a_hidden_secret_never_shows(void **state)
 	assert_string_equal(last_line, "got *** and *** again");
 }
 
+static char *escaped(const char *text, enum escape_style style)
+{
+	char *out = NULL;
+	size_t size;
+	FILE *file = open_memstream(&out, &size);
+
+	escape_print(file, text, style);
+	fclose(file);
+	return out;
+}
+
+static void foreign_text_that_is_shown_stays_text(void **state)
+{
+	const char *foreign = "a\n\t\x1b[31m\x7f \xc2\x9b"
+			      "1m \u2028 \u202egpj \u2066 \"\\ \u00fc\u20ac\U0001f600";
+	AUTO(free) char *text = escaped(foreign, ESCAPE_TEXT);
+	AUTO(free) char *json = escaped(foreign, ESCAPE_JSON);
+
+	assert_string_equal(text, "a\\n\\t\\x1b[31m\\x7f \\u009b1m \\u2028 \\u202egpj \\u2066 \"\\ "
+				  "\u00fc\u20ac\U0001f600");
+	assert_string_equal(json, "a\\n\\t\\u001b[31m\\u007f \\u009b1m \\u2028 \\u202egpj \\u2066 "
+				  "\\\"\\\\ \u00fc\u20ac\U0001f600");
+	AUTO(free) char *cut = escaped("\xe2\x80", ESCAPE_TEXT);
+	assert_string_equal(cut, "\xe2\x80");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(foreign_text_that_is_shown_stays_text),
 		cmocka_unit_test(a_buffer_takes_all_of_a_piece_or_nothing),
 		cmocka_unit_test(a_path_below_home_is_not_below_home2),
 		cmocka_unit_test(an_extension_has_its_dot_and_a_hidden_file_has_none),
