@@ -4,6 +4,7 @@
 #include <openssl/rand.h>
 
 #include "base/clock.h"
+#include "simulator/render.h"
 
 static const int64_t session_ms = 10 * 3600 * 1000;
 
@@ -64,6 +65,8 @@ int auth_add_user(struct auth *auth, const char *specification, struct error *er
 	if (!name.size || !password.size)
 		return error_set(err, "user '%s': expected NAME:PASSWORD or NAME:PASSWORD:RIGHTS",
 				 specification);
+	if (!render_is_utf8(name))
+		return error_set(err, "user: the name is not UTF-8");
 	if (auth_find_user(auth, user->name))
 		return error_set(err, "user '%s' is there twice", user->name);
 	if (!rest.data)

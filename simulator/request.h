@@ -34,6 +34,7 @@ struct request {
 	/* server.c's own */
 	int phase;
 	bool too_large;
+	bool unserved;
 	struct fault *fault;
 	uv_timer_t *timer;
 };

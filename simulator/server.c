@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "simulator/faults.h"
 #include "simulator/hub.h"
@@ -67,6 +68,11 @@ void server_wake(struct server *server)
 {
 	if (!server->closing)
 		uv_timer_start(&server->timer, on_timer, 0, 0);
+}
+
+static bool sim_is_down(const struct sim *sim)
+{
+	return clock_monotonic_ms() < sim->down_until_ms;
 }
 
 /* ---- one request ---- */
@@ -134,7 +140,11 @@ static void request_settle(struct request *request)
 	request->phase = PHASE_READY;
 	if (request->too_large)
 		answer_error(request, 413, "", "The body is too large");
-	if (request->response || !route_find(request) || request->route->flags & ROUTE_CONTROL)
+	bool found = !request->response && route_find(request);
+	if (found && request->route->flags & ROUTE_CONTROL)
+		return;
+	request->unserved = sim_is_down(sim);
+	if (!found)
 		return;
 	if (faults_limit_rate(sim->faults, request))
 		return;
@@ -170,6 +180,8 @@ static enum MHD_Result request_finish(struct request *request)
 	struct journal *journal = request->sim->journal;
 	enum fault_loss loss = fault ? fault->loss : FAULT_ANSWERED;
 
+	if (request->unserved)
+		return MHD_NO;
 	if (!request->response && fault && fault->status)
 		fault_answer(fault, request);
 	else if (!request->response && loss != FAULT_DROPPED)
@@ -219,8 +231,7 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, sock
 {
 	const struct server *server = cls;
 
-	return switch_value(&server->sim->switches, SWITCH_CONNECTIONS) == USUAL_SIDE ? MHD_YES
-										      : MHD_NO;
+	return sim_is_down(server->sim) ? MHD_NO : MHD_YES;
 }
 
 static void on_mhd_log(void *cls, const char *format, va_list args)

@@ -15,9 +15,10 @@ struct sim {
 	struct faults *faults;
 	struct journal *journal;
 	struct server *server;
-	char *root;       /* the directory served */
-	char *state;      /* the folder for what the directory cannot hold */
-	char *cluster_id; /* a UUID, the same after a restart */
+	int64_t down_until_ms; /* until then (monotonic) nobody is served: a node that reboots */
+	char *root;            /* the directory served */
+	char *state;           /* the folder for what the directory cannot hold */
+	char *cluster_id;      /* a UUID, the same after a restart */
 	char *name;
 };
 

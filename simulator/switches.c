@@ -90,8 +90,6 @@ static const struct description descriptions[SWITCH_COUNT] = {
 				     "by-privilege", "reading the notify settings" },
 	[SWITCH_EVENT_DELAY] = { "event-delay", "", DURATION, "TIME", "0s",
 				 "how long after the change its event is sent" },
-	[SWITCH_CONNECTIONS] = { "connections", "U21", CHOICE, "accepted|refused", "accepted",
-				 "refused: new connections are closed at once" },
 };
 
 const char *switch_name(enum switch_id id)

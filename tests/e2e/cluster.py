@@ -6,6 +6,7 @@
     simulator.says("child_file_added", "/home/joe/a.txt")     # an event that did not happen
     simulator.generate(200_000, cut="random", per_message=[1, 5000], path="home/f{n}.txt")
     simulator.fault(status=503, count=3, path="/v1/files/")   # the next three of these fail
+    simulator.reboot(3)                               # nobody is served for three seconds
     simulator.streams("drop")                         # drop end stall resume half_line garbage
                                                       # error overflow reboot comment
     simulator.switch(spine="root", keep_alive="1s")   # U8, U6; see cn_simulator --help
@@ -338,6 +339,10 @@ class Simulator:
         """Answers how many streams it was done to."""
         body = {"do": do, "path": path, "text": text}
         return self.control("POST", "/sim/streams", body)["streams"]
+
+    def reboot(self, seconds):
+        """Streams end (switch node_reboot), and for so long nobody gets a connection or answer."""
+        return self.control("POST", "/sim/reboot", {"down_ms": int(seconds * 1000)})["streams"]
 
     def switch(self, **switches):
         body = {name.replace("_", "-"): str(value) for name, value in switches.items()}

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from cluster import ADMIN_TOKEN, NOBODY_TOKEN, READER_TOKEN, ref
+from monitor import wait_until
 from test_simulator import attributes, client, make  # noqa: F401 (client is a fixture)
 
 
@@ -379,9 +380,7 @@ def test_overflow_ends_the_stream_as_switched(simulator, value, ends):
         simulator.streams("stall")
         for i in range(150):
             (simulator.root / f"f{i}").touch()
-        deadline = time.monotonic() + 30
-        while not simulator.status()["overflows"] and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: simulator.status()["overflows"], "the overflow")
         simulator.streams("resume")
         assert stream.wait_end().startswith(ends)
         assert 100 <= len(stream.events) < 150 + 10
@@ -399,9 +398,7 @@ def test_a_generator_too_fast_for_its_client_overflows(simulator):
     with simulator.watch("/") as stream:
         simulator.streams("stall")
         simulator.generate(1_000_000, rate=1_000_000, overflow=True)
-        deadline = time.monotonic() + 30
-        while not simulator.status()["overflows"] and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: simulator.status()["overflows"], "the overflow")
         assert simulator.status()["overflows"] == 1
         simulator.streams("drop")
         assert stream.wait_end().startswith("abrupt")
@@ -516,15 +513,22 @@ def test_too_many_requests_a_second_are_429(simulator, client):
     assert all(a.headers["Retry-After"] is None for a in answers)
 
 
-def test_new_connections_can_be_refused(simulator, client):
+def test_a_node_that_reboots_serves_nobody_for_a_while(simulator, client):
     assert client.get("/v1/version").status == 200
-    control = simulator.client(None)
-    control.put("/sim/switches", {"connections": "refused"})
-    with pytest.raises((OSError, http.client.HTTPException)):
-        simulator.client().get("/v1/version")
-    assert client.get("/v1/version").status == 200
-    assert control.put("/sim/switches", {"connections": "accepted"}).status == 200
-    assert simulator.client().get("/v1/version").status == 200
+    with simulator.watch("/") as stream:
+        assert simulator.reboot(0.5) == 1
+        assert stream.wait_end().startswith("abrupt")
+    for late in (client, simulator.client()):
+        with pytest.raises((OSError, http.client.HTTPException)):
+            late.get("/v1/version")
+
+    def is_back():
+        try:
+            return simulator.client().get("/v1/version").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    wait_until(is_back, "the node to be back")
 
 
 def test_switches_change_all_or_none(simulator, client):
