@@ -273,8 +273,7 @@ static int start_all(struct host *host, struct error *err)
 					      settings->store.retention_ms,
 					      settings->store.commit != COMMIT_OS };
 
-	if (open_rules(host, err) < 0 || find_mail_server(host, err) < 0 ||
-	    store_open(&daemon->store, &store, err) < 0)
+	if (store_open(&daemon->store, &store, err) < 0)
 		return -1;
 	daemon->watchers = mem_array(settings->watch_count, sizeof(*daemon->watchers));
 	/* The later ones feed the earlier ones, so each finds its successor at work. */
@@ -313,13 +312,38 @@ static struct crew crew_of(struct daemon *daemon, const char *name,
 			      .role = { .name = name, .open = open, .close = close } };
 }
 
+/* Said before the roles speak, so that a log begins with what it is about. */
+static void say_what_is_watched(const struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->settings->watch_count; i++) {
+		const struct watch_settings *watch = &daemon->settings->watches[i];
+		size_t rules = rule_set_count(reload_get(daemon->reload, i));
+		AUTO(free) char *who = str_format("watch/%s", watch->name);
+
+		log_info(who, "watches %s%s of cluster %s, %zu rule%s from %s", watch->path,
+			 watch->recursive ? " and everything below" : ", its own entries only",
+			 watch->on->name, rules, rules == 1 ? "" : "s", watch->items);
+	}
+	if (daemon->settings->act.dry_run)
+		log_warn("act", "DRY_RUN is on: actions are planned and recorded, none is done");
+}
+
+/* The exit status: what is wrong in files (2) is told from what went wrong (1). */
+static int start(struct host *host, struct error *err)
+{
+	if (open_rules(host, err) < 0 || find_mail_server(host, err) < 0)
+		return 2;
+	say_what_is_watched(&host->daemon);
+	return start_all(host, err) < 0 ? 1 : 0;
+}
+
 int daemon_run(const struct settings *settings)
 {
 	uv_loop_t loop;
 	AUTO_ERROR err = { 0 };
 	struct host host = { .daemon = { .settings = settings, .started_ms = clock_now_ms() },
 			     .loop = &loop };
-	int status = 0;
+	int status;
 
 	host.watch = crew_of(&host.daemon, "cn-watch", watch_open, watch_close);
 	host.filter = crew_of(&host.daemon, "cn-filter", filter_role_open, filter_role_close);
@@ -330,13 +354,13 @@ int daemon_run(const struct settings *settings)
 
 	uv_loop_init(&loop);
 	listen_to_signals(&host);
-	if (start_all(&host, &err) < 0) {
+	status = start(&host, &err);
+	if (status) {
 		log_error("cn_monitor", "cannot start: %s", error_text(&err));
-		status = 1;
 	} else {
-		log_info("cn_monitor", "version " CN_VERSION " is up: %zu watch%s, store %s, %s",
-			 settings->watch_count, settings->watch_count == 1 ? "" : "es",
-			 settings->store.url, settings->admin.socket);
+		log_info("cn_monitor",
+			 "version " CN_VERSION " is up, process %d; store %s, answers at %s",
+			 (int)getpid(), settings->store.url, settings->admin.socket);
 		uv_run(&loop, UV_RUN_DEFAULT);
 	}
 	stop_all(&host);

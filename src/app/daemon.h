@@ -20,8 +20,9 @@ struct daemon {
 };
 
 /*
- * Runs until SIGTERM or SIGINT; the return value is the process's exit status (0, or 1 after a
- * failure, which was logged). Problems of the rules are printed to standard error.
+ * Runs until SIGTERM or SIGINT; the return value is the process's exit status: 0, 1 after a
+ * failure, 2 when files are wrong (rules, a password); both were logged. Problems of the rules are
+ * printed to standard error.
  */
 int daemon_run(const struct settings *settings);
 

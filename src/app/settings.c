@@ -288,8 +288,10 @@ static bool read_file(struct loader *loader, const char *path)
 			if (loader->environment->items[i].type == SECTION_CLUSTER)
 				return true;
 		problems_error(loader->source.problems, (struct place){ 0 },
-			       "there is no cn_monitor.conf here and none in /etc/cn_monitor; name "
-			       "one with -c");
+			       "there is no cn_monitor.conf here and none in /etc/cn_monitor: name "
+			       "one with -c FILE, or write one that begins with [CLUSTER], "
+			       "CLUSTER_ADDRESS and TOKEN_FILE (cn_monitor check "
+			       "--config-reference explains every key)");
 		return false;
 	}
 	settings->file = str_copy(path);

@@ -57,9 +57,9 @@ static void answered(void *ctx, const struct http_answer *answer)
 	uv_stop(&monitor->loop);
 	if (answer->failure == HTTP_NOT_SENT) {
 		error_set(&monitor->err,
-			  "no monitor answers at %s (%s): is `cn_monitor run` up, and "
-			  "may you read its socket?",
-			  monitor->socket, answer->why);
+			  "no monitor answers: %s; is `cn_monitor run` up with this "
+			  "configuration, and may you read its socket?",
+			  answer->why);
 		return;
 	}
 	if (answer->failure != HTTP_ANSWERED) {

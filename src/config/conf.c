@@ -103,8 +103,9 @@ static void read_section(struct reader *reader, struct text line)
 	for (struct conf_section *other = reader->conf->sections; other; other = other->next) {
 		if (same_word(other->kind, kind) && same_word(other->name, name)) {
 			problems_error(reader->problems, place_at(reader, line.data),
-				       "section %.*s is there twice; the first is in line %d",
-				       TEXT_ARGS(line), other->place.line);
+				       "section %.*s is there twice; the first is in line %d (join "
+				       "them, or give each a name of its own, like [%.*s two])",
+				       TEXT_ARGS(line), other->place.line, TEXT_ARGS(kind));
 			return;
 		}
 	}

@@ -77,9 +77,11 @@ static void sections_and_keys_that_are_there_twice_are_told(void **state)
 	      "[A|]\nK=<1> 2:5\n[B|]\n[A|x]\n",
 	      "x.conf:3:1: k is there twice; the first is in line 2\n"
 	      "    3 | k = 2\n      | ^\n"
-	      "x.conf:5:1: section [a] is there twice; the first is in line 1\n"
+	      "x.conf:5:1: section [a] is there twice; the first is in line 1 (join them, or "
+	      "give each a name of its own, like [a two])\n"
 	      "    5 | [a]\n      | ^\n"
-	      "x.conf:8:1: section [A X] is there twice; the first is in line 7\n"
+	      "x.conf:8:1: section [A X] is there twice; the first is in line 7 (join them, or "
+	      "give each a name of its own, like [A two])\n"
 	      "    8 | [A X]\n      | ^\n");
 }
 

@@ -457,8 +457,10 @@ static void all_may_come_from_the_environment(void **state)
 	assert_null(settings_load(NULL, problems));
 	AUTO(free) char *text = problems_format(problems, false);
 	assert_string_equal(text,
-			    "there is no cn_monitor.conf here and none in /etc/cn_monitor; name "
-			    "one with -c\n");
+			    "there is no cn_monitor.conf here and none in /etc/cn_monitor: name "
+			    "one with -c FILE, or write one that begins with [CLUSTER], "
+			    "CLUSTER_ADDRESS and TOKEN_FILE (cn_monitor check --config-reference "
+			    "explains every key)\n");
 	setenv("CN_MONITOR_CLUSTER_ADDRESS", "c:443", 1);
 	setenv("CN_MONITOR_CLUSTER_TOKEN", "abcdef", 1);
 	AUTO(settings_free) struct settings *settings = settings_load(NULL, problems);
