@@ -131,9 +131,56 @@ static int find_root(struct options *options, const char *root, const char *stat
 	return 0;
 }
 
+/* What is only known once all options are read. */
+struct given {
+	const char *root;
+	const char *state;
+};
+
+static enum options_result take_option(struct options *options, struct given *given, int option,
+				       const char *word, struct error *err)
+{
+	switch (option) {
+	case OPTION_ROOT:
+		given->root = optarg;
+		return OPTIONS_RUN;
+	case OPTION_STATE:
+		given->state = optarg;
+		return OPTIONS_RUN;
+	case OPTION_LISTEN:
+		options->listen = optarg;
+		return OPTIONS_RUN;
+	case OPTION_TLS:
+		options->tls = optarg;
+		return OPTIONS_RUN;
+	case OPTION_USER:
+		options->users = append(options->users, optarg);
+		return OPTIONS_RUN;
+	case OPTION_TOKEN:
+		options->tokens = append(options->tokens, optarg);
+		return OPTIONS_RUN;
+	case OPTION_SWITCH:
+		return switches_set(&options->switches, text_of(optarg), err) < 0 ? OPTIONS_WRONG
+										  : OPTIONS_RUN;
+	case OPTION_VERBOSE:
+		options->verbose = true;
+		return OPTIONS_RUN;
+	case OPTION_HELP:
+		show_help();
+		return OPTIONS_SHOWN;
+	case OPTION_VERSION:
+		printf("cn_simulator %s\n", CN_VERSION);
+		return OPTIONS_SHOWN;
+	default:
+		error_set(err, option == ':' ? "%s wants a value" : "%s is not an option", word);
+		return OPTIONS_WRONG;
+	}
+}
+
 enum options_result options_parse(struct options *options, int argc, char **argv, struct error *err)
 {
-	const char *root = NULL, *state = NULL;
+	enum options_result result = OPTIONS_RUN;
+	struct given given = { 0 };
 	int option;
 
 	memset(options, 0, sizeof(*options));
@@ -141,52 +188,15 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	options->listen = "127.0.0.1:8000";
 	options->tls = "auto";
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
-		switch (option) {
-		case OPTION_ROOT:
-			root = optarg;
-			break;
-		case OPTION_LISTEN:
-			options->listen = optarg;
-			break;
-		case OPTION_TLS:
-			options->tls = optarg;
-			break;
-		case OPTION_USER:
-			options->users = append(options->users, optarg);
-			break;
-		case OPTION_TOKEN:
-			options->tokens = append(options->tokens, optarg);
-			break;
-		case OPTION_SWITCH:
-			if (switches_set(&options->switches, text_of(optarg), err) < 0)
-				return OPTIONS_WRONG;
-			break;
-		case OPTION_STATE:
-			state = optarg;
-			break;
-		case OPTION_VERBOSE:
-			options->verbose = true;
-			break;
-		case OPTION_HELP:
-			show_help();
-			return OPTIONS_SHOWN;
-		case OPTION_VERSION:
-			printf("cn_simulator %s\n", CN_VERSION);
-			return OPTIONS_SHOWN;
-		case ':':
-			error_set(err, "%s wants a value", argv[optind - 1]);
-			return OPTIONS_WRONG;
-		default:
-			error_set(err, "%s is not an option", argv[optind - 1]);
-			return OPTIONS_WRONG;
-		}
-	}
+	while (result == OPTIONS_RUN && (option = getopt_long(argc, argv, ":", known, NULL)) != -1)
+		result = take_option(options, &given, option, argv[optind - 1], err);
+	if (result != OPTIONS_RUN)
+		return result;
 	if (optind < argc) {
 		error_set(err, "'%s' was not expected", argv[optind]);
 		return OPTIONS_WRONG;
 	}
-	return find_root(options, root, state, err) < 0 ? OPTIONS_WRONG : OPTIONS_RUN;
+	return find_root(options, given.root, given.state, err) < 0 ? OPTIONS_WRONG : OPTIONS_RUN;
 }
 
 void options_clear(struct options *options)
