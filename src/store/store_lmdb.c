@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -158,17 +157,22 @@ static int make_directory(const char *path, struct error *err)
 	return 0;
 }
 
+/*
+ * A record lock and not flock(): children have that too until they call exec, and if we are killed
+ * just then they would keep the store from the next cn_monitor.
+ */
 static int lock(struct store_lmdb *store, struct error *err)
 {
 	AUTO(free) char *path = str_format("%s/lock", store->path);
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char holder[32] = "";
 	ssize_t size;
 
 	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (store->lock_fd < 0)
 		return error_errno(err, "cannot open %s", path);
-	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
+	if (fcntl(store->lock_fd, F_SETLK, &whole) < 0) {
+		if (errno != EACCES && errno != EAGAIN)
 			return error_errno(err, "cannot lock %s", path);
 		size = pread(store->lock_fd, holder, sizeof(holder) - 1, 0);
 		holder[strcspn(holder, "\n")] = 0;

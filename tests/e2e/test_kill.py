@@ -163,9 +163,12 @@ def test_what_was_received_before_a_kill_is_done_once_after_it(simulator, killed
     for path in quarantined:
         assert path.read_text().endswith(path.name)
 
-    # What leaves the cluster may be done twice, never not at all.
+    # What leaves the cluster may be done again after each kill that it was under way, never not
+    # at all; at most CONCURRENCY jobs are under way.
     ran = collections.Counter((killed.folder / "ran").read_text().split())
-    assert set(ran) == of_kind(heard, "run") and max(ran.values()) <= 2
+    assert set(ran) == of_kind(heard, "run")
+    print(f"{len(ran)} scripts, {sum(ran.values()) - len(ran)} runs more than that")
+    assert sum(ran.values()) - len(ran) <= 32 * KILLS
     logged = (killed.folder / "logged").read_text()
     assert {path for path in of_kind(heard, "log") if f'"{path}"' in logged} == \
         of_kind(heard, "log")

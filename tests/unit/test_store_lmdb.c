@@ -58,14 +58,55 @@ static void missing_parents_are_made(void **state)
 	store_close(store);
 }
 
+/* Runs in a process of its own: 0 if the store could not be opened and the reason names the pid. */
+static int try_to_open(struct fixture *f, const char *pid)
+{
+	struct store *store;
+
+	if (store_open(&store, &f->settings, &f->err) == 0)
+		return 1;
+	return strstr(error_text(&f->err), pid) ? 0 : 2;
+}
+
 static void a_second_process_is_told_who_has_the_store(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(free) char *pid = str_format("process %ld", (long)getpid());
-	struct store *store;
+	AUTO(free) char *name = str_format("process %ld", (long)getpid());
+	pid_t pid = fork();
+	int status;
 
-	refused(f, store_open(&store, &f->settings, &f->err), pid);
+	if (pid == 0)
+		_exit(try_to_open(f, name));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 	fixture_reopen(f); /* and when that one is done, it is free */
+}
+
+/* What a kill -9 leaves for a moment when it hits while a script is being started. */
+static void a_child_that_outlives_its_killed_parent_does_not_keep_the_store(void **state)
+{
+	struct fixture *f = *state;
+	int ends[2], status;
+	char byte;
+	pid_t pid;
+
+	fixture_close(f);
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (store_open(&f->store, &f->settings, &f->err) < 0)
+			_exit(1);
+		if (fork() == 0) {
+			close(ends[1]);
+			_exit(read(ends[0], &byte, 1) != 0); /* lives as long as the test */
+		}
+		kill(getpid(), SIGKILL);
+	}
+	close(ends[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	fixture_open(f);
+	close(ends[1]);
 }
 
 static void cut(struct fixture *f, const char *name, off_t size)
@@ -255,6 +296,7 @@ int main(void)
 		cmocka_unit_test(nobody_else_may_look_into_the_directory),
 		cmocka_unit_test(missing_parents_are_made),
 		cmocka_unit_test(a_second_process_is_told_who_has_the_store),
+		cmocka_unit_test(a_child_that_outlives_its_killed_parent_does_not_keep_the_store),
 		cmocka_unit_test(a_file_that_was_cut_off_is_refused_and_left_as_it_is),
 		cmocka_unit_test(an_emptied_or_lost_file_is_not_taken_for_a_new_store),
 		cmocka_unit_test(rubbish_is_refused),
