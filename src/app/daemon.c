@@ -93,13 +93,13 @@ static int watch_open(void *ctx, uv_loop_t *loop, struct error *err)
 /* ---- filter ---- */
 
 /* In the filter's thread: what it read says that the stream cannot be trusted any more. */
-static void stream_in_trouble(void *ctx, size_t watch, const char *reason)
+static void stream_in_trouble(void *ctx, size_t watch, int64_t heard_ms, const char *reason)
 {
 	struct daemon *daemon = ctx;
 	struct watcher *watcher = daemon->watchers[watch];
 
 	if (watcher)
-		watcher_report_trouble(watcher, reason);
+		watcher_report_trouble(watcher, heard_ms, reason);
 }
 
 static int filter_role_open(void *ctx, uv_loop_t *loop, struct error *err)

@@ -45,9 +45,11 @@ struct filter {
 	uv_timer_t trim;
 	unsigned open_handles;
 
-	void (*on_trouble)(void *ctx, size_t watch, const char *reason);
+	void (*on_trouble)(void *ctx, size_t watch, int64_t heard_ms, const char *reason);
 	void *trouble_ctx;
-	char **troubles; /* of the batch, by watch: why its stream cannot be trusted */
+	char **troubles;     /* of the batch, by watch: why its stream cannot be trusted */
+	int64_t *trouble_ms; /* when that was heard */
+	int64_t record_ms;   /* of the record that is judged */
 
 	pthread_mutex_t lock; /* of what follows */
 	struct list offers;
@@ -165,8 +167,10 @@ static void note_trouble(void *ctx, size_t watch, const char *reason)
 {
 	struct filter *filter = ctx;
 
-	if (!filter->troubles[watch])
-		filter->troubles[watch] = str_copy(reason);
+	if (filter->troubles[watch])
+		return;
+	filter->troubles[watch] = str_copy(reason);
+	filter->trouble_ms[watch] = filter->record_ms;
 }
 
 static void forget_troubles(struct filter *filter, bool tell)
@@ -175,7 +179,7 @@ static void forget_troubles(struct filter *filter, bool tell)
 		AUTO(free) char *reason = TAKE(filter->troubles[i]);
 
 		if (reason && tell && filter->on_trouble)
-			filter->on_trouble(filter->trouble_ctx, i, reason);
+			filter->on_trouble(filter->trouble_ctx, i, filter->trouble_ms[i], reason);
 	}
 }
 
@@ -206,6 +210,7 @@ static bool take_record(void *ctx, const struct record *record)
 	if (batch_begin(batch) < 0 || expire_until(batch, record->time_ms) < 0)
 		return false;
 	if (!batch->is_full) {
+		batch->filter->record_ms = record->time_ms;
 		if (judge_record(judge, record, note_trouble, batch->filter, batch->err) < 0)
 			return false;
 		batch->cursor = record->seq;
@@ -411,6 +416,7 @@ static void on_closed(uv_handle_t *handle)
 	judge_free(filter->judge);
 	pthread_mutex_destroy(&filter->lock);
 	free(filter->troubles);
+	free(filter->trouble_ms);
 	free(filter);
 }
 
@@ -467,6 +473,7 @@ int filter_open(struct filter **out, uv_loop_t *loop, const struct settings *set
 	filter->judge = TAKE(judge);
 	filter->cursor = filter->status.cursor = cursor;
 	filter->troubles = mem_array(settings->watch_count, sizeof(*filter->troubles));
+	filter->trouble_ms = mem_array(settings->watch_count, sizeof(*filter->trouble_ms));
 	pthread_mutex_init(&filter->lock, NULL);
 	list_init(&filter->offers);
 	get_metrics(filter);
@@ -476,7 +483,9 @@ int filter_open(struct filter **out, uv_loop_t *loop, const struct settings *set
 }
 
 void filter_on_trouble(struct filter *filter,
-		       void (*trouble)(void *ctx, size_t watch, const char *reason), void *ctx)
+		       void (*trouble)(void *ctx, size_t watch, int64_t heard_ms,
+				       const char *reason),
+		       void *ctx)
 {
 	filter->on_trouble = trouble;
 	filter->trouble_ctx = ctx;

@@ -30,9 +30,12 @@ void filter_wake(struct filter *filter);
 /*
  * Called in the filter's thread when a record says that its stream cannot be trusted any more: it
  * cannot be decoded, the cluster reported an error in it, or the watched directory was removed.
+ * heard_ms: when that record came; the filter may be far behind.
  */
 void filter_on_trouble(struct filter *filter,
-		       void (*trouble)(void *ctx, size_t watch, const char *reason), void *ctx);
+		       void (*trouble)(void *ctx, size_t watch, int64_t heard_ms,
+				       const char *reason),
+		       void *ctx);
 
 struct filter_status {   /* safe from any thread */
 	uint64_t cursor; /* the last record that is judged */

@@ -58,11 +58,11 @@ void watch_gap_open(struct watch_gap *gap, int64_t from_ms, uint64_t after_seq, 
 {
 	if (gap->is_there) {
 		/* Of one whose end could not be written down the end is not reached yet. */
-		if (gap->gap.until_ms) {
-			gap->gap.until_ms = 0;
-			gap_store(gap);
-		}
-		return;
+		if (!gap->gap.until_ms && gap->gap.from_ms <= from_ms)
+			return;
+		gap->gap.until_ms = 0;
+		gap->gap.from_ms = MIN(gap->gap.from_ms, from_ms);
+		return gap_store(gap);
 	}
 	gap->gap = (struct gap){ .from_ms = from_ms,
 				 .reason = str_copy(reason),
@@ -70,6 +70,20 @@ void watch_gap_open(struct watch_gap *gap, int64_t from_ms, uint64_t after_seq, 
 	snprintf(gap->gap.watch, sizeof(gap->gap.watch), "%s", gap->watch);
 	gap->is_there = true;
 	gap_store(gap);
+}
+
+void watch_gap_add(struct watch_gap *gap, int64_t from_ms, int64_t until_ms, const char *reason)
+{
+	struct gap past = { .from_ms = from_ms, .until_ms = until_ms, .reason = (char *)reason };
+	AUTO_ERROR err = { 0 };
+
+	snprintf(past.watch, sizeof(past.watch), "%s", gap->watch);
+	if (store_gap_put(gap->store, &past, &err) < 0)
+		log_error(gap->who, "a gap of %.1f s cannot be written down (%s): %s",
+			  (double)(until_ms - from_ms) / 1000, reason, error_text(&err));
+	else
+		log_warn(gap->who, "found late: changes were not heard for %.1f s (gap %llu: %s)",
+			 (double)(until_ms - from_ms) / 1000, (unsigned long long)past.id, reason);
 }
 
 void watch_gap_close(struct watch_gap *gap)

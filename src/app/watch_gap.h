@@ -16,8 +16,10 @@ AUTO_DEFINE(struct watch_gap *, watch_gap_free)
 
 /* At the start: an earlier run has heard this watch, and nobody has since. */
 MUST_CHECK int watch_gap_resume(struct watch_gap *gap, struct error *err);
-/* From now on events may be missing. Within an open gap this is no news. */
+/* Events may be missing since then. An open gap only grows, if it began later. */
 void watch_gap_open(struct watch_gap *gap, int64_t from_ms, uint64_t after_seq, const char *reason);
+/* One that is over: it was found only afterwards. */
+void watch_gap_add(struct watch_gap *gap, int64_t from_ms, int64_t until_ms, const char *reason);
 void watch_gap_close(struct watch_gap *gap); /* the stream is up again; says so in the log */
 /* Everything up to here was heard and is durable. */
 void watch_gap_note_alive(struct watch_gap *gap, int64_t time_ms);

@@ -38,7 +38,8 @@ struct watcher {
 	int open_handles;
 
 	int64_t back_off_ms;
-	int64_t listening_since_ms; /* steady clock */
+	int64_t listening_since_ms; /* the wall's clock */
+	int64_t listening_since_steady_ms;
 	int64_t last_byte_steady_ms;
 	int64_t complete_ms; /* the last message or comment that was heard whole */
 	unsigned attempts;   /* to connect */
@@ -46,6 +47,7 @@ struct watcher {
 	pthread_mutex_t lock; /* for what follows */
 	struct watcher_status status;
 	char *trouble_reason;
+	int64_t trouble_ms;
 
 	struct metric *messages;
 	struct metric *bytes;
@@ -124,7 +126,7 @@ static void lose(struct watcher *watcher, int64_t not_before_ms, const char *why
 	if (was_listening) {
 		watch_gap_open(watcher->gap, watcher->complete_ms, watch_log_last_seq(watcher->log),
 			       why);
-		if (clock_monotonic_ms() - watcher->listening_since_ms >= STREAM_GOOD_MS)
+		if (clock_monotonic_ms() - watcher->listening_since_steady_ms >= STREAM_GOOD_MS)
 			watcher->back_off_ms = 0;
 		log_warn(watcher->who, "lost the stream: %s", why);
 	} else {
@@ -172,7 +174,8 @@ static void watching(struct watcher *watcher)
 			       watcher->settings->recursive ? " and everything below" : "",
 			       watcher->address ? watcher->address : "the cluster");
 
-	watcher->listening_since_ms = clock_monotonic_ms();
+	watcher->listening_since_ms = clock_now_ms();
+	watcher->listening_since_steady_ms = clock_monotonic_ms();
 	set_state(watcher, WATCHER_LISTENING, why);
 	log_info(watcher->who, "listening to %s", why);
 	watch_gap_close(watcher->gap);
@@ -310,11 +313,13 @@ static void retry_due(uv_timer_t *timer)
 
 /* ---- from other threads ---- */
 
-void watcher_report_trouble(struct watcher *watcher, const char *reason)
+void watcher_report_trouble(struct watcher *watcher, int64_t heard_ms, const char *reason)
 {
 	pthread_mutex_lock(&watcher->lock);
-	if (!watcher->trouble_reason)
+	if (!watcher->trouble_reason) {
 		watcher->trouble_reason = str_copy(reason);
+		watcher->trouble_ms = heard_ms;
+	}
 	pthread_mutex_unlock(&watcher->lock);
 	uv_async_send(&watcher->trouble);
 }
@@ -325,10 +330,18 @@ static void trouble_came(uv_async_t *async)
 
 	pthread_mutex_lock(&watcher->lock);
 	AUTO(free) char *reason = TAKE(watcher->trouble_reason);
+	int64_t heard_ms = watcher->trouble_ms;
 	pthread_mutex_unlock(&watcher->lock);
-	/* A stream that is already being opened anew is not the one that was complained about. */
-	if (reason && watcher->status.state == WATCHER_LISTENING)
-		lose(watcher, 0, reason);
+	if (!reason)
+		return;
+	if (watcher->status.state != WATCHER_LISTENING)
+		return watch_gap_open(watcher->gap, heard_ms, watch_log_last_seq(watcher->log),
+				      reason);
+	/* The filter may be far behind: this stream need not be the one that it speaks of. */
+	if (heard_ms < watcher->listening_since_ms)
+		return watch_gap_add(watcher->gap, heard_ms, watcher->listening_since_ms, reason);
+	watcher->complete_ms = MIN(watcher->complete_ms, heard_ms);
+	lose(watcher, 0, reason);
 }
 
 void watcher_get_status(struct watcher *watcher, struct watcher_status *out)

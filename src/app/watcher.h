@@ -29,8 +29,11 @@ MUST_CHECK int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo
 			    const struct watch_settings *watch, enum commit_mode commit,
 			    struct store *store, struct error *err);
 void watcher_close(struct watcher *watcher); /* in its loop; commits what was appended */
-/* From any thread: what came from the stream cannot be trusted; it is opened anew, with a gap. */
-void watcher_report_trouble(struct watcher *watcher, const char *reason);
+/*
+ * From any thread: what came from the stream at heard_ms says that events are missing. The stream
+ * is opened anew, unless that has happened since, and the gap begins there.
+ */
+void watcher_report_trouble(struct watcher *watcher, int64_t heard_ms, const char *reason);
 void watcher_get_status(struct watcher *watcher, struct watcher_status *out);
 
 #endif

@@ -7,6 +7,8 @@
 
 #define BODY_LIMIT (16u << 20)
 #define CONNECT_TIMEOUT_MS 10000
+/* Servers close idle connections; the longer one was idle, the likelier amid our next request. */
+#define IDLE_MOST_S 30L
 /* Of streams: what the cluster's own clients set. */
 #define KEEPALIVE_IDLE_S 60L
 #define KEEPALIVE_INTERVAL_S 10L
@@ -272,6 +274,7 @@ static void call_set_connection(struct http_call *call, const struct http_reques
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
 			 (long)(request->connect_timeout_ms ? request->connect_timeout_ms
 							    : CONNECT_TIMEOUT_MS));
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, IDLE_MOST_S);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, call);
 	if (!request->is_stream)

@@ -79,7 +79,7 @@ static void server_run_at(struct http_server *server, uint64_t wait_ms)
 
 static void server_run(struct http_server *server)
 {
-	MHD_UNSIGNED_LONG_LONG wait_ms;
+	unsigned long long wait_ms;
 
 	MHD_run(server->daemon);
 	if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)

@@ -49,7 +49,7 @@ static UNUSED struct rule_set *load_rules(const char *text)
 	return set;
 }
 
-static void hear_trouble(void *ctx, size_t watch, const char *reason)
+static void hear_trouble(void *ctx, size_t watch, int64_t heard_ms, const char *reason)
 {
 	struct monitor *m = ctx;
 

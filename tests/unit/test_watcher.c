@@ -455,7 +455,7 @@ static void a_gap_that_was_open_at_the_end_goes_on(void **state)
 
 static void *report(void *watcher)
 {
-	watcher_report_trouble(watcher, "the cluster's queue overflowed");
+	watcher_report_trouble(watcher, clock_now_ms(), "the cluster's queue overflowed");
 	return NULL;
 }
 
@@ -472,6 +472,31 @@ static void trouble_that_another_thread_found_opens_the_stream_anew(void **state
 	pthread_join(thread, NULL);
 	assert_string_equal(scene.gaps[0].reason, "the cluster's queue overflowed");
 	AWAIT(scene, LISTENS(scene) && scene.asked_count == 2);
+	scene_close(&scene);
+}
+
+static void trouble_of_an_earlier_stream_does_not_cost_this_one(void **state)
+{
+	int64_t heard_ms = clock_now_ms() - 60000;
+	struct scene scene;
+
+	scene_open(&scene);
+	scene_watch(&scene);
+	AWAIT(scene, LISTENS(scene));
+	watcher_report_trouble(scene.watcher, heard_ms, "not an event");
+	AWAIT(scene, gaps(&scene) == 1);
+	assert_int_equal(scene.gaps[0].from_ms, heard_ms);
+	assert_true(scene.gaps[0].until_ms > heard_ms);
+	assert_true(LISTENS(scene));
+	assert_int_equal(scene.asked_count, 1);
+
+	/* While nothing is heard anyway, the gap reaches back to it. */
+	scene.answer = say_403;
+	raw_close(scene.peer);
+	AWAIT(scene, gaps(&scene) == 2);
+	watcher_report_trouble(scene.watcher, heard_ms + 1, "not an event");
+	AWAIT(scene, gaps(&scene) == 2 && scene.gaps[1].from_ms == heard_ms + 1);
+	assert_int_equal(scene.gaps[1].until_ms, 0);
 	scene_close(&scene);
 }
 
@@ -575,6 +600,7 @@ int main(void)
 		cmocka_unit_test(the_time_between_two_runs_is_a_gap),
 		cmocka_unit_test(a_gap_that_was_open_at_the_end_goes_on),
 		cmocka_unit_test(trouble_that_another_thread_found_opens_the_stream_anew),
+		cmocka_unit_test(trouble_of_an_earlier_stream_does_not_cost_this_one),
 		cmocka_unit_test(a_full_store_stops_the_reading_and_loses_nothing),
 		cmocka_unit_test(a_narrowed_watch_is_told),
 		cmocka_unit_test(a_lone_message_is_durable_at_once),
