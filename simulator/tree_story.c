@@ -262,8 +262,22 @@ void story_handle(struct tree *tree, const struct inotify_event *event)
 
 /* ---- when the queue is empty ---- */
 
+/*
+ * The directory is not where the model has it: then that is the question, and the name is for
+ * later. To take the name for gone would lose it if the directory turns up.
+ */
+static void settle_later(struct tree *tree, const struct node *directory, struct place *place,
+			 struct places *later)
+{
+	if (!directory->links)
+		return; /* displaced: it is listed if it turns up */
+	doubt(tree, directory->links->parent, link_name(directory->links));
+	places_add(later, place->directory, place->name);
+}
+
 void story_settle_doubts(struct tree *tree)
 {
+	struct places later = { 0 };
 	struct node *directory;
 	struct place place;
 	struct link *link;
@@ -272,14 +286,25 @@ void story_settle_doubts(struct tree *tree)
 	while (places_pop(&tree->doubts, &place)) {
 		directory = node_find(tree, place.directory);
 		link = directory ? link_find_at(tree, directory, place.name) : NULL;
-		if (directory && look_at(tree, directory, place.name, &look) == 0)
+		if (directory && dir_open(tree, directory) < 0) {
+			if (look_found_none())
+				settle_later(tree, directory, &place, &later);
+		} else if (directory && look_at(tree, directory, place.name, &look) == 0) {
 			scan_entry(tree, directory, place.name, &look);
-		else if (link && look_found_none())
+		} else if (link && look_found_none()) {
 			scan_missed(tree, link);
+		}
 		free(place.name);
 	}
 	scan_run(tree);
 	scan_finish(tree);
+	while (places_pop(&later, &place)) {
+		directory = node_find(tree, place.directory);
+		if (directory)
+			doubt(tree, directory, place.name);
+		free(place.name);
+	}
+	places_clear(&later);
 }
 
 /* Nobody spoke of them again: they never were, as far as anybody can tell. */
