@@ -60,7 +60,8 @@ struct directory {
 	size_t count;          /* of children that are there: no ghosts */
 	struct sorted *sorted; /* for listing; NULL: to be made */
 	size_t sorted_count;
-	bool stale; /* its own times are to be looked at again */
+	bool stale;    /* its own times are to be looked at again */
+	bool unlisted; /* is to be listed, or could not be */
 };
 
 struct node {

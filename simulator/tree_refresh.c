@@ -120,6 +120,6 @@ void scan_refresh(struct tree *tree, struct node *node, const struct look *look,
 		other = true;
 	}
 	refresh_times(tree, node, &old, cause, other || look->links != old.links);
-	if (node->dir && node->dir->watch < 0) /* we may be let in now */
+	if (node->dir && (node->dir->watch < 0 || node->dir->unlisted)) /* we may be let in now */
 		scan_walk(tree, node);
 }

@@ -250,7 +250,7 @@ void scan_entry(struct tree *tree, struct node *directory, const char *name,
 		link->mark = tree->mark;
 		link->seen = tree->slurps;
 		scan_refresh(tree, node, look, CAUSE_LOOK);
-		if (node->dir && (tree->walk_all || node->dir->watch < 0))
+		if (node->dir && (tree->walk_all || node->dir->watch < 0 || node->dir->unlisted))
 			scan_walk(tree, node);
 		return;
 	}
@@ -270,6 +270,7 @@ void scan_entry(struct tree *tree, struct node *directory, const char *name,
 
 void scan_walk(struct tree *tree, struct node *directory)
 {
+	directory->dir->unlisted = true;
 	places_add(&tree->walk, directory->id, NULL);
 }
 
@@ -331,6 +332,7 @@ static void list_directory(struct tree *tree, struct node *node)
 		list_failed(tree, node);
 		return;
 	}
+	node->dir->unlisted = false;
 	tree->mark++;
 	while ((entry = readdir(dir))) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
