@@ -195,6 +195,10 @@ struct tree {
 	uint64_t slurps;      /* the clock */
 	uint64_t event_slurp; /* the slurp that the event being handled came with */
 	bool overflowed;
+	bool suspicious; /* directories moved while we looked: compare everything when it is quiet
+			  */
+	uint64_t quiet_size; /* events taken in when the timer was set */
+	uint64_t taken_in;
 	bool watches_exhausted;
 	struct places moving; /* moved_from without its moved_to yet */
 	struct places doubts; /* to be looked at when the queue is empty */

@@ -150,6 +150,8 @@ void scan_missed(struct tree *tree, struct link *link)
  */
 static void displace(struct tree *tree, struct link *link)
 {
+	if (link->node->dir)
+		tree->suspicious = true;
 	tree->keeps_displaced = true;
 	scan_removed(tree, link);
 	tree->keeps_displaced = false;

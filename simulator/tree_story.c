@@ -188,20 +188,23 @@ static void took_moved_to(struct tree *tree, struct node *directory, const char 
 			     is_dir); /* an older one of this name moved */
 		return;
 	}
-	if (at && at->node != from->node && there && identity_is(from->node, &look) &&
-	    look_at(tree, from->parent, link_name(from), &old) == 0 &&
-	    identity_is(at->node, &old)) {
-		exchange(tree, from, at);
-		return;
-	}
 	if ((from->node->dir && tree_is_below(directory, from->node)) ||
 	    (at && at->node->dir && tree_is_below(from->parent, at->node))) {
 		/* The model is upside down: only a walk from the top helps. */
 		tree->overflowed = true;
 		return;
 	}
-	if (!is_newer(tree, from->seen))
+	if (at && at->node != from->node && there && identity_is(from->node, &look) &&
+	    look_at(tree, from->parent, link_name(from), &old) == 0 &&
+	    identity_is(at->node, &old)) {
+		exchange(tree, from, at);
+		return;
+	}
+	if (!is_newer(tree, from->seen)) {
 		doubt(tree, from->parent, link_name(from));
+		if (from->node->dir)
+			tree->suspicious = true;
+	}
 	from = scan_moved(tree, from, directory, name);
 	if (there && identity_is(from->node, &look))
 		scan_refresh(tree, from->node, &look, CAUSE_LOOK);
@@ -271,6 +274,7 @@ static void settle_later(struct tree *tree, const struct node *directory, struct
 {
 	if (!directory->links)
 		return; /* displaced: it is listed if it turns up */
+	tree->suspicious = true;
 	doubt(tree, directory->links->parent, link_name(directory->links));
 	places_add(later, place->directory, place->name);
 }

@@ -28,11 +28,13 @@
 #define INBOX_MOST ((size_t)256 << 20) /* beyond it, a walk over everything is cheaper */
 #define BREATHE_EVERY 128              /* looks between slurps */
 #define DELIVER_EVERY 4096             /* events waiting to be told */
+#define SUSPICIOUS_WAIT_MS 100         /* without events, before everything is compared */
 #define MOVE_WAIT_MS 20 /* for the second half of a move, which the kernel queues right behind */
 
 struct tree_handles {
 	uv_poll_t poll;
 	uv_timer_t timer;
+	uv_timer_t quiet;
 	int closed;
 };
 
@@ -54,6 +56,7 @@ void watch_slurp(struct tree *tree)
 		chunk->size = got;
 		chunk->slurp = tree->slurps + 1;
 		tree->inbox_size += got;
+		tree->taken_in += got;
 		list_append(&tree->inbox, &chunk->link);
 	}
 	tree->slurps++;
@@ -131,6 +134,7 @@ void watch_forget(struct tree *tree, struct directory *dir)
 /* ---- draining ---- */
 
 static void moves_are_due(uv_timer_t *timer);
+static void it_is_quiet(uv_timer_t *timer);
 
 static void chunk_handle(struct tree *tree, struct chunk *chunk)
 {
@@ -195,6 +199,10 @@ void watch_drain(struct tree *tree)
 	if ((tree->moving.count + tree->ghosts.count > 0 || tree->dead) &&
 	    !uv_is_active((uv_handle_t *)&tree->handles->timer))
 		uv_timer_start(&tree->handles->timer, moves_are_due, MOVE_WAIT_MS, 0);
+	if (tree->suspicious && !uv_is_active((uv_handle_t *)&tree->handles->quiet)) {
+		tree->quiet_size = tree->taken_in;
+		uv_timer_start(&tree->handles->quiet, it_is_quiet, SUSPICIOUS_WAIT_MS, 0);
+	}
 	tree->busy--;
 }
 
@@ -214,6 +222,28 @@ static void moves_are_due(uv_timer_t *timer)
 	events_deliver(tree);
 	tree->busy--;
 	watch_drain(tree);
+}
+
+/*
+ * Directories that were moved while we looked into them can leave the model a little wrong, for all
+ * the doubts and their settling. Once nothing moves, a walk over everything is exact.
+ */
+static void it_is_quiet(uv_timer_t *timer)
+{
+	struct tree *tree = timer->data;
+
+	watch_drain(tree);
+	if (!tree->suspicious)
+		return;
+	if (tree->taken_in == tree->quiet_size && tree->moving.count == 0) {
+		tree->busy++;
+		tree->suspicious = false;
+		scan_all(tree);
+		scan_settle_stale(tree);
+		events_deliver(tree);
+		tree->busy--;
+	}
+	watch_drain(tree); /* which sets the timer again if need be */
 }
 
 static void is_readable(uv_poll_t *poll, int status, int events)
@@ -237,19 +267,18 @@ int watch_open(struct tree *tree, uv_loop_t *loop, struct error *err)
 		return error_set(err, "inotify: the loop does not take its descriptor");
 	}
 	uv_timer_init(loop, &handles->timer);
+	uv_timer_init(loop, &handles->quiet);
 	uv_poll_start(&handles->poll, UV_READABLE, is_readable);
-	handles->poll.data = handles->timer.data = tree;
+	handles->poll.data = handles->timer.data = handles->quiet.data = tree;
 	tree->handles = handles;
 	return 0;
 }
 
 static void handle_closed(uv_handle_t *handle)
 {
-	struct tree_handles *handles = handle->type == UV_TIMER
-					       ? CONTAINER_OF(handle, struct tree_handles, timer)
-					       : CONTAINER_OF(handle, struct tree_handles, poll);
+	struct tree_handles *handles = handle->data;
 
-	if (++handles->closed == 2)
+	if (++handles->closed == 3)
 		free(handles);
 }
 
@@ -257,8 +286,11 @@ void watch_close(struct tree *tree)
 {
 	if (tree->handles) {
 		uv_poll_stop(&tree->handles->poll);
+		tree->handles->poll.data = tree->handles->timer.data = tree->handles->quiet.data =
+			tree->handles;
 		uv_close((uv_handle_t *)&tree->handles->poll, handle_closed);
 		uv_close((uv_handle_t *)&tree->handles->timer, handle_closed);
+		uv_close((uv_handle_t *)&tree->handles->quiet, handle_closed);
 		tree->handles = NULL;
 	}
 	if (tree->inotify_fd >= 0)

@@ -207,7 +207,7 @@ static void story(struct fixture *f, unsigned seed, int steps, bool overflows)
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);
 	/* What was in doubt is settled in the turns after. */
-	TURN_UNTIL(&f->loop, tree_node_count(f->tree) == 0, 100);
+	TURN_UNTIL(&f->loop, tree_node_count(f->tree) == 0, 350);
 	compare(f, &listener, "");
 	if (listener.count > 0)
 		fail_msg("%s: told, but it is not there", listener.paths[0]);
