@@ -12,6 +12,7 @@
 #define PROLONG_MS 15000    /* well within LEASE_MS */
 #define STORE_AGAIN_MS 1000 /* after the store could not be written */
 #define DUE_MOST_MS 60000   /* the wall's clock may step: look again */
+#define ENDING_MOST 256     /* jobs that share one wait for the disk when they end */
 #define TURN_MS 20          /* then the loop's other users have their turn */
 
 /* ---- Status and rules: from any thread ---- */
@@ -217,13 +218,23 @@ static int take_one(struct deliver *deliver)
 	return rc;
 }
 
+static bool has_room(const struct deliver *deliver)
+{
+	size_t most = (size_t)MAX(deliver->settings->act.concurrency, 1);
+
+	return deliver->running_count - deliver->ending_count < most &&
+	       deliver->ending_count < ENDING_MOST;
+}
+
+/* A job that ends at once makes room for the next before it is written down. */
 static int take_all(struct deliver *deliver)
 {
 	int rc = 1;
 
-	while (rc > 0 &&
-	       deliver->running_count < (size_t)MAX(deliver->settings->act.concurrency, 1))
+	while (rc > 0 && has_room(deliver)) {
 		rc = take_one(deliver);
+		conclude_all(deliver);
+	}
 	return rc;
 }
 
@@ -241,7 +252,7 @@ static void arm_due(struct deliver *deliver, int taken)
 
 	if (taken < 0)
 		arm(deliver, STORE_AGAIN_MS);
-	else if (deliver->running_count >= (size_t)MAX(deliver->settings->act.concurrency, 1))
+	else if (!has_room(deliver))
 		uv_timer_stop(&deliver->due);
 	else if (store_job_next_due(deliver->store, &due_ms, &err) < 0)
 		arm(deliver, STORE_AGAIN_MS);

@@ -21,10 +21,16 @@ static void say(struct delivery *delivery, enum log_level level, const char *for
 	delivery->level = level;
 }
 
+static bool is_ending(const struct delivery *delivery)
+{
+	return delivery->state == DELIVERY_WRITING && delivery->write != WRITE_PROGRESS;
+}
+
 static void write_soon(struct delivery *delivery, enum delivery_write write)
 {
 	delivery->state = DELIVERY_WRITING;
 	delivery->write = write;
+	delivery->deliver->ending_count += is_ending(delivery);
 	if (delivery->body.json) {
 		free(delivery->job.body);
 		delivery->job.body = job_body_text(&delivery->body);
@@ -113,6 +119,7 @@ void delivery_free(struct delivery *delivery)
 	list_remove(&delivery->link);
 	list_remove(&delivery->queue_link);
 	delivery->deliver->running_count--;
+	delivery->deliver->ending_count -= is_ending(delivery);
 	job_clear(&delivery->job);
 	job_body_clear(&delivery->body);
 	free(delivery->line);

@@ -71,6 +71,7 @@ struct deliver {
 	bool is_turning, is_closing;
 	struct list running, finished, writing;
 	size_t running_count;
+	size_t ending_count;         /* of those that run: nothing is left but to write it down */
 	struct deliver_rules *rules; /* one a watch */
 	uint64_t random;
 	pthread_mutex_t lock; /* of status and rules[].offered */

@@ -303,6 +303,46 @@ static void jobs_run_side_by_side_up_to_a_number_and_those_of_a_file_in_order(vo
 			    "plain job 2 step 0 attempt 1 at no file\n");
 }
 
+static int commits;
+
+static void count_commits(const char *point)
+{
+	commits += strcmp(point, "state.commit.after") == 0;
+}
+
+static void jobs_that_end_at_once_share_one_wait_for_the_disk(void **state)
+{
+	struct world *world = *state;
+
+	for (int i = 0; i < 100; i++)
+		put_job(world, "plain", "", "/a");
+	commits = 0;
+	store_on_point(count_commits);
+	deliver_tick(world->deliver);
+	store_on_point(NULL);
+	assert_int_equal(count(world).jobs_done, 100);
+	assert_int_equal(commits, 1);
+	free(world_story(world));
+}
+
+static void jobs_with_further_steps_do_not_crowd_past_the_number(void **state)
+{
+	struct world *world = *state;
+	struct deliver_status status;
+
+	for (int i = 0; i < 10; i++)
+		put_job(world, "plain,plain", "", "/a");
+	for (int i = 0; i < 2; i++)
+		world_end(world, (struct world_end){ 0 });
+	for (int i = 0; i < 8; i++)
+		world_end(world, (struct world_end){ .hangs = true });
+	world_settle(world);
+	deliver_get_status(world->deliver, &status);
+	assert_int_equal(status.running, 2);
+	assert_int_equal(world->hanging_count, 2);
+	free(world_story(world));
+}
+
 static void a_job_that_runs_for_long_is_not_taken_twice(void **state)
 {
 	struct world *world = *state;
@@ -419,6 +459,8 @@ int main(void)
 		t(a_cluster_that_cannot_be_reached_costs_no_attempts),
 		t(an_error_of_the_cluster_does_cost_attempts),
 		t(jobs_run_side_by_side_up_to_a_number_and_those_of_a_file_in_order),
+		t(jobs_that_end_at_once_share_one_wait_for_the_disk),
+		t(jobs_with_further_steps_do_not_crowd_past_the_number),
 		t(a_job_that_runs_for_long_is_not_taken_twice),
 		t(closing_cancels_what_runs_and_a_restart_takes_it_again),
 		t(what_a_step_remembered_is_there_after_a_restart),
