@@ -255,7 +255,7 @@ static void looked(void *ctx, const struct file_reply *reply)
 	case FILE_CHANGED:
 	case FILE_LATER:
 	case FILE_AMBIGUOUS:
-		if (reply->status == 0) {
+		if (reply->status == 0 || reply->status == 401) {
 			wait_for_cluster(delivery, reply);
 			return;
 		}

@@ -35,9 +35,9 @@ enum file_result {
 	FILE_EXISTS,    /* 409: the name is taken */
 	FILE_BUSY,      /* 409: somebody holds it open; later it may work */
 	FILE_CHANGED,   /* 412: not what it was when its ETag was read */
-	FILE_DENIED,    /* 403, or 401 although the token was renewed: asking again will not help */
+	FILE_DENIED,    /* 403, or 401 with a valid token: asking again will not help */
 	FILE_REFUSED,   /* any other 4xx: the request is wrong and stays so */
-	FILE_LATER,     /* 429, 5xx, no connection before the request was sent: nothing happened */
+	FILE_LATER,     /* 429, 5xx, no connection, no valid token (401 or 0): nothing happened */
 	FILE_AMBIGUOUS, /* the answer was lost: it may have happened or not */
 };
 

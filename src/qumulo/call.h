@@ -10,6 +10,7 @@
 #include "qumulo/client.h"
 
 #define SESSION_LOG_IN "/v1/session/login"
+#define SESSION_WHO_AM_I "/v1/session/who-am-i"
 
 struct session;
 
@@ -38,16 +39,18 @@ struct qumulo_call {
 	char *if_match;
 	char *body; /* JSON; NULL: none */
 	bool is_log_in;
-	bool is_repeated;   /* call_repeat was called */
-	bool is_over;       /* its done is being called */
-	bool is_renewed;    /* its token was refused once */
-	uint64_t token_age; /* which of the session's tokens it was sent with */
+	bool is_repeated; /* call_repeat was called */
+	bool is_over;     /* its done is being called */
+	bool is_renewed;  /* its token was refused once */
+	bool is_judged;   /* it was asked whether its credential or a privilege is at fault */
+	struct qumulo_call *judge; /* asks that; NULL: nobody does */
+	uint64_t token_age;        /* which of the session's tokens it was sent with */
 	size_t address;
 	size_t addresses_tried;
 	struct call_stream stream; /* data NULL: none */
 	bool is_open;
 	struct buf *refusal; /* what a stream's server said instead */
-	/* What the call fails with before it was sent. */
+	/* What the call fails with before it was sent, or while the judge asks. */
 	enum file_result failure;
 	char *why;
 	int64_t retry_after_ms;

@@ -92,6 +92,7 @@ static void call_finish(struct qumulo_call *call, const struct qumulo_answer *an
 		return call_free(call);
 	call->is_over = false;
 	call->is_renewed = false;
+	call->is_judged = false;
 	call->addresses_tried = 0;
 	call_begin(call);
 }
@@ -184,6 +185,56 @@ static void call_failed(struct qumulo_call *call, const struct http_answer *answ
 			  });
 }
 
+/* ---- 401: for a credential that is not valid, or, on some clusters, for want of a privilege ----
+ */
+
+/* With another token: what was heard with the old one does not count. */
+static void call_begin_anew(struct qumulo_call *call)
+{
+	if (call->refusal)
+		buf_reset(call->refusal);
+	call_begin(call);
+}
+
+static void judge_gone(void *ctx)
+{
+	struct qumulo_call *call = ctx;
+
+	call->judge = NULL;
+}
+
+static void judge_done(void *ctx, const struct qumulo_answer *answer)
+{
+	struct qumulo_call *call = ctx;
+	bool is_unknown = answer->status == 401;
+
+	TAKE(call->judge)->release = NULL; /* the call may be gone before it */
+	if (is_unknown && session_forget_token(call->qumulo->session, call))
+		return call_begin_anew(call);
+
+	AUTO(free) char *why = TAKE(call->why);
+
+	call_finish(call, &(struct qumulo_answer){
+				  .result = answer->result == FILE_OK ? FILE_DENIED : FILE_LATER,
+				  .status = 401,
+				  .error_class = "",
+				  .why = why,
+			  });
+}
+
+/* Who the token belongs to may be asked without any privilege, so the answer tells the two apart.
+ * Without that, work for which a new token is all it takes would be given up. */
+static void call_judge(struct qumulo_call *call, const char *why)
+{
+	free(call->why);
+	call->why = str_copy(why);
+	call->is_judged = true;
+	call->judge = call_start(call->qumulo, "GET", SESSION_WHO_AM_I, NULL, NULL, NULL,
+				 judge_done, judge_gone, call);
+	call->judge->is_renewed = true;
+	call->judge->is_judged = true;
+}
+
 static void call_answered(struct qumulo_call *call, const struct http_answer *answer,
 			  struct text text)
 {
@@ -201,7 +252,10 @@ static void call_answered(struct qumulo_call *call, const struct http_answer *an
 
 	told.result = answer_result(told.status, told.error_class, is_get);
 	told.why = told.result == FILE_OK ? NULL : why;
-	call_finish(call, &told);
+	if (told.status == 401 && !call->is_log_in && !call->is_judged)
+		call_judge(call, why);
+	else
+		call_finish(call, &told);
 	json_decref(body);
 }
 
@@ -224,11 +278,8 @@ static void http_done(void *ctx, const struct http_answer *answer)
 	/* A request refused with 401 was not executed: it may be repeated, whatever it is. */
 	if (answer->status == 401 && !call->is_log_in && !call->is_renewed) {
 		call->is_renewed = true;
-		if (session_renew(call->qumulo->session, call)) {
-			if (call->refusal)
-				buf_reset(call->refusal);
-			return call_begin(call);
-		}
+		if (session_renew(call->qumulo->session, call))
+			return call_begin_anew(call);
 	}
 	call_answered(call, answer, call->refusal ? buf_text(call->refusal) : answer->body);
 }
@@ -381,6 +432,7 @@ void qumulo_cancel(struct qumulo_call *call)
 {
 	if (!call || call->is_over)
 		return;
+	qumulo_cancel(TAKE(call->judge));
 	http_cancel(TAKE(call->http));
 	call_free(call);
 }

@@ -85,17 +85,17 @@ static void waiting_go_on(struct session *session)
 static void waiting_fail(struct session *session, const struct qumulo_answer *answer,
 			 const char *why)
 {
-	while (!list_is_empty(&session->waiting)) {
-		struct qumulo_call *call =
-			list_entry(session->waiting.next, struct qumulo_call, link);
+	/* Nothing was done that anybody waits for, and a password may be corrected in its file. */
+	while (!list_is_empty(&session->waiting))
+		call_fail_later(list_entry(session->waiting.next, struct qumulo_call, link),
+				FILE_LATER, answer->retry_after_ms, why);
+}
 
-		/* A lost answer to the log-in has changed nothing that anybody waits for. */
-		call_fail_later(call,
-				answer->result == FILE_DENIED || answer->result == FILE_REFUSED
-					? FILE_DENIED
-					: FILE_LATER,
-				answer->retry_after_ms, why);
-	}
+static struct text login_user(const struct session *session)
+{
+	struct text login = text_of(session->last_login);
+
+	return text_cut(&login, '\n');
 }
 
 static void log_in_done(void *ctx, const struct qumulo_answer *answer)
@@ -109,11 +109,17 @@ static void log_in_done(void *ctx, const struct qumulo_answer *answer)
 		session_take_token(session, token, true);
 		return waiting_go_on(session);
 	}
+
+	bool is_refused = answer->result == FILE_DENIED || answer->result == FILE_REFUSED;
 	AUTO(free)
 	char *why =
-		str_format("log-in at cluster '%s': %s", session->qumulo->settings.name,
-			   answer->result == FILE_OK ? "the answer holds no token" : answer->why);
-	if (answer->result == FILE_DENIED || answer->result == FILE_REFUSED) {
+		str_format("log-in of user %.*s at cluster '%s': %s%s",
+			   TEXT_ARGS(login_user(session)), session->qumulo->settings.name,
+			   answer->result == FILE_OK ? "the answer holds no token" : answer->why,
+			   is_refused ? "; correct the password in its file, it is read at "
+					"each attempt"
+				      : "");
+	if (is_refused) {
 		free(session->refusal);
 		session->refusal = str_copy(why);
 		session->refused_until_ms = clock_monotonic_ms() + REFUSED_PAUSE_MS;
@@ -129,7 +135,7 @@ static void session_log_in(struct session *session, struct qumulo_call *call, co
 
 	if (session->last_login && strcmp(session->last_login, login) == 0 && session->refusal &&
 	    clock_monotonic_ms() < session->refused_until_ms)
-		return call_fail_later(call, FILE_DENIED, 0, session->refusal);
+		return call_fail_later(call, FILE_LATER, 0, session->refusal);
 	body = json_pack("{s:s, s:s}", "username", username, "password", password);
 	if (!body)
 		return call_fail_later(call, FILE_DENIED, 0, "the user name is not UTF-8");
@@ -195,4 +201,13 @@ bool session_renew(struct session *session, const struct qumulo_call *call)
 	}
 	free(TAKE(session->token));
 	return true;
+}
+
+bool session_forget_token(struct session *session, const struct qumulo_call *call)
+{
+	bool is_from_log_in = session->is_from_log_in;
+
+	if (call->token_age == session->age)
+		free(TAKE(session->token));
+	return is_from_log_in;
 }

@@ -19,4 +19,10 @@ void session_join(struct session *session, struct qumulo_call *call);
  */
 bool session_renew(struct session *session, const struct qumulo_call *call);
 
+/*
+ * The cluster says that the token of this call is nobody's: it is not used again. true: a log-in
+ * gets another one, join again.
+ */
+bool session_forget_token(struct session *session, const struct qumulo_call *call);
+
 #endif

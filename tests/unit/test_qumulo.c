@@ -379,8 +379,12 @@ static void a_replaced_token_is_read_again_after_a_401(void **state)
 	scene.valid = "access-v1:unknown";
 	scene.refused_count = 0;
 	move(&scene);
-	assert_int_equal(scene.result, FILE_DENIED);
-	assert_int_equal(scene.refused_count, 1);
+	assert_int_equal(scene.result, FILE_LATER); /* there may be another one soon */
+	assert_int_equal(scene.reply_status, 401);
+	assert_int_equal(scene.refused_count, 2); /* who-am-i is the second */
+	scene.valid = scene.token = "access-v1:found";
+	move(&scene);
+	assert_int_equal(scene.result, FILE_OK);
 	scene_close(&scene);
 }
 
@@ -416,11 +420,11 @@ static void requests_at_the_same_time_share_one_log_in(void **state)
 	scene_close(&scene);
 }
 
-static void answer_401_to_all_but_log_ins(struct scene *scene, struct raw_peer *peer,
-					  struct text request)
+static void answer_401_for_a_privilege(struct scene *scene, struct raw_peer *peer,
+				       struct text request)
 {
 	scene->valid = "session-v1:good";
-	if (strstr(scene->asked, "session/login"))
+	if (strstr(scene->asked, "/v1/session/"))
 		return answer_with_care(scene, peer, request);
 	scene->refused_count++;
 	raw_answer(peer, "401 Unauthorized", "", "{\"error_class\":\"http_unauthorized_error\"}");
@@ -431,7 +435,7 @@ static void a_401_for_a_missing_privilege_leads_to_no_loop_of_log_ins(void **sta
 	struct scene scene;
 
 	scene_open(&scene);
-	scene.answer = answer_401_to_all_but_log_ins;
+	scene.answer = answer_401_for_a_privilege;
 	scene.token = NULL;
 	scene.username = "ann";
 	scene.password = "right";
@@ -441,6 +445,42 @@ static void a_401_for_a_missing_privilege_leads_to_no_loop_of_log_ins(void **sta
 	}
 	assert_int_equal(scene.log_in_count, 1);
 	assert_int_equal(scene.refused_count, 10);
+	scene_close(&scene);
+}
+
+static void a_session_that_ended_early_is_renewed_once(void **state)
+{
+	struct scene scene;
+
+	scene_open(&scene);
+	scene.answer = answer_with_care;
+	scene.valid = "session-v1:one";
+	scene.token = NULL;
+	scene.username = "ann";
+	scene.password = "right";
+	get(&scene);
+	scene.valid = "session-v1:two";
+	move(&scene);
+	assert_int_equal(scene.result, FILE_OK);
+	assert_int_equal(scene.log_in_count, 2);
+	scene_close(&scene);
+}
+
+static void a_call_is_cancelled_while_its_refusal_is_judged(void **state)
+{
+	struct scene scene;
+	struct qumulo_call *call;
+
+	scene_open(&scene);
+	scene.answer = answer_with_care;
+	scene.valid = "access-v1:other";
+	call = files_move(scene.qumulo, "/a", "2", "b", false, scene_done, &scene);
+	AWAIT(scene, scene.refused_count == 1 && strstr(scene.asked, "who-am-i") == NULL);
+	AWAIT(scene, scene.refused_count == 2);
+	qumulo_cancel(call);
+	files_move(scene.qumulo, "/a", "2", "b", false, scene_done, &scene);
+	AWAIT(scene, scene.refused_count == 4); /* closed amid the next one */
+	assert_int_equal(scene.done_count, 0);
 	scene_close(&scene);
 }
 
@@ -457,8 +497,9 @@ static void a_refused_log_in_is_told_and_not_tried_again_at_once(void **state)
 	scene.password = "wrong";
 	for (int i = 0; i < 5; i++) {
 		get(&scene);
-		assert_int_equal(scene.result, FILE_DENIED);
-		assert_non_null(strstr(scene.why, "log-in at cluster 'main'"));
+		assert_int_equal(scene.result, FILE_LATER);
+		assert_int_equal(scene.reply_status, 0);
+		assert_non_null(strstr(scene.why, "log-in of user ann at cluster 'main'"));
 	}
 	assert_int_equal(scene.log_in_count, 1);
 	clock_advance(10000);
@@ -648,7 +689,8 @@ static void a_stream_that_is_none_is_an_error(void **state)
 	scene.status = "401 Unauthorized";
 	listen_to(&scene);
 	AWAIT(scene, scene.done_count == 4);
-	assert_int_equal(scene.result, FILE_DENIED);
+	assert_int_equal(scene.result, FILE_LATER);
+	assert_int_equal(scene.reply_status, 401);
 	assert_null(scene.opened);
 	scene_close(&scene);
 }
@@ -683,6 +725,8 @@ int main(void)
 		cmocka_unit_test(a_replaced_token_is_read_again_after_a_401),
 		cmocka_unit_test(requests_at_the_same_time_share_one_log_in),
 		cmocka_unit_test(a_401_for_a_missing_privilege_leads_to_no_loop_of_log_ins),
+		cmocka_unit_test(a_session_that_ended_early_is_renewed_once),
+		cmocka_unit_test(a_call_is_cancelled_while_its_refusal_is_judged),
 		cmocka_unit_test(a_refused_log_in_is_told_and_not_tried_again_at_once),
 		cmocka_unit_test(without_a_usable_credential_nothing_is_sent),
 		cmocka_unit_test(what_is_cancelled_says_nothing),
