@@ -86,6 +86,20 @@ void watch_gap_add(struct watch_gap *gap, int64_t from_ms, int64_t until_ms, con
 			 (double)(until_ms - from_ms) / 1000, (unsigned long long)past.id, reason);
 }
 
+bool watch_gap_explain(struct watch_gap *gap, const char *more)
+{
+	if (!gap->is_there || gap->gap.until_ms)
+		return false;
+	if (!strstr(gap->gap.reason, more)) {
+		char *reason = str_format("%s; %s", more, gap->gap.reason);
+
+		free(gap->gap.reason);
+		gap->gap.reason = reason;
+		gap_store(gap);
+	}
+	return true;
+}
+
 void watch_gap_close(struct watch_gap *gap)
 {
 	if (!gap->is_there || gap->gap.until_ms)

@@ -20,6 +20,8 @@ MUST_CHECK int watch_gap_resume(struct watch_gap *gap, struct error *err);
 void watch_gap_open(struct watch_gap *gap, int64_t from_ms, uint64_t after_seq, const char *reason);
 /* One that is over: it was found only afterwards. */
 void watch_gap_add(struct watch_gap *gap, int64_t from_ms, int64_t until_ms, const char *reason);
+/* What was found out since about the reason of the open gap; false: none is open. */
+bool watch_gap_explain(struct watch_gap *gap, const char *more);
 void watch_gap_close(struct watch_gap *gap); /* the stream is up again; says so in the log */
 /* Everything up to here was heard and is durable. */
 void watch_gap_note_alive(struct watch_gap *gap, int64_t time_ms);

@@ -233,20 +233,28 @@ static void stream_data(void *ctx, const char *data, size_t size)
 }
 
 /* What somebody has to do, where trying again alone will not help. For free(). */
-static char *advice(const struct watcher *watcher, int status)
+static char *advice(const struct watcher *watcher, enum file_result result, int status)
 {
 	const struct cluster_settings *cluster = watcher->settings->on;
 
+	/* Of a valid token some clusters say 401, too, where a privilege is missing. */
+	if (result == FILE_DENIED)
+		status = 403;
 	switch (status) {
 	case 401:
 		if (cluster && cluster->token_file)
 			return str_format(
-				"; write a valid token into %s, it is read at each attempt",
+				"; the token was refused: write a valid one into %s, it is read at "
+				"each attempt",
 				cluster->token_file);
-		return str_copy("; the cluster wants another TOKEN, or USERNAME and PASSWORD_FILE");
+		return str_copy("; the token was refused: the cluster wants another TOKEN, or "
+				"USERNAME and PASSWORD_FILE");
 	case 403:
-		return str_copy("; a recursive watch needs the role Data-Administrators or "
-				"Administrators");
+		return str_copy(watcher->settings->recursive
+					? "; a recursive watch needs the role Data-Administrators "
+					  "or Administrators (cn_monitor doctor says more)"
+					: "; the monitor's user must be allowed to read the "
+					  "directory (cn_monitor doctor says more)");
 	case 404:
 		return str_format("; is there a directory %s?", watcher->settings->path);
 	default:
@@ -259,7 +267,7 @@ static void stream_ended(void *ctx, enum file_result result, int status, const c
 {
 	struct watcher *watcher = ctx;
 	bool is_amid = sse_is_amid(watcher->sse);
-	AUTO(free) char *hint = advice(watcher, status);
+	AUTO(free) char *hint = advice(watcher, result, status);
 	AUTO(free)
 	char *reason = str_format("%s%s%s", why, result == FILE_OK ? "" : hint,
 				  is_amid ? " (in the middle of a message)" : "");
@@ -334,9 +342,13 @@ static void trouble_came(uv_async_t *async)
 	pthread_mutex_unlock(&watcher->lock);
 	if (!reason)
 		return;
-	if (watcher->status.state != WATCHER_LISTENING)
-		return watch_gap_open(watcher->gap, heard_ms, watch_log_last_seq(watcher->log),
-				      reason);
+	if (watcher->status.state != WATCHER_LISTENING) {
+		/* A stream ends before its last message is judged, which may say why. */
+		watch_gap_open(watcher->gap, heard_ms, watch_log_last_seq(watcher->log), reason);
+		if (watch_gap_explain(watcher->gap, reason))
+			log_warn(watcher->who, "the stream was lost because %s", reason);
+		return;
+	}
 	/* The filter may be far behind: this stream need not be the one that it speaks of. */
 	if (heard_ms < watcher->listening_since_ms)
 		return watch_gap_add(watcher->gap, heard_ms, watcher->listening_since_ms, reason);

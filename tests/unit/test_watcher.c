@@ -76,6 +76,9 @@ static void asked(void *ctx, struct raw_peer *peer, struct text request)
 
 		return raw_answer(peer, "200 OK", "", body);
 	}
+	if (strstr(text, "/v1/session/who-am-i"))
+		return raw_answer(peer, strstr(text, "Bearer good") ? "200 OK" : "401 Unauthorized",
+				  "", "{}");
 	assert_non_null(strstr(text, "GET /v1/files/%2Fhome/notify?recursive=true HTTP/1.1"));
 	scene->asked_count++;
 	scene->asked_ns = uv_hrtime();
@@ -342,7 +345,8 @@ static void a_refused_token_is_waited_for(void **state)
 	scene.token = "old";
 	scene_watch(&scene);
 	AWAIT(scene, scene.asked_count >= 2);
-	assert_true(was_logged("HTTP 401; write a valid token into /etc/cn_monitor/token"));
+	assert_true(was_logged("HTTP 401; the token was refused: write a valid one into "
+			       "/etc/cn_monitor/token, it is read at each attempt"));
 	scene.token = "good";
 	AWAIT(scene, LISTENS(scene));
 	assert_true(scene.asked_count <= 5);
