@@ -1,6 +1,7 @@
 #include "simulator/certificate.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -25,8 +26,22 @@ static bool add_extension(X509 *cert, int nid, const char *value)
 	return added;
 }
 
+/* In a container, this machine's name is the one by which the others know it. */
+static char *names_of_this_machine(void)
+{
+	static const char loopback[] = "DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1";
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-.";
+	char name[HOST_NAME_MAX + 1];
+
+	if (gethostname(name, sizeof(name)) < 0 || !*name || name[strspn(name, letters)])
+		return str_copy(loopback);
+	return str_format("%s,DNS:%s", loopback, name);
+}
+
 static bool fill_in(X509 *cert, EVP_PKEY *key)
 {
+	AUTO(free) char *names = names_of_this_machine();
 	X509_NAME *name = X509_get_subject_name(cert);
 	uint32_t serial;
 
@@ -45,8 +60,7 @@ static bool fill_in(X509 *cert, EVP_PKEY *key)
 	       add_extension(cert, NID_ext_key_usage, "serverAuth") &&
 	       add_extension(cert, NID_subject_key_identifier, "hash") &&
 	       add_extension(cert, NID_authority_key_identifier, "keyid:always") &&
-	       add_extension(cert, NID_subject_alt_name,
-			     "DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1") &&
+	       add_extension(cert, NID_subject_alt_name, names) &&
 	       X509_sign(cert, key, EVP_sha256());
 }
 
