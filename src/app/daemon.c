@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "io/service_manager.h"
 
 /* What belongs to one role's thread besides the role itself. */
 struct crew {
@@ -23,6 +24,7 @@ struct host {
 	struct daemon daemon;
 	uv_loop_t *loop;
 	uv_signal_t signals[3];
+	struct service_manager *manager; /* NULL unless systemd started us */
 	struct admin *admin;
 	struct crew watch;
 	struct crew filter;
@@ -183,15 +185,24 @@ static void offer_rules(void *ctx, size_t watch, struct rule_set *set)
 		     (void *)&daemon->settings->watches[watch]);
 }
 
+static void reload_ended(void *ctx, bool is_ok, const char *report)
+{
+	struct host *host = ctx;
+
+	service_manager_ready(host->manager);
+}
+
 static void signal_came(uv_signal_t *handle, int number)
 {
 	struct host *host = handle->data;
 
 	if (number == SIGHUP) {
-		reload_now(host->daemon.reload, "SIGHUP", NULL, NULL);
+		service_manager_reloading(host->manager);
+		reload_now(host->daemon.reload, "SIGHUP", reload_ended, host);
 		return;
 	}
 	log_info("cn_monitor", "stopping: %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	service_manager_stopping(host->manager);
 	uv_stop(host->loop);
 }
 
@@ -328,6 +339,28 @@ static void say_what_is_watched(const struct daemon *daemon)
 		log_warn("act", "DRY_RUN is on: actions are planned and recorded, none is done");
 }
 
+/* One line for `systemctl status`. */
+static char *describe(void *ctx)
+{
+	const struct host *host = ctx;
+	const struct daemon *daemon = &host->daemon;
+	size_t count = daemon->settings->watch_count;
+	size_t listening = 0;
+	struct reload_status rules;
+
+	for (size_t i = 0; i < count; i++) {
+		struct watcher_status status;
+
+		watcher_get_status(daemon->watchers[i], &status);
+		listening += status.state == WATCHER_LISTENING;
+	}
+	reload_get_status(daemon->reload, &rules);
+	return str_format(
+		"%zu of %zu watch%s listening%s", listening, count, count == 1 ? "" : "es",
+		rules.last_is_ok ? ""
+				 : "; the changed rules have errors, the old ones stay at work");
+}
+
 /* The exit status: what is wrong in files (2) is told from what went wrong (1). */
 static int start(struct host *host, struct error *err)
 {
@@ -361,8 +394,11 @@ int daemon_run(const struct settings *settings)
 		log_info("cn_monitor",
 			 "version " CN_VERSION " is up, process %d; store %s, answers at %s",
 			 (int)getpid(), settings->store.url, settings->admin.socket);
+		host.manager = service_manager_open(&loop, describe, &host);
+		service_manager_ready(host.manager);
 		uv_run(&loop, UV_RUN_DEFAULT);
 	}
+	service_manager_close(TAKE(host.manager));
 	stop_all(&host);
 	close_signals(&host);
 	uv_run(&loop, UV_RUN_DEFAULT);
