@@ -13,6 +13,7 @@
 
 #define EVENTS_MOST 1000
 #define GAPS_SHOWN 10
+#define DEAD_SHOWN 5
 
 struct admin {
 	const struct daemon *daemon;
@@ -122,24 +123,40 @@ static void add_gap(void *ctx, const struct gap *gap)
 		json_array_remove(list, 0);
 }
 
+static bool add_dead(void *ctx, const struct job *job)
+{
+	json_t *body = json_loads(job->body ? job->body : "{}", 0, NULL);
+	const char *rule = json_string_value(json_object_get(body, "rule"));
+	const char *path =
+		json_string_value(json_object_get(json_object_get(body, "event"), "path"));
+
+	json_array_append_new(ctx, json_pack("{s:I,s:o,s:s,s:s,s:s}", "job", (json_int_t)job->id,
+					     "ended", time_json(job->ended_ms), "rule",
+					     rule ? rule : "", "path", path ? path : "", "outcome",
+					     job->outcome ? job->outcome : ""));
+	json_decref(body);
+	return true;
+}
+
 static json_t *store_json(const struct daemon *daemon, struct error *err)
 {
 	struct store_counts counts;
-	json_t *gaps = json_array();
+	AUTO(json_decref) json_t *gaps = json_array();
+	AUTO(json_decref) json_t *dead = json_array();
 
 	if (store_count(daemon->store, &counts, err) < 0 ||
-	    store_gap_visit(daemon->store, add_gap, gaps, err) < 0) {
-		json_decref(gaps);
+	    store_gap_visit(daemon->store, add_gap, gaps, err) < 0 ||
+	    store_job_visit(daemon->store, JOB_DEAD, DEAD_SHOWN, add_dead, dead, err) < 0)
 		return NULL;
-	}
-	return json_pack(
-		"{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "url", daemon->settings->store.url,
-		"first_seq", (json_int_t)counts.first_seq, "last_seq", (json_int_t)counts.last_seq,
-		"log_bytes", (json_int_t)counts.log_bytes, "state_bytes",
-		(json_int_t)counts.state_bytes, "jobs_waiting", (json_int_t)counts.jobs_waiting,
-		"jobs_taken", (json_int_t)counts.jobs_taken, "jobs_done",
-		(json_int_t)counts.jobs_done, "jobs_dead", (json_int_t)counts.jobs_dead,
-		"gap_count", (json_int_t)counts.gaps, "gaps", gaps);
+	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:O}", "url",
+			 daemon->settings->store.url, "first_seq", (json_int_t)counts.first_seq,
+			 "last_seq", (json_int_t)counts.last_seq, "log_bytes",
+			 (json_int_t)counts.log_bytes, "state_bytes",
+			 (json_int_t)counts.state_bytes, "jobs_waiting",
+			 (json_int_t)counts.jobs_waiting, "jobs_taken",
+			 (json_int_t)counts.jobs_taken, "jobs_done", (json_int_t)counts.jobs_done,
+			 "jobs_dead", (json_int_t)counts.jobs_dead, "gap_count",
+			 (json_int_t)counts.gaps, "gaps", gaps, "dead", dead);
 }
 
 static void answer_status(struct admin *admin, const struct http_ask *ask)

@@ -52,8 +52,7 @@ static void end_job(struct delivery *delivery, enum delivery_write write, char *
 	delivery->job.outcome = outcome;
 	if (write == WRITE_DEAD)
 		say(delivery, LOG_ERROR,
-		    "%.*s -> %s; given up: job %" PRIu64 " is a dead letter until you decide "
-		    "(cn_monitor dead)",
+		    "%.*s -> %s; given up: job %" PRIu64 " is kept as a dead letter",
 		    TEXT_ARGS(place_of(delivery)), outcome, delivery->job.id);
 	else
 		say(delivery, LOG_INFO, "%.*s -> %s", TEXT_ARGS(place_of(delivery)), outcome);

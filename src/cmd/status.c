@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/escape.h"
 #include "cmd/ask.h"
 
 static const char *text_at(json_t *object, const char *name)
@@ -107,6 +108,29 @@ static void print_gaps(json_t *store)
 		text_at(gap, "reason"));
 }
 
+/* Newest first; a path and what a program said are foreign text. */
+static void print_dead(json_t *store)
+{
+	size_t index;
+	json_t *job;
+
+	if (!number_at(store, "jobs_dead"))
+		return;
+	printf("dead    %lld jobs were given up and are kept; the newest:\n",
+	       number_at(store, "jobs_dead"));
+	json_array_foreach(json_object_get(store, "dead"), index, job)
+	{
+		AUTO(free)
+		char *line = str_format("job %lld, %s: rule %s: %s -> %s", number_at(job, "job"),
+					text_at(job, "ended"), text_at(job, "rule"),
+					text_at(job, "path"), text_at(job, "outcome"));
+
+		fputs("        ", stdout);
+		escape_print(stdout, line, ESCAPE_TEXT);
+		putchar('\n');
+	}
+}
+
 int status_run(const struct arguments *arguments)
 {
 	AUTO(monitor_forget) struct monitor *monitor = monitor_find(arguments);
@@ -134,6 +158,7 @@ int status_run(const struct arguments *arguments)
 		is_fine &= print_rules(arguments, json_object_get(status, "rules"));
 		is_fine &= print_roles(arguments, status);
 		print_gaps(json_object_get(status, "store"));
+		print_dead(json_object_get(status, "store"));
 	}
 	json_decref(status);
 	return is_fine ? EXIT_FINE : EXIT_FAILED;
