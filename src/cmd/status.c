@@ -114,10 +114,13 @@ static void print_dead(json_t *store)
 	size_t index;
 	json_t *job;
 
-	if (!number_at(store, "jobs_dead"))
+	long long count = number_at(store, "jobs_dead");
+
+	if (!count)
 		return;
-	printf("dead    %lld jobs were given up and are kept; the newest:\n",
-	       number_at(store, "jobs_dead"));
+	printf(count == 1 ? "dead    %lld job was given up and is kept:\n"
+			  : "dead    %lld jobs were given up and are kept; the newest:\n",
+	       count);
 	json_array_foreach(json_object_get(store, "dead"), index, job)
 	{
 		AUTO(free)
