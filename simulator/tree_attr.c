@@ -196,16 +196,26 @@ static void tell_change(struct tree *tree, struct node *node, unsigned set)
 		scan_resized(tree, node);
 }
 
-/* Takes over what the host made of it, without events; false: it is gone. */
-static bool retake(struct tree *tree, struct node *node)
+static bool take_over(struct tree *tree, struct node *node, const struct tree_change *change,
+		      unsigned set)
 {
 	struct look look;
 
 	if (look_at_node(tree, node, &look) < 0 || !identity_is(node, &look))
 		return false;
+	/* Somebody's chmod right behind ours is not ours: its own event must find a difference.
+	 * (The host may have taken setuid and setgid away; that is no such event.) */
+	if (set & TREE_SET_MODE)
+		look.mode = (look.mode & ~01777u) | (change->mode & 01777u);
 	node_take(node, &look);
 	side_compare(tree, node);
 	return true;
+}
+
+/* Takes over what the host made of it, without events; false: it is gone. */
+static bool retake(struct tree *tree, struct node *node)
+{
+	return take_over(tree, node, NULL, 0);
 }
 
 static void keep_change(struct node *node, const struct tree_change *change, unsigned set)
@@ -244,7 +254,7 @@ enum tree_result tree_set_attributes(struct tree *tree, struct node *node,
 			tree); /* what was done of it is found there, as if somebody had done it */
 		return result;
 	}
-	if (retake(tree, node)) {
+	if (take_over(tree, node, change, set)) {
 		keep_change(node, change, set);
 		tell_change(tree, node, set);
 		if (side_save(tree, node, err) < 0)

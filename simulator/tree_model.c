@@ -78,7 +78,10 @@ void node_data_changed(struct node *node)
 
 void node_take(struct node *node, const struct look *look)
 {
-	bool changed = look->ctime_ns != node->look.ctime_ns || look->size != node->look.size;
+	/* The host's clock ticks every few milliseconds: two changes may have one time. */
+	bool changed = look->ctime_ns != node->look.ctime_ns || look->size != node->look.size ||
+		       look->mode != node->look.mode || look->uid != node->look.uid ||
+		       look->gid != node->look.gid;
 
 	assert(identity_is(node, look));
 	node->look = *look;

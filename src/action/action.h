@@ -64,6 +64,8 @@ struct action_run {
 	const char *rule;
 	const char *cluster_name;
 	const struct event *event;
+	/* Where the file was at the time of the event; NULL: where event says it is. */
+	const char *first_path;
 	const struct file_info *file; /* read just before; NULL where the module wants none */
 	json_t *results; /* of earlier steps: {"quarantine": {"path": ..}}; borrowed, read only */
 	json_t *memory;  /* an object that survives crashes from expect() on: where I was going */

@@ -55,6 +55,14 @@ void module_note_result(struct action_run *run, const char *key, const char *tex
 	note(&run->result, key, text);
 }
 
+void module_note_state(struct action_run *run, const struct file_info *info)
+{
+	AUTO(free) char *permissions = file_permissions(info);
+
+	module_note_result(run, "change_time", info->change_time);
+	module_note_result(run, "permissions", permissions);
+}
+
 void module_remember(struct action_run *run, const char *key, const char *text)
 {
 	note(&run->memory, key, text);

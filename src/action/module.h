@@ -24,6 +24,9 @@ void module_retry(struct action_run *run, int64_t retry_after_ms, const char *wh
 	PRINTF_LIKE(3, 4);
 
 /* Note something in run->result or run->memory; text may be NULL (nothing is noted). */
+/* What the file is like after this step: change_time and permissions, by which somebody else's
+ * change in the same moment is found out. */
+void module_note_state(struct action_run *run, const struct file_info *info);
 void module_note_result(struct action_run *run, const char *key, const char *text);
 void module_remember(struct action_run *run, const char *key, const char *text);
 const char *module_memory(const struct action_run *run, const char *key); /* or NULL */

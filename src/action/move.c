@@ -73,7 +73,7 @@ static void move_done(struct move *move, const struct file_info *info)
 
 	module_note_result(run, "path", info->path);
 	module_note_result(run, "from", move->source);
-	module_note_result(run, "change_time", info->change_time);
+	module_note_state(run, info);
 	move_free(move);
 	action_finish(run, ACTION_DONE, NULL);
 }
@@ -320,7 +320,7 @@ bool move_resume(struct action_run *run)
 	/* The attempt before this one did it; only its answer was lost. */
 	module_note_result(run, "path", target);
 	module_note_result(run, "from", module_memory(run, "source"));
-	module_note_result(run, "change_time", run->file->change_time);
+	module_note_state(run, run->file);
 	action_finish(run, ACTION_DONE, NULL);
 	return true;
 }

@@ -5,7 +5,7 @@
  * what was moved is verified afterwards, and a stranger that was caught is put back.
  *
  * run->memory: {"source", "target"} of the request that went out last, and what stray.h keeps.
- * Results: {"path", "from", "change_time"}.
+ * Results: {"path", "from", "change_time", "permissions"}.
  */
 #ifndef ACTION_MOVE_H
 #define ACTION_MOVE_H

@@ -179,10 +179,10 @@ static bool change_needed(const struct permissions_config *config, const struct 
 	return change->mode || change->owner_type || change->group_type;
 }
 
-static void note_change_time(struct action_run *run, const struct file_info *info)
+static void note_state(struct action_run *run, const struct file_info *info)
 {
 	module_note_result(run, "path", info->path);
-	module_note_result(run, "change_time", info->change_time);
+	module_note_state(run, info);
 }
 
 static void permissions_end(struct permissions_run *state, enum action_result result,
@@ -213,7 +213,7 @@ static void looked(void *ctx, const struct file_reply *reply)
 	} else if (change_needed(state->run->action->config, reply->info, &change)) {
 		permissions_end(state, ACTION_RETRY, 0, "the answer was lost, and nothing changed");
 	} else {
-		note_change_time(state->run, reply->info);
+		note_state(state->run, reply->info);
 		permissions_end(state, ACTION_DONE, 0, NULL);
 	}
 }
@@ -237,7 +237,7 @@ static void changed(void *ctx, const struct file_reply *reply)
 	state->call = NULL;
 	if (reply->result == FILE_OK) {
 		if (reply->info)
-			note_change_time(run, reply->info);
+			note_state(run, reply->info);
 		permissions_end(state, ACTION_DONE, 0, NULL);
 		return;
 	}
@@ -306,7 +306,7 @@ static void permissions_start(struct action_run *run)
 	size_t count;
 
 	if (!change_needed(run->action->config, run->file, &change)) {
-		note_change_time(run, run->file);
+		note_state(run, run->file);
 		action_finish(run, ACTION_DONE, "nothing to do: it is so already");
 		return;
 	}

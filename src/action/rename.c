@@ -130,6 +130,27 @@ static int target_of(char **out, const struct action_run *run, struct error *err
 	return 0;
 }
 
+/*
+ * Whether the file is where this rename would have brought it from where it was at the time of the
+ * event. Then another job of the same file has done that already: of a file that is created and
+ * written at once, for instance. To rename it once more would be to act upon our own result.
+ */
+static bool is_renamed_already(const struct action_run *run)
+{
+	AUTO(free) char *target = NULL;
+	struct action_run then = *run;
+	struct event event = *run->event;
+	struct file_info file = *run->file;
+
+	if (!run->first_path)
+		return false;
+	event.path = text_of(run->first_path);
+	file.path = (char *)run->first_path; /* only read */
+	then.event = &event;
+	then.file = &file;
+	return target_of(&target, &then, NULL) == 0 && strcmp(target, run->file->path) == 0;
+}
+
 static void rename_start(struct action_run *run)
 {
 	const struct rename_config *config = run->action->config;
@@ -138,6 +159,13 @@ static void rename_start(struct action_run *run)
 
 	if (move_resume(run))
 		return;
+	if (is_renamed_already(run)) {
+		module_note_result(run, "path", run->file->path);
+		module_note_result(run, "from", run->first_path);
+		action_finish(run, ACTION_DONE, "nothing to do: it is at %s already",
+			      run->file->path);
+		return;
+	}
 	if (target_of(&target, run, &err) < 0)
 		action_finish(run, ACTION_REJECTED, "%s", error_text(&err));
 	else

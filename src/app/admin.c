@@ -10,6 +10,7 @@
 #include "base/parse.h"
 #include "event/decode.h"
 #include "io/http_server.h"
+#include "store/echo.h"
 
 #define EVENTS_MOST 1000
 #define GAPS_SHOWN 10
@@ -143,20 +144,21 @@ static json_t *store_json(const struct daemon *daemon, struct error *err)
 	struct store_counts counts;
 	AUTO(json_decref) json_t *gaps = json_array();
 	AUTO(json_decref) json_t *dead = json_array();
+	int64_t expected = echo_count(daemon->store, err);
 
-	if (store_count(daemon->store, &counts, err) < 0 ||
+	if (expected < 0 || store_count(daemon->store, &counts, err) < 0 ||
 	    store_gap_visit(daemon->store, add_gap, gaps, err) < 0 ||
 	    store_job_visit(daemon->store, JOB_DEAD, DEAD_SHOWN, add_dead, dead, err) < 0)
 		return NULL;
-	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:O}", "url",
-			 daemon->settings->store.url, "first_seq", (json_int_t)counts.first_seq,
-			 "last_seq", (json_int_t)counts.last_seq, "log_bytes",
-			 (json_int_t)counts.log_bytes, "state_bytes",
-			 (json_int_t)counts.state_bytes, "jobs_waiting",
-			 (json_int_t)counts.jobs_waiting, "jobs_taken",
-			 (json_int_t)counts.jobs_taken, "jobs_done", (json_int_t)counts.jobs_done,
-			 "jobs_dead", (json_int_t)counts.jobs_dead, "gap_count",
-			 (json_int_t)counts.gaps, "gaps", gaps, "dead", dead);
+	return json_pack(
+		"{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:O}", "url",
+		daemon->settings->store.url, "first_seq", (json_int_t)counts.first_seq, "last_seq",
+		(json_int_t)counts.last_seq, "log_bytes", (json_int_t)counts.log_bytes,
+		"state_bytes", (json_int_t)counts.state_bytes, "jobs_waiting",
+		(json_int_t)counts.jobs_waiting, "jobs_taken", (json_int_t)counts.jobs_taken,
+		"jobs_done", (json_int_t)counts.jobs_done, "jobs_dead",
+		(json_int_t)counts.jobs_dead, "expected_echoes", (json_int_t)expected, "gap_count",
+		(json_int_t)counts.gaps, "gaps", gaps, "dead", dead);
 }
 
 static void answer_status(struct admin *admin, const struct http_ask *ask)

@@ -292,6 +292,7 @@ static void prepare_run(struct delivery *delivery)
 		.rule = delivery->body.rule,
 		.cluster_name = watch->on ? watch->on->name : "",
 		.event = delivery->body.event,
+		.first_path = job_body_first_path(&delivery->body),
 		.file = delivery->has_file ? &delivery->file : NULL,
 		.results = delivery->body.results,
 		.memory = json_incref(delivery->body.memory),
@@ -379,24 +380,45 @@ static char *describe(const struct delivery *delivery)
 	return str_copy("done");
 }
 
+static const char *result_text(const struct delivery *delivery, const char *name)
+{
+	return json_string_value(json_object_get(delivery->run.result, name));
+}
+
+/* Checks under way look for this step's result from now on, if they looked for what it found. */
+static void renew_fingerprints(struct delivery *delivery, const struct fingerprint_state *after)
+{
+	AUTO(free)
+	char *permissions = delivery->has_file ? file_permissions(&delivery->file) : NULL;
+	struct fingerprint_state before = { delivery->file.change_time, permissions };
+	bool sets_permissions = delivery->expected & FINGERPRINT_KINDS;
+
+	if (!delivery->job.file_id || !*delivery->job.file_id)
+		return;
+	/* A move leaves them alone: then it was not the move that changed them. */
+	if (!sets_permissions && permissions && after->permissions &&
+	    strcmp(permissions, after->permissions) != 0)
+		return;
+	fingerprints_renew(delivery->deliver->prints, delivery->job.file_id,
+			   before.change_time ? &before : NULL, after);
+}
+
 static void check_fingerprint(struct delivery *delivery)
 {
-	const char *change_time =
-		json_string_value(json_object_get(delivery->run.result, "change_time"));
 	struct fingerprint print = {
 		.job = delivery->job.id,
 		.step = delivery->body.step,
 		.cluster = delivery->deliver->clusters[delivery->watch],
 		.event = delivery->body.event,
 		.kinds = delivery->expected,
-		.change_time = change_time,
+		.state = { result_text(delivery, "change_time"),
+			   result_text(delivery, "permissions") },
 		.after_seq = delivery->after_seq,
 	};
 
-	if (!change_time || !delivery->action->type->is_built_in_change)
+	if (!print.state.change_time || !delivery->action->type->is_built_in_change)
 		return;
-	if (delivery->job.file_id && *delivery->job.file_id)
-		fingerprints_renew(delivery->deliver->prints, delivery->job.file_id, change_time);
+	renew_fingerprints(delivery, &print.state);
 	if (delivery->expected & FINGERPRINT_KINDS)
 		fingerprints_add(delivery->deliver->prints, &print);
 }

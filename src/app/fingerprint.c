@@ -24,6 +24,7 @@ struct check {
 	event_kinds kinds;
 	char *file_id;
 	char *change_time;
+	char *permissions; /* NULL: not known */
 	uint64_t after_seq;
 	int64_t next_ms, deadline_ms;
 	unsigned tries;
@@ -68,6 +69,7 @@ static void check_free(struct check *check)
 	free(check->event);
 	free(check->file_id);
 	free(check->change_time);
+	free(check->permissions);
 	free(check);
 }
 
@@ -101,7 +103,8 @@ void fingerprints_add(struct fingerprints *prints, const struct fingerprint *pri
 	check->event = event_copy(print->event);
 	check->kinds = print->kinds & FINGERPRINT_KINDS;
 	check->file_id = text_copy(print->event->file_id);
-	check->change_time = str_copy(print->change_time);
+	check->change_time = str_copy(print->state.change_time);
+	check->permissions = str_copy(print->state.permissions);
 	check->after_seq = print->after_seq;
 	check->next_ms = clock_monotonic_ms() + TICK_MS;
 	check->deadline_ms = clock_monotonic_ms() + WAIT_MS;
@@ -111,15 +114,27 @@ void fingerprints_add(struct fingerprints *prints, const struct fingerprint *pri
 		uv_timer_start(&prints->timer, on_timer, TICK_MS, TICK_MS);
 }
 
-void fingerprints_renew(struct fingerprints *prints, const char *file_id, const char *change_time)
+/* Change times alone would not do: many file systems' clocks tick every few milliseconds. */
+static bool is_as_left(const struct check *check, const struct fingerprint_state *state)
+{
+	return strcmp(check->change_time, state->change_time) == 0 &&
+	       (!check->permissions || !state->permissions ||
+		strcmp(check->permissions, state->permissions) == 0);
+}
+
+void fingerprints_renew(struct fingerprints *prints, const char *file_id,
+			const struct fingerprint_state *before,
+			const struct fingerprint_state *after)
 {
 	struct check *check;
 
 	list_for_each (check, &prints->checks, link) {
-		if (strcmp(check->file_id, file_id) != 0)
+		if (strcmp(check->file_id, file_id) != 0 || (before && !is_as_left(check, before)))
 			continue;
 		free(check->change_time);
-		check->change_time = str_copy(change_time);
+		free(check->permissions);
+		check->change_time = str_copy(after->change_time);
+		check->permissions = str_copy(after->permissions);
 		check->is_renewed = check->call != NULL;
 	}
 }
@@ -164,8 +179,13 @@ static bool conclude(struct check *check, const struct file_reply *reply)
 
 	if (reply->result == FILE_LATER || reply->result == FILE_AMBIGUOUS)
 		return ++check->tries >= TRIES_MAX;
-	if (reply->result != FILE_OK || !reply->info->change_time ||
-	    strcmp(reply->info->change_time, check->change_time) == 0)
+	if (reply->result != FILE_OK || !reply->info->change_time)
+		return true;
+
+	AUTO(free) char *permissions = file_permissions(reply->info);
+	struct fingerprint_state state = { reply->info->change_time, permissions };
+
+	if (is_as_left(check, &state))
 		return true;
 	if (check->is_renewed || prints->host.is_busy(prints->host.self, check->file_id))
 		return false; /* it may have been us again */

@@ -24,6 +24,12 @@ struct fingerprints_host {
 	bool (*is_busy)(void *self, const char *file_id);
 };
 
+/* By which a file's state is known again; borrowed. */
+struct fingerprint_state {
+	const char *change_time;
+	const char *permissions; /* file_permissions(); NULL: not known */
+};
+
 /* What a step left behind; all borrowed. */
 struct fingerprint {
 	uint64_t job;
@@ -31,7 +37,7 @@ struct fingerprint {
 	const struct cluster *cluster;
 	const struct event *event; /* of the job: file id and watch are taken from it */
 	event_kinds kinds;         /* what was expected */
-	const char *change_time;
+	struct fingerprint_state state;
 	uint64_t after_seq; /* the log's last record before the request */
 };
 
@@ -43,8 +49,13 @@ struct fingerprint {
 struct fingerprints *fingerprints_open(const struct fingerprints_host *host);
 void fingerprints_close(struct fingerprints *prints); /* in its loop */
 void fingerprints_add(struct fingerprints *prints, const struct fingerprint *print);
-/* We changed the file once more. */
-void fingerprints_renew(struct fingerprints *prints, const char *file_id, const char *change_time);
+/*
+ * We made `after` of `before` (NULL: not looked at). A check that expects another state than
+ * `before` is left as it is: somebody else's change came between.
+ */
+void fingerprints_renew(struct fingerprints *prints, const char *file_id,
+			const struct fingerprint_state *before,
+			const struct fingerprint_state *after);
 void fingerprints_tick(struct fingerprints *prints); /* what the timer does */
 
 #endif

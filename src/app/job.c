@@ -223,11 +223,19 @@ void job_body_set_path(struct job_body *body, const char *path)
 	json_object_set_new(body->json, "path", text_json(path));
 }
 
+const char *job_body_first_path(const struct job_body *body)
+{
+	return json_string_value(json_object_get(body->json, "first_path"));
+}
+
 void job_body_move_event(struct job_body *body, const char *path)
 {
 	struct event moved = *body->event;
 	AUTO(free) char *text = NULL;
 
+	if (!job_body_first_path(body))
+		json_object_set_new(body->json, "first_path",
+				    json_stringn(moved.path.data, moved.path.size));
 	moved.path = text_of(path);
 	moved.parent_id = TEXT_NONE; /* most likely another one */
 	text = event_to_json(&moved);

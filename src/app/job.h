@@ -6,6 +6,7 @@
  *	 "steps": [{"module": "quarantine", "name": "..", "options": {..}}],
  *	 "step": 0,                     the step under way
  *	 "path": "/home/joe/a.jpg",     where the file is, if the event does not say it any more
+ *	 "first_path": "/home/joe/b.jpg", where it was when it happened, if event was moved since
  *	 "waits": 0,                    pauses in a row that are no attempts
  *	 "memory": {..},                what that step must remember over a crash
  *	 "results": {"quarantine": {"path": ".."}},   of the steps that are done, by module
@@ -53,7 +54,10 @@ char *job_body_summary(const struct job_body *body);
 /* Where the file was when it was last seen. */
 const char *job_body_path(const struct job_body *body);
 void job_body_set_path(struct job_body *body, const char *path);
-/* The file was moved by somebody else: the event is from now on one at the new path. */
+/* Where it was when it happened; NULL: where the event says. */
+const char *job_body_first_path(const struct job_body *body);
+/* The file was moved by another job or somebody else: the event is from now on one at the new path.
+ */
 void job_body_move_event(struct job_body *body, const char *path);
 /* Whether the step under way remembers this text: a path where it was going, for instance. */
 bool job_body_remembers(const struct job_body *body, const char *text);

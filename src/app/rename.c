@@ -171,15 +171,23 @@ static void take_out(struct renames *renames, struct half *half)
 	renames->count--;
 }
 
-/* The other half of event, if it waits. */
-static struct half *find_other(struct renames *renames, const struct event *event)
+/*
+ * The other half of event, if it waits. Half of a move of ours and half of somebody else's are no
+ * pair: both moves have their other half elsewhere, perhaps outside of the watched directory.
+ */
+static struct half *find_other(struct renames *renames, const struct event *event,
+			       const struct echo *echo)
 {
 	size_t size;
 	AUTO(free) char *key = half_key(event, &size);
 	struct half *half;
 
 	HASH_FIND(hh, renames->table, key, size, half);
-	return half && is_from(half->event->type) != is_from(event->type) ? half : NULL;
+	for (; half; half = half->next)
+		if (is_from(half->event->type) != is_from(event->type) &&
+		    half->echo.is_echo == echo->is_echo)
+			return half;
+	return NULL;
 }
 
 /* ---- The store: label_key -> "<due> <window> <echo> <job> <step>\n{event}" ---- */
@@ -282,7 +290,7 @@ static int judge_pair(struct renames *renames, struct store_txn *txn, struct hal
 int renames_take(struct renames *renames, struct store_txn *txn, const struct event *event,
 		 const struct echo *echo, int64_t window_ms, struct error *err)
 {
-	struct half *other = find_other(renames, event);
+	struct half *other = find_other(renames, event, echo);
 
 	if (other)
 		return judge_pair(renames, txn, other, event, echo, err);

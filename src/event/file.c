@@ -36,3 +36,9 @@ void file_info_copy(struct file_info *to, const struct file_info *from)
 		*text_at(&copy, texts[i]) = str_copy(*text_at(&copy, texts[i]));
 	*to = copy;
 }
+
+char *file_permissions(const struct file_info *info)
+{
+	return str_format("%04o %s %s", info->mode & 07777, info->owner ? info->owner : "",
+			  info->group ? info->group : "");
+}

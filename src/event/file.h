@@ -27,6 +27,8 @@ struct file_info {
 
 void file_info_clear(struct file_info *info);
 void file_info_copy(struct file_info *to, const struct file_info *from);
+/* Mode, owner and group in one text, to compare; for free(). */
+char *file_permissions(const struct file_info *info);
 
 /* How a request to the cluster ended. */
 enum file_result {

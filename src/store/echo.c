@@ -293,6 +293,23 @@ int64_t echo_count_open(struct store *store, uint64_t job, unsigned step, int64_
 	return count;
 }
 
+static bool count_entry(void *ctx, struct text key, struct text value)
+{
+	if (!text_starts_with(key, TEXT("e")))
+		return false;
+	++*(int64_t *)ctx;
+	return true;
+}
+
+int64_t echo_count(struct store *store, struct error *err)
+{
+	int64_t count = 0;
+
+	if (store_peek_scan(store, SPACE_EXPECT, TEXT("e"), count_entry, &count, err) < 0)
+		return -1;
+	return count;
+}
+
 int echo_close_in(struct store_txn *txn, uint64_t job, unsigned step, int64_t expires_ms,
 		  struct error *err)
 {

@@ -28,6 +28,8 @@ MUST_CHECK int echo_expect(struct store *store, const struct expectation *expect
 /* How many expectations of this step are still open. */
 MUST_CHECK int64_t echo_count_open(struct store *store, uint64_t job, unsigned step, int64_t now_ms,
 				   struct error *err);
+/* How many expectations there are at all, expired ones that were not dropped yet included. */
+MUST_CHECK int64_t echo_count(struct store *store, struct error *err);
 /* The action ended (or gave up): what is still open expires at expires_ms. */
 MUST_CHECK int echo_close(struct store *store, uint64_t job, unsigned step, int64_t expires_ms,
 			  struct error *err);

@@ -183,6 +183,32 @@ static void a_file_that_moved_is_renamed_where_it_is(void **state)
 	assert_string_equal(fake_find(fake, "7")->path, "/q/a.done");
 }
 
+/* Created and written at once: two events, two jobs, and the first has renamed it. */
+static void what_another_job_of_the_file_did_is_not_done_again(void **state)
+{
+	AUTO(fake_free) struct fake *fake = cluster("{\"to\": \"{name}.done\"}");
+	AUTO(fake_run_free) struct action_run *run = NULL;
+
+	fake_place(fake, "7", "/home/a.tmp.done");
+	run = fake_run(fake, "7", "/home/a.tmp.done");
+	run->first_path = "/home/a.tmp";
+	fake_go(fake, run);
+	assert_story(fake, "done\n");
+	assert_string_equal(run->why, "nothing to do: it is at /home/a.tmp.done already");
+}
+
+static void what_somebody_else_made_of_the_name_is_renamed(void **state)
+{
+	AUTO(fake_free) struct fake *fake = cluster("{\"to\": \"{name}.done\"}");
+	AUTO(fake_run_free) struct action_run *run = NULL;
+
+	fake_place(fake, "7", "/home/b.tmp");
+	run = fake_run(fake, "7", "/home/b.tmp");
+	run->first_path = "/home/a.tmp";
+	fake_go(fake, run);
+	assert_string_equal(fake_find(fake, "7")->path, "/home/b.tmp.done");
+}
+
 static char *checked(const char *options)
 {
 	AUTO(problems_free) struct problems *problems = problems_new();
@@ -278,6 +304,8 @@ int main(void)
 		cmocka_unit_test(a_directory_does_not_move_into_itself),
 		cmocka_unit_test(a_name_that_is_none_is_refused),
 		cmocka_unit_test(a_file_that_moved_is_renamed_where_it_is),
+		cmocka_unit_test(what_another_job_of_the_file_did_is_not_done_again),
+		cmocka_unit_test(what_somebody_else_made_of_the_name_is_renamed),
 		cmocka_unit_test(the_new_name_is_checked_when_it_is_loaded),
 		cmocka_unit_test(its_effects_are_known_for_the_loop_check),
 		cmocka_unit_test(a_plan_does_nothing),

@@ -125,7 +125,7 @@ static void our_own_next_step_is_nobody_elses_change(void **state)
 	struct world *world = *state;
 	char path[64];
 
-	world_put_file(world, "7", "/home/a", "1");
+	world_put_file(world, "7", "/home/a", "2"); /* as the second step will read it */
 	world_end(world, (struct world_end){
 				 .memory = "x", .expects = CHILD_ACL_CHANGED, .change_time = "2" });
 	world_end(world, (struct world_end){ .hangs = true });
@@ -142,6 +142,23 @@ static void our_own_next_step_is_nobody_elses_change(void **state)
 	assert_int_equal(inbox_items(world, path), 0);
 }
 
+static void a_change_between_two_steps_of_ours_is_handed_over(void **state)
+{
+	struct world *world = *state;
+	char path[64];
+
+	world_put_file(world, "7", "/home/a", "2b"); /* read by the second step: not our "2" */
+	world_end(world, (struct world_end){
+				 .memory = "x", .expects = CHILD_ACL_CHANGED, .change_time = "2" });
+	world_end(world, (struct world_end){ .change_time = "3" });
+	put_job(world, "probe,probe", "7", "/home/a");
+	world_settle(world);
+	world_put_file(world, "7", "/home/a", "3");
+	clock_advance(3000);
+	world_settle(world);
+	assert_int_equal(inbox_items(world, path), 1);
+}
+
 #define t(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
 int main(void)
@@ -153,6 +170,7 @@ int main(void)
 		t(the_file_is_looked_at_as_soon_as_the_echo_was_heard),
 		t(a_file_as_we_left_it_is_nobody_elses_change),
 		t(our_own_next_step_is_nobody_elses_change),
+		t(a_change_between_two_steps_of_ours_is_handed_over),
 	};
 
 	return run_on_every_store(tests, ARRAY_SIZE(tests));

@@ -200,8 +200,11 @@ static void what_expired_leaves_nothing_behind(void **state)
 	expect(f, 4, CHILD_FILE_MOVED_TO, "7", "/b");
 	ok(f, echo_close(f->store, 3, 0, 5000, &f->err));
 	assert_int_equal(expire(f, 4999), 0);
+	assert_int_equal(echo_count(f->store, &f->err), 2);
 	assert_int_equal(expire(f, 5000), 1);
+	assert_int_equal(echo_count(f->store, &f->err), 1);
 	assert_int_equal(expire(f, 1000 + 10 * 60 * 1000), 1); /* never closed: ten minutes */
+	assert_int_equal(echo_count(f->store, &f->err), 0);
 	assert_int_equal(count_keys(f), 0);
 }
 

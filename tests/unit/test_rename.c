@@ -274,9 +274,41 @@ static void an_echo_stays_one_while_it_waits(void **state)
 	commit(&heard);
 	restart(&heard);
 	begin(&heard);
-	take(&heard, CHILD_FILE_MOVED_TO, "7", "/b");
+	event.type = CHILD_FILE_MOVED_TO;
+	event.kinds = EVENT_KIND(CHILD_FILE_MOVED_TO);
+	event.path = TEXT("/b");
+	event.index = 1;
+	assert_int_equal(renames_take(heard.renames, heard.txn, &event, &echo, 500, &heard.f->err),
+			 0);
 	commit(&heard);
-	assert_string_equal(heard.text->data, "echo from /a; renamed /b < /a; ");
+	assert_string_equal(heard.text->data, "echo from /a; echo renamed /b < /a; ");
+}
+
+/* We moved it out of the watched directory, and somebody moved it back at once. */
+static void half_of_our_move_and_half_of_a_strangers_are_no_pair(void **state)
+{
+	HEARD heard;
+	struct echo echo = { true, 17, 2 };
+	struct event event = { .type = CHILD_FILE_MOVED_FROM,
+			       .kinds = EVENT_KIND(CHILD_FILE_MOVED_FROM),
+			       .file_id = TEXT("7"),
+			       .path = TEXT("/a"),
+			       .watch = TEXT("main"),
+			       .seq = 1,
+			       .time_ms = 1000 };
+
+	setup(&heard, state);
+	begin(&heard);
+	assert_int_equal(renames_take(heard.renames, heard.txn, &event, &echo, 500, &heard.f->err),
+			 0);
+	heard.seq = 100;
+	take(&heard, CHILD_FILE_MOVED_TO, "7", "/a");
+	assert_string_equal(heard.text->data, "");
+	take(&heard, CHILD_FILE_MOVED_FROM, "7", "/a");
+	assert_string_equal(heard.text->data, "from /a; renamed /a < /a; ");
+	expire(&heard, 2000);
+	assert_string_equal(heard.text->data, "from /a; renamed /a < /a; echo out /a; ");
+	commit(&heard);
 }
 
 static void a_clock_that_was_put_back_holds_no_half_for_ever(void **state)
@@ -321,6 +353,7 @@ int main(void)
 		cmocka_unit_test(a_file_and_a_directory_are_no_pair),
 		cmocka_unit_test(without_ids_only_neighbours_are_a_pair),
 		cmocka_unit_test(an_echo_stays_one_while_it_waits),
+		cmocka_unit_test(half_of_our_move_and_half_of_a_strangers_are_no_pair),
 		cmocka_unit_test(a_clock_that_was_put_back_holds_no_half_for_ever),
 		cmocka_unit_test(more_halves_than_memory_is_meant_for_are_judged_oldest_first),
 	};
