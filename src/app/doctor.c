@@ -1,36 +1,16 @@
-#include "app/doctor.h"
+#include "app/doctor_part.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-#include "action/action.h"
 #include "app/connect.h"
-#include "app/modules.h"
 #include "base/parse.h"
 #include "event/sse.h"
 #include "qumulo/notify.h"
 
 #define STREAM_PATIENCE_MS 10000
 
-struct doctor {
-	const struct settings *settings;
-	void (*found)(void *ctx, const struct finding *finding);
-	void *ctx;
-	uv_loop_t loop;
-	struct http *http;
-	/* Of the cluster under examination: */
-	struct connection *connection;
-	char *about;
-	bool is_known;    /* the credential was accepted */
-	bool full_access; /* PRIVILEGE_FILE_FULL_ACCESS, or all of them by role */
-	bool read_access; /* that or PRIVILEGE_FILE_READ_ACCESS */
-	char *user;
-};
-
-static void report(struct doctor *doctor, enum finding_level level, const char *cure,
-		   const char *format, ...) PRINTF_LIKE(4, 5);
-
-static void report(struct doctor *doctor, enum finding_level level, const char *cure,
+void doctor_report(struct doctor *doctor, enum finding_level level, const char *cure,
 		   const char *format, ...)
 {
 	va_list args;
@@ -44,7 +24,7 @@ static void report(struct doctor *doctor, enum finding_level level, const char *
 	doctor->found(doctor->ctx, &finding);
 }
 
-static void speak_about(struct doctor *doctor, const char *kind, const char *name)
+void doctor_speak_about(struct doctor *doctor, const char *kind, const char *name)
 {
 	free(doctor->about);
 	doctor->about = str_format("%s %s", kind, name);
@@ -103,19 +83,22 @@ static const char *text_at(json_t *object, const char *name)
 static void judge_tls(struct doctor *doctor, const struct cluster_settings *cluster)
 {
 	if (cluster->address_count && cluster->addresses[0].is_plain)
-		report(doctor, FINDING_WARNING, "use https; http is meant for trying things out",
-		       "the connection is not encrypted");
+		doctor_report(doctor, FINDING_WARNING,
+			      "use https; http is meant for trying things out",
+			      "the connection is not encrypted");
 	else if (cluster->fingerprint)
-		report(doctor, FINDING_OK, NULL, "TLS: the certificate has the pinned fingerprint");
+		doctor_report(doctor, FINDING_OK, NULL,
+			      "TLS: the certificate has the pinned fingerprint");
 	else if (!cluster->verify_tls)
-		report(doctor, FINDING_WARNING,
-		       "set CA_FILE to the certificate of your authority, or FINGERPRINT to that "
-		       "of "
-		       "the cluster's certificate",
-		       "TLS: the certificate is not verified, so anybody in between could pose as "
-		       "the cluster and collect the token");
+		doctor_report(
+			doctor, FINDING_WARNING,
+			"set CA_FILE to the certificate of your authority, or FINGERPRINT to that "
+			"of "
+			"the cluster's certificate",
+			"TLS: the certificate is not verified, so anybody in between could pose as "
+			"the cluster and collect the token");
 	else
-		report(doctor, FINDING_OK, NULL, "TLS: the certificate is verified");
+		doctor_report(doctor, FINDING_OK, NULL, "TLS: the certificate is verified");
 }
 
 /* Whether the cluster answers at all. */
@@ -125,12 +108,14 @@ static bool try_connection(struct doctor *doctor, const struct cluster_settings 
 	bool is_there = reply.result == FILE_OK;
 
 	if (is_there) {
-		report(doctor, FINDING_OK, NULL, "answers: %s", text_at(reply.body, "revision_id"));
+		doctor_report(doctor, FINDING_OK, NULL, "answers: %s",
+			      text_at(reply.body, "revision_id"));
 		judge_tls(doctor, cluster);
 	} else {
-		report(doctor, FINDING_FAILURE,
-		       "check CLUSTER_ADDRESS, the network, and the TLS keys of this section",
-		       "does not answer: %s", reply.why);
+		doctor_report(
+			doctor, FINDING_FAILURE,
+			"check CLUSTER_ADDRESS, the network, and the TLS keys of this section",
+			"does not answer: %s", reply.why);
 	}
 	reply_clear(&reply);
 	return is_there;
@@ -160,30 +145,34 @@ static void try_credential(struct doctor *doctor)
 		doctor->full_access || has_name(privileges, "PRIVILEGE_FILE_READ_ACCESS");
 
 	if (!doctor->is_known)
-		report(doctor, FINDING_FAILURE,
-		       "make a new access token for the monitor's user, or correct user name and "
-		       "password",
-		       "the credential was refused: %s", reply.why);
+		doctor_report(
+			doctor, FINDING_FAILURE,
+			"make a new access token for the monitor's user, or correct user name and "
+			"password",
+			"the credential was refused: %s", reply.why);
 	else
-		report(doctor, FINDING_OK, NULL,
-		       "the credential is that of user %s, with %zu "
-		       "privileges%s",
-		       doctor->user, json_array_size(privileges),
-		       doctor->full_access ? " (PRIVILEGE_FILE_FULL_ACCESS among them)" : "");
+		doctor_report(doctor, FINDING_OK, NULL,
+			      "the credential is that of user %s, with %zu privilege%s%s",
+			      doctor->user, json_array_size(privileges),
+			      json_array_size(privileges) == 1 ? "" : "s",
+			      doctor->full_access   ? " (PRIVILEGE_FILE_FULL_ACCESS among them)"
+			      : doctor->read_access ? " (PRIVILEGE_FILE_READ_ACCESS among them)"
+						    : "");
 	reply_clear(&reply);
 }
 
 static void judge_reading(struct doctor *doctor)
 {
 	if (doctor->is_known && !doctor->read_access)
-		report(doctor, FINDING_WARNING,
-		       "add PRIVILEGE_FILE_READ_ACCESS (or PRIVILEGE_FILE_FULL_ACCESS) to a role "
-		       "of "
-		       "this user",
-		       "has neither PRIVILEGE_FILE_READ_ACCESS nor PRIVILEGE_FILE_FULL_ACCESS: "
-		       "files "
-		       "can only be looked at where their permissions let user %s do so",
-		       doctor->user);
+		doctor_report(
+			doctor, FINDING_WARNING,
+			"add PRIVILEGE_FILE_READ_ACCESS (or PRIVILEGE_FILE_FULL_ACCESS) to a role "
+			"of "
+			"this user",
+			"has neither PRIVILEGE_FILE_READ_ACCESS nor PRIVILEGE_FILE_FULL_ACCESS: "
+			"files "
+			"can only be looked at where their permissions let user %s do so",
+			doctor->user);
 }
 
 /* ---- a watch ---- */
@@ -282,23 +271,24 @@ static void judge_recursive_mode(struct doctor *doctor)
 	const char *mode = text_at(reply.body, "recursive_mode");
 
 	if (reply.result != FILE_OK)
-		report(doctor, FINDING_WARNING,
-		       "add PRIVILEGE_FS_SETTINGS_READ to a role of this user",
-		       "cannot read whether the cluster has recursive notifications enabled (%s); "
-		       "if "
-		       "its mode were DISABLED_IGNORE, events below the top would be missing "
-		       "silently",
-		       reply.why);
+		doctor_report(
+			doctor, FINDING_WARNING,
+			"add PRIVILEGE_FS_SETTINGS_READ to a role of this user",
+			"cannot read whether the cluster has recursive notifications enabled (%s); "
+			"if "
+			"its mode were DISABLED_IGNORE, events below the top would be missing "
+			"silently",
+			reply.why);
 	else if (strcmp(mode, "ENABLED") == 0)
-		report(doctor, FINDING_OK, NULL, "recursive notifications are enabled");
+		doctor_report(doctor, FINDING_OK, NULL, "recursive notifications are enabled");
 	else
-		report(doctor, FINDING_FAILURE,
-		       "have an administrator set recursive_mode to ENABLED (PUT "
-		       "/v1/file-system/settings/notify)",
-		       "the cluster's mode of recursive notifications is %s: %s", mode,
-		       strcmp(mode, "DISABLED_IGNORE") == 0
-			       ? "only the top directory would be reported, silently"
-			       : "recursive watches are refused");
+		doctor_report(doctor, FINDING_FAILURE,
+			      "have an administrator set recursive_mode to ENABLED (PUT "
+			      "/v1/file-system/settings/notify)",
+			      "the cluster's mode of recursive notifications is %s: %s", mode,
+			      strcmp(mode, "DISABLED_IGNORE") == 0
+				      ? "only the top directory would be reported, silently"
+				      : "recursive watches are refused");
 	reply_clear(&reply);
 }
 
@@ -310,14 +300,14 @@ static bool judge_directory(struct doctor *doctor, const struct watch_settings *
 	bool is_fine = false;
 
 	if (reply.result == FILE_GONE)
-		report(doctor, FINDING_FAILURE, "correct PATH, or create the directory",
-		       "%s does not exist on the cluster", watch->path);
+		doctor_report(doctor, FINDING_FAILURE, "correct PATH, or create the directory",
+			      "%s does not exist on the cluster", watch->path);
 	else if (reply.result != FILE_OK)
-		report(doctor, FINDING_WARNING, NULL, "%s cannot be looked at: %s", watch->path,
-		       reply.why);
+		doctor_report(doctor, FINDING_WARNING, NULL, "%s cannot be looked at: %s",
+			      watch->path, reply.why);
 	else if (strcmp(text_at(reply.body, "type"), "FS_FILE_TYPE_DIRECTORY") != 0)
-		report(doctor, FINDING_FAILURE, "watch the directory that it is in",
-		       "%s is not a directory", watch->path);
+		doctor_report(doctor, FINDING_FAILURE, "watch the directory that it is in",
+			      "%s is not a directory", watch->path);
 	else
 		is_fine = true;
 	is_fine |= reply.result != FILE_GONE && reply.result != FILE_OK;
@@ -335,94 +325,26 @@ static void examine_watch(struct doctor *doctor, const struct watch_settings *wa
 		judge_recursive_mode(doctor);
 	try_stream(&attempt, watch);
 	if (attempt.is_watching)
-		report(doctor, FINDING_OK, NULL, "will work: the stream of %s%s opened",
-		       watch->path, watch->recursive ? " and everything below it" : "");
+		doctor_report(doctor, FINDING_OK, NULL, "will work: the stream of %s%s opened",
+			      watch->path, watch->recursive ? " and everything below it" : "");
 	else if (attempt.result == FILE_DENIED && watch->recursive)
-		report(doctor, FINDING_FAILURE,
-		       "give this user the role Data-Administrators (or Administrators), or a role "
-		       "with PRIVILEGE_FILE_FULL_ACCESS",
-		       "will not work: a recursive watch was refused (%s); user %s lacks the role "
-		       "Data-Administrators%s",
-		       attempt.why, doctor->user,
-		       doctor->full_access ? "" : " and PRIVILEGE_FILE_FULL_ACCESS");
+		doctor_report(
+			doctor, FINDING_FAILURE,
+			"give this user the role Data-Administrators (or Administrators), or a "
+			"role "
+			"with PRIVILEGE_FILE_FULL_ACCESS",
+			"will not work: a recursive watch was refused (%s); user %s lacks the role "
+			"Data-Administrators%s",
+			attempt.why, doctor->user,
+			doctor->full_access ? "" : " and PRIVILEGE_FILE_FULL_ACCESS");
 	else if (attempt.result == FILE_DENIED)
-		report(doctor, FINDING_FAILURE,
-		       "give this user the READ right on the directory, or "
-		       "PRIVILEGE_FILE_READ_ACCESS",
-		       "will not work: the watch was refused (%s)", attempt.why);
+		doctor_report(doctor, FINDING_FAILURE,
+			      "give this user the READ right on the directory, or "
+			      "PRIVILEGE_FILE_READ_ACCESS",
+			      "will not work: the watch was refused (%s)", attempt.why);
 	else
-		report(doctor, FINDING_FAILURE, NULL, "will not work: %s", attempt.why);
+		doctor_report(doctor, FINDING_FAILURE, NULL, "will not work: %s", attempt.why);
 	free(attempt.why);
-}
-
-/* ---- the actions of a watch's rules ---- */
-
-static void judge_built_in(struct doctor *doctor, const struct rule_step *step)
-{
-	if (doctor->full_access)
-		report(doctor, FINDING_OK, NULL,
-		       "%s will work: the user has PRIVILEGE_FILE_FULL_ACCESS", step->module);
-	else
-		report(doctor, FINDING_FAILURE,
-		       "add PRIVILEGE_FILE_FULL_ACCESS to a role of this user (the role "
-		       "Data-Administrators has it)",
-		       "%s will not work, except on files whose permissions let user %s change "
-		       "them: "
-		       "PRIVILEGE_FILE_FULL_ACCESS is missing",
-		       step->module, doctor->user);
-}
-
-static void judge_local(struct doctor *doctor, const struct action_type *type,
-			const struct rule_step *step)
-{
-	const struct mail_server mail = { 0 };
-	const struct action_host host = {
-		.loop = &doctor->loop,
-		.http = doctor->http,
-		.mail = doctor->settings->email.server ? &mail : NULL,
-	};
-	AUTO(action_close) struct action *action = NULL;
-	AUTO_ERROR err = { 0 };
-
-	if (action_open(&action, type, step->options, &host, &err) < 0)
-		report(doctor, FINDING_FAILURE, NULL, "%s will not work: %s", step->module,
-		       error_text(&err));
-	else
-		report(doctor, FINDING_OK, NULL,
-		       "%s needs nothing of the cluster; it was not tried, because that would do "
-		       "it",
-		       step->module);
-}
-
-static void examine_rule(struct doctor *doctor, const struct rule *rule)
-{
-	speak_about(doctor, "rule", rule->name);
-	for (size_t i = 0; i < rule->step_count; i++) {
-		const struct rule_step *step = &rule->steps[i];
-		const struct action_type *type = action_type_find(step->module);
-
-		if (type->is_built_in_change)
-			judge_built_in(doctor, step);
-		else
-			judge_local(doctor, type, step);
-	}
-}
-
-static void examine_rules(struct doctor *doctor, const struct watch_settings *watch)
-{
-	AUTO(problems_free) struct problems *problems = problems_new();
-	AUTO(rule_set_free)
-	struct rule_set *set = rule_set_load(watch->items, &app_modules, problems);
-
-	if (!set) {
-		report(doctor, FINDING_FAILURE, "see: cn_monitor check",
-		       "the rules in %s have %zu errors", watch->items,
-		       problems_error_count(problems));
-		return;
-	}
-	for (size_t i = 0; i < rule_set_count(set); i++)
-		if (rule_set_get(set, i)->mode != RULE_OFF)
-			examine_rule(doctor, rule_set_get(set, i));
 }
 
 /* ---- all of it ---- */
@@ -433,7 +355,7 @@ static void examine_cluster(struct doctor *doctor, const struct cluster_settings
 
 	doctor->connection = connection_new(doctor->http, cluster);
 	doctor->is_known = false;
-	speak_about(doctor, "cluster", cluster->name);
+	doctor_speak_about(doctor, "cluster", cluster->name);
 	if (try_connection(doctor, cluster)) {
 		try_credential(doctor);
 		judge_reading(doctor);
@@ -441,15 +363,16 @@ static void examine_cluster(struct doctor *doctor, const struct cluster_settings
 	for (size_t i = 0; i < settings->watch_count; i++) {
 		if (settings->watches[i].on != cluster)
 			continue;
-		speak_about(doctor, "watch", settings->watches[i].name);
+		doctor_speak_about(doctor, "watch", settings->watches[i].name);
 		if (!doctor->is_known) {
-			report(doctor, FINDING_FAILURE, NULL,
-			       "will not work, nor will its actions on the cluster: see cluster %s",
-			       cluster->name);
+			doctor_report(doctor, FINDING_FAILURE, NULL,
+				      "will not work, nor will its actions on the cluster: see "
+				      "cluster %s",
+				      cluster->name);
 			continue;
 		}
 		examine_watch(doctor, &settings->watches[i]);
-		examine_rules(doctor, &settings->watches[i]);
+		doctor_examine_rules(doctor, &settings->watches[i]);
 	}
 	connection_free(TAKE(doctor->connection));
 }
@@ -475,15 +398,15 @@ static void examine_store(struct doctor *doctor)
 	const char *path = colon ? colon + 1 : doctor->settings->store.url;
 	AUTO(free) char *there = nearest_there(path);
 
-	speak_about(doctor, "store", path);
+	doctor_speak_about(doctor, "store", path);
 	if (access(there, W_OK | X_OK) < 0)
-		report(doctor, FINDING_FAILURE,
-		       "create it and give it to the user that cn_monitor runs as",
-		       "%s cannot be written to: %s", there, strerror(errno));
+		doctor_report(doctor, FINDING_FAILURE,
+			      "create it and give it to the user that cn_monitor runs as",
+			      "%s cannot be written to: %s", there, strerror(errno));
 	else if (strcmp(there, path) != 0)
-		report(doctor, FINDING_OK, NULL, "will be created");
+		doctor_report(doctor, FINDING_OK, NULL, "will be created");
 	else
-		report(doctor, FINDING_OK, NULL, "is there and can be written to");
+		doctor_report(doctor, FINDING_OK, NULL, "is there and can be written to");
 }
 
 int doctor_examine(const struct settings *settings,
