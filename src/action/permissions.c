@@ -181,8 +181,16 @@ static bool change_needed(const struct permissions_config *config, const struct 
 
 static void note_state(struct action_run *run, const struct file_info *info)
 {
+	const struct permissions_config *config = run->action->config;
+	unsigned mode = 0;
+
 	module_note_result(run, "path", info->path);
 	module_note_state(run, info);
+	/* It is not what was just made of it: this is how somebody else left it, right behind us.
+	 * (A cluster may take setuid and setgid away by itself.) */
+	if (config->mode && parse_mode(text_of(config->mode), &mode, NULL) == 0 &&
+	    ((mode ^ info->mode) & 01777) != 0)
+		module_note_result(run, "change_time", "");
 }
 
 static void permissions_end(struct permissions_run *state, enum action_result result,

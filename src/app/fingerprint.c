@@ -12,6 +12,10 @@
 #define ASK_AGAIN_MS 1000 /* when the cluster could not be asked */
 #define TRIES_MAX 5
 #define ASKING_MAX 16
+#define FREE_REPEATS 8 /* of one file, before the looks at it are put off */
+#define REPEAT_PAUSE_MS 100
+#define REPEAT_PAUSE_MOST_MS 60000
+#define REPEATS_MAX 256  /* files of which that is remembered */
 #define CHECKS_MAX 10000 /* more are not kept: a storm is no moment to look at each file twice */
 
 struct check {
@@ -32,10 +36,24 @@ struct check {
 	struct cluster_call *call;
 };
 
+/*
+ * A file that was judged again because of us. Should a cluster tell its files' state in a way that
+ * always looks like somebody else's change, each of our actions would lead to the next: the more
+ * often it happens, the longer it takes.
+ */
+struct repeat {
+	struct list link;
+	char *file_id;
+	unsigned count;
+	int64_t last_ms;
+};
+
 struct fingerprints {
 	struct fingerprints_host host;
 	uv_timer_t timer;
 	struct list checks;
+	struct list repeats; /* the latest last */
+	size_t repeat_count;
 	size_t count, asking;
 	struct metric *found;
 };
@@ -51,11 +69,61 @@ struct fingerprints *fingerprints_open(const struct fingerprints_host *host)
 
 	prints->host = *host;
 	list_init(&prints->checks);
+	list_init(&prints->repeats);
 	uv_timer_init(host->loop, &prints->timer);
 	prints->timer.data = prints;
 	prints->found = metric_get("cn_merged_changes_total", METRIC_COUNTER,
 				   "Changes by others that the cluster merged with our own.");
 	return prints;
+}
+
+static void repeat_free(struct fingerprints *prints, struct repeat *repeat)
+{
+	list_remove(&repeat->link);
+	prints->repeat_count--;
+	free(repeat->file_id);
+	free(repeat);
+}
+
+static struct repeat *repeat_find(struct fingerprints *prints, const char *file_id)
+{
+	struct repeat *repeat;
+
+	list_for_each (repeat, &prints->repeats, link) {
+		if (clock_monotonic_ms() - repeat->last_ms > 2 * REPEAT_PAUSE_MOST_MS)
+			repeat_free(prints, repeat);
+		else if (strcmp(repeat->file_id, file_id) == 0)
+			return repeat;
+	}
+	return NULL;
+}
+
+static void repeat_count(struct fingerprints *prints, const char *file_id)
+{
+	struct repeat *repeat = repeat_find(prints, file_id);
+
+	if (!repeat) {
+		if (prints->repeat_count == REPEATS_MAX)
+			repeat_free(prints, list_entry(prints->repeats.next, struct repeat, link));
+		repeat = NEW(struct repeat);
+		list_init(&repeat->link);
+		repeat->file_id = str_copy(file_id);
+		prints->repeat_count++;
+	}
+	repeat->count++;
+	repeat->last_ms = clock_monotonic_ms();
+	list_remove(&repeat->link);
+	list_append(&prints->repeats, &repeat->link);
+}
+
+static int64_t repeat_pause(struct fingerprints *prints, const char *file_id)
+{
+	const struct repeat *repeat = repeat_find(prints, file_id);
+	unsigned more = repeat && repeat->count > FREE_REPEATS ? repeat->count - FREE_REPEATS : 0;
+
+	if (!more)
+		return 0;
+	return MIN((int64_t)REPEAT_PAUSE_MS << MIN(more - 1, 20), REPEAT_PAUSE_MOST_MS);
 }
 
 static void check_free(struct check *check)
@@ -86,12 +154,15 @@ void fingerprints_close(struct fingerprints *prints)
 		return;
 	list_for_each (check, &prints->checks, link)
 		check_free(check);
+	while (!list_is_empty(&prints->repeats))
+		repeat_free(prints, list_entry(prints->repeats.next, struct repeat, link));
 	uv_close((uv_handle_t *)&prints->timer, forget_prints);
 }
 
 void fingerprints_add(struct fingerprints *prints, const struct fingerprint *print)
 {
 	struct check *check;
+	int64_t now_ms;
 
 	if (!print->event->file_id.size || prints->count >= CHECKS_MAX)
 		return;
@@ -106,8 +177,9 @@ void fingerprints_add(struct fingerprints *prints, const struct fingerprint *pri
 	check->change_time = str_copy(print->state.change_time);
 	check->permissions = str_copy(print->state.permissions);
 	check->after_seq = print->after_seq;
-	check->next_ms = clock_monotonic_ms() + TICK_MS;
-	check->deadline_ms = clock_monotonic_ms() + WAIT_MS;
+	now_ms = clock_monotonic_ms() + repeat_pause(prints, check->file_id);
+	check->next_ms = now_ms + TICK_MS;
+	check->deadline_ms = now_ms + WAIT_MS;
 	list_append(&prints->checks, &check->link);
 	prints->count++;
 	if (!uv_is_active((uv_handle_t *)&prints->timer))
@@ -194,6 +266,7 @@ static bool conclude(struct check *check, const struct file_reply *reply)
 			 error_text(&err));
 		return false;
 	}
+	repeat_count(prints, check->file_id);
 	metric_add(prints->found, 1);
 	log_info("act",
 		 "%s was changed by somebody else at the same moment as by job %llu: judged again",

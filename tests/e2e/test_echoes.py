@@ -170,26 +170,23 @@ def test_a_users_chmod_in_the_moment_of_ours_is_judged(make_simulator, make_moni
     monitor = make_monitor(simulator, noted.rules(PERMISSIONS)).start()
     path.write_text("x")
     wait_until(lambda: mode_of(path) == 0o640, "the file to be locked up")
-    rounds = 25
+    rounds = 12
     insist(monitor, path, rounds, random.Random(merge))
     changes = settled(monitor, simulator)
     assert mode_of(path) == 0o640
     assert len(changes) <= rounds + 1  # each for a change of the user's
-    if merge == "no":
-        assert len(noted.lines()) == rounds
-    else:
-        assert 1 <= len(noted.lines()) <= rounds + 5
+    # Judged at least once each; twice if the look at the file was faster than the event.
+    assert (rounds if merge == "no" else 1) <= len(noted.lines()) <= 2 * rounds
 
 
 def test_a_users_chmod_while_the_request_is_on_its_way_is_judged(simulator, make_monitor, noted):
     (simulator.root / "shared").mkdir()
     files = [simulator.root / f"shared/{n}.txt" for n in range(10)]
     monitor = make_monitor(simulator, noted.rules(PERMISSIONS)).start()
-    simulator.fault(method="PATCH", path="/v1/files/", delay_ms=300, count=-1)
+    simulator.fault(method="PATCH", path="/v1/files/", delay_ms=500, count=-1)
     for file in files:
         file.write_text("x")
-    wait_until(lambda: simulator.status()["requests"].get("PATCH /v1/files/{ref}/info/attributes"),
-               "the request")
+    wait_until(lambda: monitor.status()["act"]["running"] == len(files), "the requests")
     for file in files:
         file.chmod(0o604)
     simulator.no_faults()

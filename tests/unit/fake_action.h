@@ -41,6 +41,7 @@ struct fake {
 	struct cluster cluster;
 	struct action_host host;
 	struct buf *story;
+	unsigned mode_left; /* what a change of the mode comes to; 0: what was asked for */
 	struct fake_file files[160];
 	size_t file_count;
 	struct fake_fault faults[8];
@@ -287,6 +288,7 @@ static inline struct cluster_call *fake_change(void *self, const char *id, const
 					       const struct file_change *change, file_done *done,
 					       void *ctx)
 {
+	struct fake *fake = self;
 	struct cluster_call *call = fake_call(self, done, ctx);
 	const struct fake_file *file = fake_find(self, id);
 
@@ -296,8 +298,13 @@ static inline struct cluster_call *fake_change(void *self, const char *id, const
 		  change->owner_type ? " " : "", change->owner_type ? change->owner_value : "",
 		  change->group_type ? " group " : "", change->group_type ? change->group_type : "",
 		  change->group_type ? " " : "", change->group_type ? change->group_value : "");
-	if (!fake_befalls(call, "change"))
+	if (!fake_befalls(call, "change")) {
 		fake_answer(call, file ? FILE_OK : FILE_GONE, file);
+		if (change->mode && fake->mode_left)
+			call->info.mode = fake->mode_left;
+		else if (change->mode)
+			call->info.mode = (unsigned)strtoul(change->mode, NULL, 8);
+	}
 	return call;
 }
 

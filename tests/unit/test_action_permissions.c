@@ -35,6 +35,17 @@ static void only_what_differs_is_expected_and_changed(void **state)
 	assert_string_equal(json_string_value(json_object_get(run->result, "old_group")), "513");
 }
 
+static void an_answer_that_shows_somebody_elses_mode_is_not_what_we_left_behind(void **state)
+{
+	AUTO(fake_free) struct fake *fake = cluster("\"0600\"");
+	AUTO(fake_run_free) struct action_run *run = NULL;
+
+	fake->mode_left = 0666;
+	run = go(fake);
+	assert_int_equal(run->outcome, ACTION_DONE);
+	assert_string_equal(json_string_value(json_object_get(run->result, "change_time")), "");
+}
+
 static void what_is_so_already_causes_no_request(void **state)
 {
 	static const char *const options[] = {
@@ -205,6 +216,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_differs_is_expected_and_changed),
+		cmocka_unit_test(
+			an_answer_that_shows_somebody_elses_mode_is_not_what_we_left_behind),
 		cmocka_unit_test(what_is_so_already_causes_no_request),
 		cmocka_unit_test(identities_are_told_in_the_clusters_words),
 		cmocka_unit_test(a_file_that_changed_under_our_hands_is_judged_again),
