@@ -29,6 +29,7 @@ deps:
 	@scripts/install-deps build
 
 install: build
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
 # Lays out the C files as .clang-format says.
