@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#define IDLE_CONNECTIONS 32
+/* More than act ever has under way by default, and its second looks: what exceeds this is closed
+ * after each request, and the next begins with a TLS handshake. */
+#define IDLE_CONNECTIONS 128
 
 struct http {
 	uv_loop_t *loop;

@@ -182,6 +182,34 @@ static void a_body_is_sent_with_its_method_and_headers(void **state)
 	scene_close(&scene);
 }
 
+#define MANY 60
+
+static struct raw_peer *many_peers[MANY];
+
+/* All at once, so that each request has a connection of its own. */
+static void answer_when_all_have_asked(struct scene *scene, struct raw_peer *peer)
+{
+	many_peers[(scene->asked_count - 1) % MANY] = peer;
+	for (int i = 0; scene->asked_count % MANY == 0 && i < MANY; i++)
+		raw_answer(many_peers[i], "200 OK", "", "hello");
+}
+
+static void many_requests_at_once_leave_their_connections_to_the_next(void **state)
+{
+	struct scene scene;
+
+	scene_open(&scene);
+	scene.answer = answer_when_all_have_asked;
+	for (int round = 1; round <= 3; round++) {
+		for (int i = 0; i < MANY; i++)
+			scene_start(&scene, (struct http_request){ 0 });
+		assert_true(TURN_UNTIL(&scene.loop, scene.done_count == round * MANY, 5000));
+	}
+	assert_int_equal(scene.status, 200);
+	assert_int_equal(raw_server_connections(scene.server), MANY);
+	scene_close(&scene);
+}
+
 static void answer_later(struct scene *scene, struct raw_peer *peer)
 {
 	raw_answer(peer, "429 Slow Down", "Retry-After: 7\r\n", "{}");
@@ -559,6 +587,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_comes_with_status_body_and_etag),
 		cmocka_unit_test(a_body_is_sent_with_its_method_and_headers),
+		cmocka_unit_test(many_requests_at_once_leave_their_connections_to_the_next),
 		cmocka_unit_test(retry_after_is_told),
 		cmocka_unit_test(nobody_listening_means_not_sent),
 		cmocka_unit_test(an_answer_that_breaks_off_is_lost),
