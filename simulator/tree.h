@@ -9,11 +9,16 @@
  * What a local file system cannot hold (user metadata, locks, streams, ACLs, flags, identities,
  * creation times) is kept in a directory beside the root and survives a restart, as do the ids.
  *
- * Single-threaded, on one libuv loop. Every call brings the model up to date first, so a request
- * that follows a person's change sees it. Rights are not checked here; locks are.
+ * Single-threaded, on one libuv loop. tree_lookup, tree_node and everything that changes something
+ * bring the model up to date first, so a request that follows a person's change sees it. Rights are
+ * not checked here; locks are.
  *
- * Nodes, entries and texts handed out are borrowed: valid until the loop turns or the next call
- * that changes something (anything but lookups and getters). Keep ids instead.
+ * Nodes, entries and texts handed out are borrowed until the loop turns; keep ids instead. A node
+ * whose object went meanwhile may still be asked, and a change of it answers TREE_NO_NODE.
+ *
+ * Not seen: reads, and access times set alone (`touch -a`). Something moved here from outside the
+ * root is added, something moved out is removed: there is nothing outside of a cluster's file
+ * system.
  */
 #ifndef SIMULATOR_TREE_H
 #define SIMULATOR_TREE_H

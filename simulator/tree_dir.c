@@ -132,12 +132,12 @@ int dir_open(struct tree *tree, const struct node *directory)
 	const struct node *node, **way;
 	size_t depth = 0;
 
-	if (fd >= 0)
-		return fd;
-	if (!directory->links) { /* on its way out of the model */
+	if (!directory->links && directory != tree->root) { /* displaced: it has no place now */
 		errno = ENOENT;
 		return -1;
 	}
+	if (fd >= 0)
+		return fd;
 	for (node = directory; cached(tree, node) < 0; node = node->links->parent)
 		depth++;
 	way = mem_array(depth, sizeof(*way));
