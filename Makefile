@@ -30,6 +30,7 @@ deps:
 
 install: build
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@ninja -C $(BUILD) programs
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
 # Lays out the C files as .clang-format says.
