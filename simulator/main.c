@@ -196,6 +196,17 @@ static void wait_for_signal(struct sim *sim)
 	uv_run(sim->loop, UV_RUN_NOWAIT);
 }
 
+/* What a person would have to put together by hand from the line for programs. */
+static void say_configuration(const struct sim *sim, const struct tls *tls, const char *token)
+{
+	printf("\nFor a cn_monitor.conf that only you can read (chmod 600):\n\n"
+	       "[CLUSTER]\nCLUSTER_ADDRESS = %s%s\nTOKEN = %s\n",
+	       tls->cert ? "" : "http://", server_address(sim->server), token);
+	if (tls->cert)
+		printf("FINGERPRINT = %s\n", tls->fingerprint);
+	printf("\nWhat happens below %s is told now. Ctrl-C ends it.\n", sim->root);
+}
+
 static void say_ready(const struct sim *sim, const struct tls *tls)
 {
 	const struct user *user = auth_first_user(sim->auth);
@@ -209,6 +220,8 @@ static void say_ready(const struct sim *sim, const struct tls *tls)
 	else
 		printf("cn_simulator: http://%s serves %s, token %s\n", server_address(sim->server),
 		       sim->root, token->text);
+	if (isatty(STDOUT_FILENO))
+		say_configuration(sim, tls, token->text);
 	fflush(stdout);
 }
 

@@ -152,7 +152,7 @@ static void written(struct delivery *delivery)
 	count_end(deliver, delivery->write);
 	if (delivery->line) {
 		AUTO(free)
-		char *who = str_format("rule %s", delivery->body.rule ? delivery->body.rule : "?");
+		char *who = str_format("rule/%s", delivery->body.rule ? delivery->body.rule : "?");
 
 		log_write(delivery->level, who, "%s", delivery->line);
 		free(TAKE(delivery->line));

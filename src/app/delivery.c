@@ -55,7 +55,9 @@ static void end_job(struct delivery *delivery, enum delivery_write write, char *
 		    "%.*s -> %s; given up: job %" PRIu64 " is kept as a dead letter",
 		    TEXT_ARGS(place_of(delivery)), outcome, delivery->job.id);
 	else
-		say(delivery, LOG_INFO, "%.*s -> %s", TEXT_ARGS(place_of(delivery)), outcome);
+		/* What the action log says is its own line; a second one for it would be noise. */
+		say(delivery, strcmp(outcome, "log: done") == 0 ? LOG_DEBUG : LOG_INFO,
+		    "%.*s -> %s", TEXT_ARGS(place_of(delivery)), outcome);
 	write_soon(delivery, write);
 }
 

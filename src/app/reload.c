@@ -175,6 +175,8 @@ static void take_over(struct reload *reload)
 		reload->reloads++;
 		reload->loaded_ms = clock_now_ms();
 		log_info("rules", "at work: %s", what);
+	} else {
+		log_info("rules", "nothing had changed, still at work: %s", what);
 	}
 	conclude(reload, true,
 		 str_format("%s%s%s: %s", warnings, *warnings ? "\n" : "",

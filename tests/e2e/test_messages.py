@@ -351,3 +351,40 @@ def test_a_wrong_certificate_is_told_by_run_and_doctor(simulator, make_monitor, 
     assert all(word in monitor.log() for word in words), monitor.log()
     assert ADMIN_TOKEN not in monitor.log() + done.stdout + done.stderr
     wait_until(lambda: monitor.status(), "the monitor to answer although it hears nothing")
+
+
+# ---- a normal session ----
+
+def test_the_log_of_a_session_reads_as_one_story(simulator, make_monitor):
+    (simulator.root / "a").mkdir()
+    monitor = make_monitor(simulator, """\
+version: 1
+watched_items:
+  - {name: note, when: {event: created, extension: .txt}, actions: [log]}
+  - {name: tidy, when: {event: created, extension: .part}, actions: [rename: {to: "{stem}.done"}]}
+""", sections={"LOG": {"LEVEL": "info"}})
+    monitor.start()
+    (simulator.root / "a/x.txt").write_text("x")
+    (simulator.root / "a/y.part").write_text("y")
+    monitor.wait_for_jobs(2)
+    assert monitor.run("reload").stdout.startswith("Nothing had changed: 2 rules of ")
+    monitor.write_rules("version: 1\nwatched_items: [{name: one, when: {event: any}, actions: [log]}]\n")
+    monitor.wait_for_log("at work: 1 rule of")
+    assert monitor.stop() == 0
+    lines = [re.sub(r"^\S+ ", "", line).replace(f"{monitor.folder}/", "")
+             .replace(simulator.address, "ADDRESS") for line in monitor.log().splitlines()]
+    lines = [re.sub(r"process \d+", "process N", line) for line in lines]
+    for line in ["info  watch/main: watches / and everything below of cluster default, 2 rules "
+                 "from watched_items.yml",
+                 "info  cn_monitor: version 0.1.0 is up, process N; store embedded:store, answers "
+                 "at store/admin.sock",
+                 "info  watch/main: listening to / and everything below at ADDRESS",
+                 "info  rule/note: child_file_added /a/x.txt",
+                 "info  rule/tidy: /a/y.part -> rename: moved to /a/y.done",
+                 "info  rules: reading again: asked to",
+                 "info  rules: nothing had changed, still at work: 2 rules of watched_items.yml",
+                 "info  rules: reading again: watched_items.yml changed",
+                 "info  rules: at work: 1 rule of watched_items.yml",
+                 "info  cn_monitor: stopping: SIGTERM"]:
+        assert lines.count(line) == 1, "\n".join(lines)
+    assert not any("log: done" in line for line in lines)

@@ -36,7 +36,7 @@ static void steps_run_in_order_and_later_ones_see_what_earlier_ones_found(void *
 	world_settle(world);
 	assert_story(world, "probe job 1 step 0 attempt 1 at /home/a\n"
 			    "plain job 1 step 1 attempt 1 at no file after /home/b\n"
-			    "info rule r: /home/a -> probe: moved to /home/b; plain: told\n");
+			    "info rule/r: /home/a -> probe: moved to /home/b; plain: told\n");
 	outcome = last_outcome(world, JOB_DONE);
 	assert_string_equal(outcome, "probe: moved to /home/b; plain: told");
 	assert_int_equal(count(world).jobs_done, 1);
@@ -55,7 +55,7 @@ static void attempts_are_repeated_at_growing_intervals_and_then_given_up(void **
 	put_job(world, "plain", "7", "/home/a");
 	world_settle(world);
 	first = world_story(world);
-	assert_non_null(strstr(first, "warn rule r: /home/a -> plain: busy; attempt 2 of 3 in "));
+	assert_non_null(strstr(first, "warn rule/r: /home/a -> plain: busy; attempt 2 of 3 in "));
 	ok(world->f, store_job_next_due(world->f->store, &due_ms[0], &world->f->err));
 	assert_in_range(due_ms[0], WORLD_NOW_MS + 750, WORLD_NOW_MS + 1250);
 	clock_advance(1250);
@@ -67,8 +67,8 @@ static void attempts_are_repeated_at_growing_intervals_and_then_given_up(void **
 	world_settle(world);
 	last = world_story(world);
 	assert_non_null(strstr(last, "step 0 attempt 3"));
-	assert_non_null(strstr(last, "error rule r: /home/a -> plain: busy (after 3 attempts); "
-				     "given up: job 1 is a dead letter"));
+	assert_non_null(strstr(last, "error rule/r: /home/a -> plain: busy (after 3 attempts); "
+				     "given up: job 1 is kept as a dead letter"));
 	outcome = last_outcome(world, JOB_DEAD);
 	assert_string_equal(outcome, "plain: busy (after 3 attempts)");
 	assert_int_equal(count(world).jobs_waiting, 0);
@@ -172,12 +172,12 @@ static void a_file_that_was_moved_is_judged_at_its_new_place(void **state)
 	put_job(world, "probe", "7", "/home/a");
 	world_settle(world);
 	assert_story(world, "probe job 1 step 0 attempt 1 at /home/elsewhere\n"
-			    "info rule r: /home/elsewhere -> probe: done\n");
+			    "info rule/r: /home/elsewhere -> probe: done\n");
 	world_put_file(world, "7", "/other/a", "1");
 	put_job(world, "probe", "7", "/home/a");
 	world_settle(world);
 	assert_story(world,
-		     "info rule r: /home/a -> no longer matches: the file is at /other/a now\n");
+		     "info rule/r: /home/a -> no longer matches: the file is at /other/a now\n");
 	outcome = last_outcome(world, JOB_DONE);
 	assert_string_equal(outcome, "no longer matches: the file is at /other/a now");
 }
@@ -192,7 +192,7 @@ static void a_rule_that_vanished_leaves_its_jobs_as_they_were_judged(void **stat
 	put_job(world, "probe", "7", "/home/a");
 	world_settle(world);
 	assert_story(world, "probe job 1 step 0 attempt 1 at /other/a\n"
-			    "info rule r: /other/a -> probe: done\n");
+			    "info rule/r: /other/a -> probe: done\n");
 }
 
 static void a_file_that_an_earlier_step_moved_is_not_judged_again(void **state)
@@ -209,7 +209,7 @@ static void a_file_that_an_earlier_step_moved_is_not_judged_again(void **state)
 	world_settle(world);
 	assert_story(world, "probe job 1 step 0 attempt 1 at /home/a\n"
 			    "probe job 1 step 1 attempt 1 at /q/a after /q/a\n"
-			    "info rule r: /home/a -> probe: moved to /q/a; probe: done\n");
+			    "info rule/r: /home/a -> probe: moved to /q/a; probe: done\n");
 }
 
 static void a_file_that_changed_is_read_again_but_not_forever(void **state)
@@ -224,7 +224,7 @@ static void a_file_that_changed_is_read_again_but_not_forever(void **state)
 	put_job(world, "probe", "7", "/home/a");
 	world_settle(world);
 	story = world_story(world);
-	assert_non_null(strstr(story, "warn rule r: /home/a -> probe: changed; attempt 2 of 3"));
+	assert_non_null(strstr(story, "warn rule/r: /home/a -> probe: changed; attempt 2 of 3"));
 	ok(world->f, store_job_next_due(world->f->store, &due_ms, &world->f->err));
 	assert_in_range(due_ms, WORLD_NOW_MS + 1, WORLD_NOW_MS + 1250);
 	assert_int_equal(world->end_count, 0);
@@ -238,7 +238,7 @@ static void a_file_without_an_id_is_addressed_by_its_path(void **state)
 	put_job(world, "probe", "", "/home/a");
 	world_settle(world);
 	assert_story(world, "probe job 1 step 0 attempt 1 at /home/a\n"
-			    "info rule r: /home/a -> probe: done\n");
+			    "info rule/r: /home/a -> probe: done\n");
 }
 
 static void a_cluster_that_cannot_be_reached_costs_no_attempts(void **state)
@@ -299,7 +299,7 @@ static void jobs_run_side_by_side_up_to_a_number_and_those_of_a_file_in_order(vo
 	assert_int_equal(status.running, 2);
 	world_finish(world, (struct world_end){ 0 });
 	world_settle(world);
-	assert_story(world, "info rule r: /a -> plain: done\n"
+	assert_story(world, "info rule/r: /a -> plain: done\n"
 			    "plain job 2 step 0 attempt 1 at no file\n");
 }
 
@@ -371,7 +371,7 @@ static void closing_cancels_what_runs_and_a_restart_takes_it_again(void **state)
 	assert_story(world, "plain job 1 step 0 attempt 1 at no file\n"
 			    "cancel job 1\n"
 			    "plain job 1 step 0 attempt 1 at no file\n"
-			    "info rule r: /a -> plain: done\n");
+			    "info rule/r: /a -> plain: done\n");
 }
 
 static void what_a_step_remembered_is_there_after_a_restart(void **state)
@@ -392,7 +392,7 @@ static void what_a_step_remembered_is_there_after_a_restart(void **state)
 	assert_story(world, "probe job 1 step 0 attempt 1 at /home/a\n"
 			    "cancel job 1\n"
 			    "probe job 1 step 0 attempt 2 at /q/a remembering /q/a\n"
-			    "info rule r: /home/a -> probe: done\n");
+			    "info rule/r: /home/a -> probe: done\n");
 }
 
 static void a_dry_run_starts_nothing(void **state)
@@ -405,12 +405,12 @@ static void a_dry_run_starts_nothing(void **state)
 	world_put_file(world, "7", "/home/a", "1");
 	put_job_of(world, &rule, "7", "/home/a");
 	world_settle(world);
-	assert_story(world, "info rule r: /home/a -> probe: dry run: would probe /home/a; plain: "
+	assert_story(world, "info rule/r: /home/a -> probe: dry run: would probe /home/a; plain: "
 			    "dry run: would probe /home/a\n");
 	world->settings.act.dry_run = true;
 	put_job(world, "plain", "7", "/home/a");
 	world_settle(world);
-	assert_story(world, "info rule r: /home/a -> plain: dry run: would probe /home/a\n");
+	assert_story(world, "info rule/r: /home/a -> plain: dry run: would probe /home/a\n");
 }
 
 static void what_cannot_be_run_at_all_is_a_dead_letter_that_says_why(void **state)
