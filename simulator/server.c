@@ -30,6 +30,7 @@ struct server {
 	char *key;
 	int socket;
 	bool closing;
+	bool woken;          /* since the turn began */
 	struct list waiting; /* requests whose answer is delayed */
 };
 
@@ -43,12 +44,16 @@ struct exchange {
 
 static void on_timer(uv_timer_t *timer);
 
+/* MHD_get_timeout knows nothing of connections that were resumed during MHD_run. */
 static void server_turn(struct server *server)
 {
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 
+	server->woken = false;
 	MHD_run(server->daemon);
-	if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
+	if (server->woken)
+		uv_timer_start(&server->timer, on_timer, 0, 0);
+	else if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
 		uv_timer_start(&server->timer, on_timer, wait_ms, 0);
 	else
 		uv_timer_stop(&server->timer);
@@ -66,6 +71,7 @@ static void on_timer(uv_timer_t *timer)
 
 void server_wake(struct server *server)
 {
+	server->woken = true;
 	if (!server->closing)
 		uv_timer_start(&server->timer, on_timer, 0, 0);
 }

@@ -553,3 +553,15 @@ def test_the_journal_tells_what_a_client_did(simulator, client):
     assert status["objects"] == 2 and file["id"]
     simulator.forget()
     assert simulator.status()["requests"] == {}
+
+
+@pytest.mark.parametrize("tls", ["off", "auto"])
+def test_what_is_asked_for_over_a_kept_connection_is_told_at_once(make_simulator, tls):
+    simulator = make_simulator(tls=tls)
+    client = simulator.client(None)
+    with simulator.watch("/") as stream:
+        for number in range(50):
+            path = f"/f{number}"
+            client.post("/sim/emit", {"events": [{"type": "child_file_added", "path": path,
+                                                  "stream_name": None}]})
+            stream.wait(lambda: len(stream.events) == number + 1, patience_s=5)
