@@ -12,6 +12,7 @@
  * server that hangs would take them from everybody else.
  */
 #define THREADS_MAX 16
+#define REFUSAL_MAX ((size_t)500)
 #define THREAD_STACK ((size_t)512 << 10)
 
 enum call_state {
@@ -31,6 +32,7 @@ struct mail_call {
 	size_t sent;
 	char *peer;
 	char *fingerprint;
+	char *refusal; /* the last answer of the server that was none of success; NULL: none */
 	enum mail_security security;
 	enum call_state state;
 	uv_thread_t thread;
@@ -49,6 +51,7 @@ static void call_closed(uv_handle_t *handle)
 	free(call->message);
 	free(call->peer);
 	free(call->fingerprint);
+	free(call->refusal);
 	free(call);
 }
 
@@ -70,6 +73,19 @@ static size_t on_read(char *out, size_t one, size_t room, void *ctx)
 	return size;
 }
 
+/* Each line of an answer of the server: libcurl itself says little more than that it was weird. */
+static size_t on_answer(char *data, size_t one, size_t size, void *ctx)
+{
+	struct mail_call *call = ctx;
+	struct text line = text_trim((struct text){ data, size });
+
+	if (line.size > 3 && (line.data[0] == '4' || line.data[0] == '5')) {
+		free(call->refusal);
+		call->refusal = str_copy_n(line.data, MIN(line.size, REFUSAL_MAX));
+	}
+	return size;
+}
+
 static char *call_explain(const struct mail_call *call, long code)
 {
 	const struct transfer *transfer = &call->transfer;
@@ -82,6 +98,8 @@ static char *call_explain(const struct mail_call *call, long code)
 		return str_format("the mail server %s refused the log-in (%ld): check USERNAME "
 				  "and PASSWORD_FILE",
 				  call->peer, code);
+	if (code >= 400 && call->refusal)
+		return str_format("the mail server %s answered: %s", call->peer, call->refusal);
 	return transfer_explain(transfer, call->peer);
 }
 
@@ -287,6 +305,8 @@ static void call_set_message(struct mail_call *call, struct text message)
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
 	curl_easy_setopt(easy, CURLOPT_READDATA, call);
 	curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)message.size);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_answer);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
 	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, call);
