@@ -10,8 +10,6 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from monitor import wait_until
-
 KILLS = 50
 KINDS = ["bad", "tmp", "sec", "run", "log"]
 RULES = """\
