@@ -368,7 +368,8 @@ watched_items:
     (simulator.root / "a/y.part").write_text("y")
     monitor.wait_for_jobs(2)
     assert monitor.run("reload").stdout.startswith("Nothing had changed: 2 rules of ")
-    monitor.write_rules("version: 1\nwatched_items: [{name: one, when: {event: any}, actions: [log]}]\n")
+    monitor.write_rules("version: 1\nwatched_items:\n"
+                        "  - {name: one, when: {event: any}, actions: [log]}\n")
     monitor.wait_for_log("at work: 1 rule of")
     assert monitor.stop() == 0
     lines = [re.sub(r"^\S+ ", "", line).replace(f"{monitor.folder}/", "")

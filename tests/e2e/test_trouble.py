@@ -1,5 +1,5 @@
-"""What goes wrong between the monitor and the cluster: it recovers by itself, says what happened and
-what comes next, asks at growing intervals, records a gap, and loses no job."""
+"""What goes wrong between the monitor and the cluster: it recovers by itself, says what happened
+and what comes next, asks at growing intervals, records a gap, and loses no job."""
 
 import http.server
 import re
