@@ -2,6 +2,7 @@
 #
 #   make demo      installs what is missing, builds, and shows cn_monitor at work (KEEP=1 stays up)
 #   make test      installs what is missing, builds, runs all tests
+#   make test-deploy   tests deploy/: containers, compose, Kubernetes manifests, systemd (as root)
 #   make build     builds into build/release
 #   make install   installs (PREFIX=/usr/local, DESTDIR=)
 #   make clean     removes what was built
@@ -9,7 +10,7 @@
 PREFIX ?= /usr/local
 BUILD := build/release
 
-.PHONY: demo test build install clean deps format
+.PHONY: demo test test-deploy build install clean deps format
 
 demo: build
 	@scripts/install-deps demo
@@ -18,6 +19,9 @@ demo: build
 test:
 	@scripts/install-deps test
 	@/usr/bin/python3 scripts/test
+
+test-deploy: deps
+	@/usr/bin/python3 scripts/test-deploy
 
 build: deps
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --buildtype=release --prefix=$(PREFIX) >$(BUILD).log 2>&1 || \
