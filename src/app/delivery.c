@@ -387,24 +387,6 @@ static const char *result_text(const struct delivery *delivery, const char *name
 	return json_string_value(json_object_get(delivery->run.result, name));
 }
 
-/* Checks under way look for this step's result from now on, if they looked for what it found. */
-static void renew_fingerprints(struct delivery *delivery, const struct fingerprint_state *after)
-{
-	AUTO(free)
-	char *permissions = delivery->has_file ? file_permissions(&delivery->file) : NULL;
-	struct fingerprint_state before = { delivery->file.change_time, permissions };
-	bool sets_permissions = delivery->expected & FINGERPRINT_KINDS;
-
-	if (!delivery->job.file_id || !*delivery->job.file_id)
-		return;
-	/* A move leaves them alone: then it was not the move that changed them. */
-	if (!sets_permissions && permissions && after->permissions &&
-	    strcmp(permissions, after->permissions) != 0)
-		return;
-	fingerprints_renew(delivery->deliver->prints, delivery->job.file_id,
-			   before.change_time ? &before : NULL, after);
-}
-
 static void check_fingerprint(struct delivery *delivery)
 {
 	struct fingerprint print = {
@@ -420,7 +402,9 @@ static void check_fingerprint(struct delivery *delivery)
 
 	if (!print.state.change_time || !delivery->action->type->is_built_in_change)
 		return;
-	renew_fingerprints(delivery, &print.state);
+	if (delivery->job.file_id && *delivery->job.file_id)
+		fingerprints_renew(delivery->deliver->prints, delivery->job.file_id,
+				   delivery->has_file ? &delivery->file : NULL, &print);
 	if (delivery->expected & FINGERPRINT_KINDS)
 		fingerprints_add(delivery->deliver->prints, &print);
 }

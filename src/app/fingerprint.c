@@ -195,18 +195,25 @@ static bool is_as_left(const struct check *check, const struct fingerprint_state
 }
 
 void fingerprints_renew(struct fingerprints *prints, const char *file_id,
-			const struct fingerprint_state *before,
-			const struct fingerprint_state *after)
+			const struct file_info *before, const struct fingerprint *print)
 {
+	AUTO(free) char *permissions = before ? file_permissions(before) : NULL;
+	struct fingerprint_state found = { before ? before->change_time : NULL, permissions };
+	const struct fingerprint_state *left = &print->state;
 	struct check *check;
 
+	/* A step that set no permissions: then it was somebody else who did. */
+	if (!(print->kinds & FINGERPRINT_KINDS) && permissions && left->permissions &&
+	    strcmp(permissions, left->permissions) != 0)
+		return;
 	list_for_each (check, &prints->checks, link) {
-		if (strcmp(check->file_id, file_id) != 0 || (before && !is_as_left(check, before)))
+		if (strcmp(check->file_id, file_id) != 0 ||
+		    (found.change_time && !is_as_left(check, &found)))
 			continue;
 		free(check->change_time);
 		free(check->permissions);
-		check->change_time = str_copy(after->change_time);
-		check->permissions = str_copy(after->permissions);
+		check->change_time = str_copy(left->change_time);
+		check->permissions = str_copy(left->permissions);
 		check->is_renewed = check->call != NULL;
 	}
 }

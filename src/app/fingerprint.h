@@ -50,12 +50,12 @@ struct fingerprints *fingerprints_open(const struct fingerprints_host *host);
 void fingerprints_close(struct fingerprints *prints); /* in its loop */
 void fingerprints_add(struct fingerprints *prints, const struct fingerprint *print);
 /*
- * We made `after` of `before` (NULL: not looked at). A check that expects another state than
- * `before` is left as it is: somebody else's change came between.
+ * A step of ours left a file like print that it had found like `before` (NULL: not looked at). A
+ * check that expects another state than `before` stays as it is: somebody else's change came
+ * between.
  */
 void fingerprints_renew(struct fingerprints *prints, const char *file_id,
-			const struct fingerprint_state *before,
-			const struct fingerprint_state *after);
+			const struct file_info *before, const struct fingerprint *print);
 void fingerprints_tick(struct fingerprints *prints); /* what the timer does */
 
 #endif

@@ -275,3 +275,19 @@ def test_ids_of_29_digits_are_taken_as_they_are(make_simulator, make_monitor, re
     check_handed_on(record, "/in/a.zip")
     monitor.wait_idle()
     assert len(monitor.jobs()) == 2  # nobody fired on what we did ourselves
+
+
+def test_an_event_that_cannot_be_read_leaves_the_others_their_labels(simulator, make_monitor):
+    monitor = make_monitor(simulator, """\
+version: 1
+watched_items:
+  - name: note
+    when: {event: created, extension: .zip}
+    actions: [log]
+""").start()
+    simulator.emit(raw='data: [{"type":"child_file_added","path":"a.txt","spine":["2","90"]},'
+                       '{"type":7,"path":null},'
+                       '{"type":"child_file_added","path":"b.zip","spine":["2","91"]}]\n\n')
+    monitor.wait_for_jobs(1)
+    labels = {e.get("path"): e.get("label", {}).get("rules") for e in monitor.tail()}
+    assert labels["/b.zip"] == ["note"] and labels["/a.txt"] is None
