@@ -187,7 +187,6 @@ struct tail {
 	uint64_t until; /* the last record that is judged */
 	uint64_t next;  /* the last record that is in events, or was passed over */
 	const struct record *record;
-	uint32_t index;
 };
 
 static struct text watch_path(const struct daemon *daemon, struct text name)
@@ -206,7 +205,6 @@ static bool tail_event(void *ctx, const struct event *decoded)
 	AUTO(free) char *label = NULL;
 
 	event.seq = tail->record->seq;
-	event.index = tail->index++;
 	event.time_ms = tail->record->time_ms;
 	event.origin = tail->record->origin;
 	event.watch = tail->record->watch;
@@ -232,7 +230,6 @@ static bool tail_record(void *ctx, const struct record *record)
 	if (record->seq > tail->until)
 		return false;
 	tail->record = record;
-	tail->index = 0;
 	tail->next = record->seq;
 	if (decode_message(tail->admin->decoder, record->bytes,
 			   watch_path(tail->admin->daemon, record->watch), tail_event, tail, &count,
@@ -265,7 +262,7 @@ static void answer_tail(struct admin *admin, const struct http_ask *ask)
 	uint64_t after = http_ask_query(ask, "after") ? number_of(ask, "after", 0)
 			 : filter.cursor > last       ? filter.cursor - last
 						      : 0;
-	struct tail tail = { admin, json_array(), filter.cursor, after, NULL, 0 };
+	struct tail tail = { admin, json_array(), filter.cursor, after, NULL };
 
 	if (store_log_read(admin->daemon->store, after, EVENTS_MOST, 4u << 20, tail_record, &tail,
 			   &err) < 0) {

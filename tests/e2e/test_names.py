@@ -286,7 +286,7 @@ watched_items:
     actions: [log]
 """).start()
     simulator.emit(raw='data: [{"type":"child_file_added","path":"a.txt","spine":["2","90"]},'
-                       '{"type":7,"path":null},'
+                       '{"type":7},17,'
                        '{"type":"child_file_added","path":"b.zip","spine":["2","91"]}]\n\n')
     monitor.wait_for_jobs(1)
     labels = {e.get("path"): e.get("label", {}).get("rules") for e in monitor.tail()}
