@@ -31,15 +31,22 @@ struct action_effect {
 
 struct action_run;
 
+/* why: NULL, or why the expectations could not be stored: then the request must not go out. */
+typedef void action_expected(void *ctx, const char *why);
+
 /* What app provides. All called in act's loop thread. */
 struct action_host {
 	void *self;
 	uv_loop_t *loop;
 	const struct cluster *(*cluster)(void *self, const char *watch);
-	/* Stores the effects as expectations and run->memory, durably, before the request goes out.
+	/*
+	 * Stores the effects as expectations, and run->memory, durably; then calls done, out of
+	 * which the request may go out. Runs that come in one turn share one wait for the disk, so
+	 * done never comes inside the call; nor does it come after the run was cancelled. One at a
+	 * time for each run, which leaves its memory alone and does not finish meanwhile.
 	 */
-	int (*expect)(void *self, struct action_run *run, const struct action_effect *effects,
-		      size_t count, struct error *err);
+	void (*expect)(void *self, struct action_run *run, const struct action_effect *effects,
+		       size_t count, action_expected *done, void *ctx);
 	/* The request was refused and changed nothing. */
 	void (*withdraw)(void *self, struct action_run *run);
 	void (*finished)(void *self, struct action_run *run);
@@ -68,9 +75,9 @@ struct action_run {
 	const char *first_path;
 	const struct file_info *file; /* read just before; NULL where the module wants none */
 	json_t *results; /* of earlier steps: {"quarantine": {"path": ..}}; borrowed, read only */
-	json_t *memory;  /* an object that survives crashes from expect() on: where I was going */
-	json_t *result;  /* what this step found out, for later steps and the history */
-	void *data;      /* the module's own */
+	json_t *memory; /* an object that survives crashes once expect is done: where I was going */
+	json_t *result; /* what this step found out, for later steps and the history */
+	void *data;     /* the module's own */
 	/* Set by action_finish: */
 	enum action_result outcome;
 	char *why;

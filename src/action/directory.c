@@ -2,6 +2,8 @@
 
 #include <ctype.h>
 
+#include "action/module.h"
+
 /* Servers accept some 16 KiB of request line; the rest of the URL and proxies want room too. */
 #define URL_PATH_MAX 8000
 
@@ -178,20 +180,24 @@ static void made(void *ctx, const struct file_reply *reply)
 		walk_fail(walk, walk->at + 1, reply);
 }
 
-static void walk_make(struct directory_walk *walk)
+static void expected(void *ctx, const char *why)
 {
-	const struct action_host *host = walk->run->action->host;
-	struct text path = level_path(walk, walk->at + 1);
-	AUTO(free) char *whole = text_copy(path);
-	AUTO(free) char *name = text_copy(path_name(path));
-	struct action_effect effect = { CHILD_DIR_ADDED, "", whole };
-	AUTO_ERROR err = { 0 };
+	struct directory_walk *walk = ctx;
+	AUTO(free) char *name = text_copy(path_name(level_path(walk, walk->at + 1)));
 
-	if (host->expect(host->self, walk->run, &effect, 1, &err) < 0)
-		walk_end(walk, ACTION_RETRY, 0, error_text(&err));
+	if (why)
+		walk_end(walk, ACTION_RETRY, 0, why);
 	else
 		walk->call = walk->cluster->make_directory(walk->cluster->self, walk->id, name,
 							   made, walk);
+}
+
+static void walk_make(struct directory_walk *walk)
+{
+	AUTO(free) char *whole = text_copy(level_path(walk, walk->at + 1));
+	struct action_effect effect = { CHILD_DIR_ADDED, "", whole };
+
+	module_expect(walk->run, &effect, 1, expected, walk);
 }
 
 static void found(void *ctx, const struct file_reply *reply)

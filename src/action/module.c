@@ -41,6 +41,14 @@ void module_retry(struct action_run *run, int64_t retry_after_ms, const char *wh
 	action_finish(run, ACTION_RETRY, "%s", sentence);
 }
 
+void module_expect(struct action_run *run, const struct action_effect *effects, size_t count,
+		   action_expected *done, void *ctx)
+{
+	const struct action_host *host = run->action->host;
+
+	host->expect(host->self, run, effects, count, done, ctx);
+}
+
 static void note(json_t **object, const char *key, const char *text)
 {
 	if (!text)

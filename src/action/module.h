@@ -23,6 +23,10 @@ json_t *module_event(const struct action_run *run);
 void module_retry(struct action_run *run, int64_t retry_after_ms, const char *why, ...)
 	PRINTF_LIKE(3, 4);
 
+/* host->expect of the run. */
+void module_expect(struct action_run *run, const struct action_effect *effects, size_t count,
+		   action_expected *done, void *ctx);
+
 /* Note something in run->result or run->memory; text may be NULL (nothing is noted). */
 /* What the file is like after this step: change_time and permissions, by which somebody else's
  * change in the same moment is found out. */

@@ -19,6 +19,7 @@ struct move {
 	char *directory; /* id of the target's */
 	char *why;       /* what is told if the file turns out to be where it was */
 	unsigned tries;
+	bool replaces;   /* what is at place will be removed by the move */
 	bool has_caused; /* a request of this attempt may have led to events */
 };
 
@@ -85,17 +86,6 @@ static void move_withdraw(struct move *move)
 
 	if (!move->has_caused)
 		host->withdraw(host->self, move->run);
-}
-
-static int expect(struct move *move, const struct action_effect *effects, size_t count)
-{
-	const struct action_host *host = move->run->action->host;
-	AUTO_ERROR err = { 0 };
-
-	if (host->expect(host->self, move->run, effects, count, &err) == 0)
-		return 0;
-	move_end(move, ACTION_RETRY, 0, "%s", error_text(&err));
-	return -1;
 }
 
 /* How every request ends that failed for reasons that have nothing to do with the move. */
@@ -228,12 +218,23 @@ static void moved(void *ctx, const struct file_reply *reply)
 	}
 }
 
+static void expected(void *ctx, const char *why)
+{
+	struct move *move = ctx;
+	AUTO(free) char *name = text_copy(path_name(text_of(move->place)));
+
+	if (why)
+		move_end(move, ACTION_RETRY, 0, "%s", why);
+	else
+		move->call = move->cluster->move(move->cluster->self, move->source, move->directory,
+						 name, move->replaces, moved, move);
+}
+
 /* replaced: what is at the target and will be removed by the move. */
 static void move_try(struct move *move, const struct file_info *replaced)
 {
 	struct action_run *run = move->run;
 	bool is_directory = run->file->type == FILE_DIRECTORY;
-	AUTO(free) char *name = text_copy(path_name(text_of(move->place)));
 	struct action_effect effects[3] = {
 		{ move_from_type(is_directory), run->file->id, move->source },
 		{ move_to_type(is_directory), run->file->id, move->place },
@@ -242,12 +243,11 @@ static void move_try(struct move *move, const struct file_info *replaced)
 
 	module_remember(run, "source", move->source);
 	module_remember(run, "target", move->place);
+	move->replaces = replaced != NULL;
 	if (replaced)
 		effects[count++] =
 			(struct action_effect){ CHILD_FILE_REMOVED, replaced->id, move->place };
-	if (expect(move, effects, count) == 0)
-		move->call = move->cluster->move(move->cluster->self, move->source, move->directory,
-						 name, replaced != NULL, moved, move);
+	module_expect(run, effects, count, expected, move);
 }
 
 static void target_looked_at(void *ctx, const struct file_reply *reply)

@@ -22,6 +22,7 @@ struct permissions_run {
 	struct action_run *run;
 	const struct cluster *cluster;
 	struct cluster_call *call;
+	struct file_change change;
 };
 
 #define IDENTITY_HELP                                                                      \
@@ -303,6 +304,20 @@ static void note_before(struct action_run *run, const struct file_change *change
 		module_note_result(run, "old_group", run->file->group);
 }
 
+static void expected(void *ctx, const char *why)
+{
+	struct permissions_run *state = ctx;
+	const struct file_info *file = state->run->file;
+
+	if (why) {
+		permissions_end(state, ACTION_RETRY, 0, why);
+		return;
+	}
+	note_before(state->run, &state->change);
+	state->call = state->cluster->change(state->cluster->self, file->id, file->etag,
+					     &state->change, changed, state);
+}
+
 static void permissions_start(struct action_run *run)
 {
 	const struct action_host *host = run->action->host;
@@ -310,26 +325,18 @@ static void permissions_start(struct action_run *run)
 	struct file_change change;
 	struct action_effect effects[3];
 	AUTO(free) char *watch = text_copy(run->event->watch);
-	AUTO_ERROR err = { 0 };
-	size_t count;
 
 	if (!change_needed(run->action->config, run->file, &change)) {
 		note_state(run, run->file);
 		action_finish(run, ACTION_DONE, "nothing to do: it is so already");
 		return;
 	}
-	count = effects_of(&change, run->file->id, effects);
-	if (host->expect(host->self, run, effects, count, &err) < 0) {
-		module_retry(run, 0, "%s", error_text(&err));
-		return;
-	}
-	note_before(run, &change);
 	state = NEW(struct permissions_run);
 	state->run = run;
 	state->cluster = host->cluster(host->self, watch);
+	state->change = change;
 	run->data = state;
-	state->call = state->cluster->change(state->cluster->self, run->file->id, run->file->etag,
-					     &change, changed, state);
+	module_expect(run, effects, effects_of(&change, run->file->id, effects), expected, state);
 }
 
 static void permissions_cancel(struct action_run *run)

@@ -1,6 +1,7 @@
 #include "action/stray.h"
 
 #include "action/directory.h"
+#include "action/module.h"
 #include "action/move.h"
 
 struct stray {
@@ -90,9 +91,21 @@ static char *directory_of(const struct stray *stray)
 	return text_copy(directory_is_askable(parent) || !id.size ? parent : id);
 }
 
+static void expected(void *ctx, const char *why)
+{
+	struct stray *stray = ctx;
+	AUTO(free) char *directory = directory_of(stray);
+	AUTO(free) char *name = text_copy(path_name(text_of(stray->from)));
+
+	if (why)
+		stray_end(stray, ACTION_RETRY, 0, "it is still to be put back", why);
+	else
+		stray->call = stray->cluster->move(stray->cluster->self, stray->to, directory, name,
+						   false, moved_back, stray);
+}
+
 static void move_back(struct stray *stray)
 {
-	const struct action_host *host = stray->run->action->host;
 	enum event_type leaves = move_from_type(stray->is_directory);
 	enum event_type arrives = move_to_type(stray->is_directory);
 	/* Also what the mistaken move caused, should those events still be on their way. */
@@ -102,15 +115,8 @@ static void move_back(struct stray *stray)
 		{ leaves, stray->id, stray->to },
 		{ arrives, stray->id, stray->from },
 	};
-	AUTO(free) char *directory = directory_of(stray);
-	AUTO(free) char *name = text_copy(path_name(text_of(stray->from)));
-	AUTO_ERROR err = { 0 };
 
-	if (host->expect(host->self, stray->run, effects, ARRAY_SIZE(effects), &err) < 0)
-		stray_end(stray, ACTION_RETRY, 0, "it is still to be put back", error_text(&err));
-	else
-		stray->call = stray->cluster->move(stray->cluster->self, stray->to, directory, name,
-						   false, moved_back, stray);
+	module_expect(stray->run, effects, ARRAY_SIZE(effects), expected, stray);
 }
 
 void stray_put_back(struct stray **out, struct action_run *run, const struct cluster *cluster,

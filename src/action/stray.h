@@ -16,12 +16,11 @@ struct stray;
 typedef void stray_done(void *ctx, enum action_result result, int64_t retry_after_ms,
 			const char *why);
 
-/* moved is at `to` now and was at `from`. done comes once, perhaps inside the call. */
+/* moved is at `to` now and was at `from`. done comes once, never inside the call. */
 void stray_put_back(struct stray **out, struct action_run *run, const struct cluster *cluster,
 		    const struct file_info *moved, const char *from, const char *to,
 		    stray_done *done, void *ctx);
-/* Goes on where an attempt before this one stopped; false: it left none. done as above, but never
- * inside the call. */
+/* Goes on where an attempt before this one stopped; false: it left none. done as above. */
 MUST_CHECK bool stray_resume(struct stray **out, struct action_run *run,
 			     const struct cluster *cluster, stray_done *done, void *ctx);
 void stray_cancel(struct stray *stray); /* NULL is fine */

@@ -107,7 +107,7 @@ int64_t deliver_back_off(struct deliver *deliver, unsigned count)
 	return pause - pause / 4 + jitter;
 }
 
-/* ---- Writing what came of the jobs, many at a time ---- */
+/* ---- Writing what came of the jobs and what they expect, many at a time ---- */
 
 static int write_one(struct delivery *delivery, struct store_txn *txn, struct error *err)
 {
@@ -130,12 +130,16 @@ static int write_one(struct delivery *delivery, struct store_txn *txn, struct er
 	return 0;
 }
 
-static int write_all(struct deliver *deliver, struct error *err)
+static int write_all(struct deliver *deliver, uint64_t *out_after_seq, struct error *err)
 {
 	AUTO(store_abort) struct store_txn *txn = NULL;
 	struct delivery *delivery;
+	uint64_t first;
 
-	if (store_begin(deliver->store, &txn, err) < 0)
+	/* The end of the log is read before the requests go out: their echoes come behind it. */
+	if (store_log_range(deliver->store, &first, out_after_seq, err) < 0 ||
+	    store_begin(deliver->store, &txn, err) < 0 ||
+	    deliver_write_expectations(deliver, *out_after_seq, txn, err) < 0)
 		return -1;
 	list_for_each (delivery, &deliver->writing, queue_link)
 		if (write_one(delivery, txn, err) < 0)
@@ -163,28 +167,33 @@ static void written(struct delivery *delivery)
 		delivery_free(delivery);
 }
 
-/* Whether nothing waits to be written any more, but for steps that began and ended just now. */
+/* Whether the store took what there was; then only what has come up just now waits to be written.
+ */
 static bool flush(struct deliver *deliver)
 {
 	AUTO_ERROR err = { 0 };
 	struct list done;
 	struct delivery *delivery;
+	uint64_t after_seq;
 
-	if (list_is_empty(&deliver->writing))
+	if (list_is_empty(&deliver->writing) && list_is_empty(&deliver->expecting))
 		return true;
-	if (write_all(deliver, &err) < 0) {
+	if (write_all(deliver, &after_seq, &err) < 0) {
 		set_trouble(deliver, error_text(&err));
+		/* What has ended is worth more than what only begins: it is stored alone, at once.
+		 */
+		if (!list_is_empty(&deliver->expecting)) {
+			deliver_go_on_without(deliver, error_text(&err));
+			return true;
+		}
 		log_error("act", "%s; what the jobs did is kept and stored as soon as possible",
 			  error_text(&err));
 		return false;
 	}
 	set_trouble(deliver, "");
 	/* A step that begins now may end at once and wait to be written in its turn. */
-	list_init(&done);
-	list_for_each (delivery, &deliver->writing, queue_link) {
-		list_remove(&delivery->queue_link);
-		list_append(&done, &delivery->queue_link);
-	}
+	list_take_all(&done, &deliver->writing);
+	deliver_go_on(deliver, after_seq);
 	list_for_each (delivery, &done, queue_link)
 		written(delivery);
 	return true;
@@ -270,6 +279,12 @@ static void publish_running(struct deliver *deliver)
 	pthread_mutex_unlock(&deliver->lock);
 }
 
+static bool has_work(const struct deliver *deliver)
+{
+	return !list_is_empty(&deliver->finished) || !list_is_empty(&deliver->writing) ||
+	       !list_is_empty(&deliver->expecting);
+}
+
 static void turn(struct deliver *deliver)
 {
 	uint64_t until = uv_hrtime() + TURN_MS * 1000000u;
@@ -284,7 +299,7 @@ static void turn(struct deliver *deliver)
 		is_stored = flush(deliver);
 		if (is_stored)
 			taken = take_all(deliver);
-		more = !list_is_empty(&deliver->finished) || !list_is_empty(&deliver->writing);
+		more = has_work(deliver);
 	}
 	deliver->is_turning = false;
 	if (!is_stored)
@@ -401,6 +416,7 @@ int deliver_open(struct deliver **out, uv_loop_t *loop, struct http *http,
 	prints.self = deliver;
 	deliver->prints = fingerprints_open(&prints);
 	list_init(&deliver->running);
+	list_init(&deliver->expecting);
 	list_init(&deliver->finished);
 	list_init(&deliver->writing);
 	pthread_mutex_init(&deliver->lock, NULL);
@@ -439,8 +455,11 @@ void deliver_close(struct deliver *deliver)
 		return;
 	store_on_wake(deliver->store, STORE_ACT, NULL, NULL);
 	deliver->is_closing = true;
-	/* What has ended is stored; what has not is cancelled and taken again after the start. */
+	/* What has ended is stored; what has not is cancelled and taken again after the start, and
+	 * first of all what would send its request out now. */
 	conclude_all(deliver);
+	list_for_each (delivery, &deliver->expecting, queue_link)
+		delivery_free(delivery);
 	flush(deliver);
 	list_for_each (delivery, &deliver->running, link)
 		delivery_free(delivery);

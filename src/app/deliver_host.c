@@ -1,4 +1,5 @@
 /* deliver_host: what deliver provides to the modules that it runs. */
+#include <assert.h>
 #include <inttypes.h>
 
 #include "app/delivery.h"
@@ -20,34 +21,99 @@ static const struct cluster *host_cluster(void *self, const char *watch)
 	return NULL;
 }
 
-static int host_expect(void *self, struct action_run *run, const struct action_effect *effects,
-		       size_t count, struct error *err)
+/* ---- Expectations: those of one turn share one wait for the disk ---- */
+
+void deliver_forget_expectations(struct delivery *delivery)
+{
+	for (size_t i = 0; i < delivery->effect_count; i++) {
+		free((char *)delivery->effects[i].file_id);
+		free((char *)delivery->effects[i].path);
+	}
+	free(TAKE(delivery->effects));
+	delivery->effect_count = 0;
+	delivery->go_on = NULL;
+}
+
+static void host_expect(void *self, struct action_run *run, const struct action_effect *effects,
+			size_t count, action_expected *done, void *ctx)
 {
 	struct deliver *deliver = self;
 	struct delivery *delivery = delivery_of(run);
-	struct expectation *expectations = mem_array(count ? count : 1, sizeof(*expectations));
-	AUTO(free) char *body = NULL;
-	struct job progress = { .id = run->job, .attempts = run->attempt };
-	uint64_t first;
-	int rc = 0;
 
-	if (run->memory)
-		json_object_set(delivery->body.json, "memory", run->memory);
+	assert(!delivery->go_on && !run->is_finished);
+	delivery->effects = mem_array(count ? count : 1, sizeof(*delivery->effects));
+	delivery->effect_count = count;
+	for (size_t i = 0; i < count; i++)
+		delivery->effects[i] =
+			(struct expectation){ run->job, run->step, effects[i].type,
+					      str_copy(effects[i].file_id),
+					      effects[i].path ? str_copy(effects[i].path) : NULL };
+	delivery->go_on = done;
+	delivery->go_on_ctx = ctx;
+	list_append(&deliver->expecting, &delivery->queue_link);
+	deliver_turn_soon(deliver);
+}
+
+/* With its progress: where it was going, and that this attempt was made. */
+static int write_expectations(struct delivery *delivery, uint64_t after_seq, struct store_txn *txn,
+			      struct error *err)
+{
+	struct job progress = { .id = delivery->job.id, .attempts = delivery->run.attempt };
+	AUTO(free) char *body = NULL;
+
+	if (delivery->run.memory)
+		json_object_set(delivery->body.json, "memory", delivery->run.memory);
 	progress.body = body = job_body_text(&delivery->body);
-	for (size_t i = 0; i < count; i++) {
-		expectations[i] = (struct expectation){ run->job, run->step, effects[i].type,
-							effects[i].file_id, effects[i].path };
-		delivery->expected |= EVENT_KIND(effects[i].type);
-	}
-	if (!delivery->has_expected)
-		rc = store_log_range(deliver->store, &first, &delivery->after_seq, err);
-	if (rc == 0)
-		rc = echo_expect(deliver->store, expectations, count, &progress, clock_now_ms(),
-				 LEASE_MS, err);
-	if (rc == 0)
+	if (echo_expect_in(txn, delivery->effects, delivery->effect_count, after_seq,
+			   clock_now_ms(), err) < 0)
+		return -1;
+	return store_job_save_in(txn, &progress, clock_now_ms(), LEASE_MS, err);
+}
+
+int deliver_write_expectations(struct deliver *deliver, uint64_t after_seq, struct store_txn *txn,
+			       struct error *err)
+{
+	struct delivery *delivery;
+
+	list_for_each (delivery, &deliver->expecting, queue_link)
+		if (write_expectations(delivery, after_seq, txn, err) < 0)
+			return -1;
+	return 0;
+}
+
+static void go_on(struct delivery *delivery, const char *why)
+{
+	action_expected *done = delivery->go_on;
+
+	list_remove(&delivery->queue_link);
+	deliver_forget_expectations(delivery);
+	done(delivery->go_on_ctx, why);
+}
+
+void deliver_go_on(struct deliver *deliver, uint64_t after_seq)
+{
+	struct list stored;
+	struct delivery *delivery;
+
+	list_take_all(&stored, &deliver->expecting);
+	list_for_each (delivery, &stored, queue_link) {
+		for (size_t i = 0; i < delivery->effect_count; i++)
+			delivery->expected |= EVENT_KIND(delivery->effects[i].type);
+		if (!delivery->has_expected)
+			delivery->after_seq = after_seq;
 		delivery->has_expected = true;
-	free(expectations);
-	return rc;
+		go_on(delivery, NULL);
+	}
+}
+
+void deliver_go_on_without(struct deliver *deliver, const char *why)
+{
+	struct list refused;
+	struct delivery *delivery;
+
+	list_take_all(&refused, &deliver->expecting);
+	list_for_each (delivery, &refused, queue_link)
+		go_on(delivery, why);
 }
 
 static void host_withdraw(void *self, struct action_run *run)
@@ -69,6 +135,7 @@ static void host_finished(void *self, struct action_run *run)
 	struct deliver *deliver = self;
 	struct delivery *delivery = delivery_of(run);
 
+	assert(!delivery->go_on);
 	delivery->state = DELIVERY_FINISHED;
 	list_append(&deliver->finished, &delivery->queue_link);
 	deliver_turn_soon(deliver);

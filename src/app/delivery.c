@@ -94,6 +94,7 @@ struct delivery *delivery_new(struct deliver *deliver, struct job *job)
 
 static void end_run(struct delivery *delivery)
 {
+	deliver_forget_expectations(delivery);
 	json_decref(delivery->run.memory);
 	json_decref(delivery->run.result);
 	free(delivery->run.why);

@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "store/echo.h"
 
 #define LEASE_MS 60000
 
@@ -28,7 +29,7 @@ enum delivery_write { WRITE_PROGRESS, WRITE_RETRY, WRITE_DONE, WRITE_DEAD };
 struct delivery {
 	struct deliver *deliver;
 	struct list link;       /* in deliver->running */
-	struct list queue_link; /* in deliver->finished or deliver->writing */
+	struct list queue_link; /* in deliver->expecting, ->finished or ->writing */
 	enum delivery_state state;
 	struct job job;
 	struct job_body body;
@@ -38,7 +39,12 @@ struct delivery {
 	bool has_file;
 	struct action *action;
 	struct action_run run;
-	unsigned changes;     /* ACTION_CHANGED in a row */
+	unsigned changes; /* ACTION_CHANGED in a row */
+	/* What the step under way wants stored before it goes on: deliver_host.c. */
+	struct expectation *effects;
+	size_t effect_count;
+	action_expected *go_on; /* NULL: nothing */
+	void *go_on_ctx;
 	event_kinds expected; /* by the step under way */
 	bool has_expected;
 	uint64_t after_seq;
@@ -69,7 +75,7 @@ struct deliver {
 	uv_timer_t lease; /* prolongs */
 	unsigned open_handles;
 	bool is_turning, is_closing;
-	struct list running, finished, writing;
+	struct list running, expecting, finished, writing;
 	size_t running_count;
 	size_t ending_count;         /* of those that run: nothing is left but to write it down */
 	struct deliver_rules *rules; /* one a watch */
@@ -90,12 +96,19 @@ void delivery_conclude(struct delivery *delivery);
 /* What modules are given: deliver_host.c. */
 struct action_host deliver_host(struct deliver *deliver, struct http *http,
 				const struct mail_server *mail);
+/* For deliver.c: stores what the runs wait for, and lets them go on. */
+MUST_CHECK int deliver_write_expectations(struct deliver *deliver, uint64_t after_seq,
+					  struct store_txn *txn, struct error *err);
+void deliver_go_on(struct deliver *deliver, uint64_t after_seq);
+void deliver_go_on_without(struct deliver *deliver, const char *why);
+/* For delivery.c: the run that waits is no more. */
+void deliver_forget_expectations(struct delivery *delivery);
 /* For delivery.c: the rule as it is offered now; NULL if it is gone. */
 const struct rule *deliver_find_rule(struct deliver *deliver, size_t watch, const char *name,
 				     struct rule_matcher **out_matcher);
 /* The pause before attempt number `count` + 1, with jitter. */
 int64_t deliver_back_off(struct deliver *deliver, unsigned count);
-/* Something is in the lists of the finished or of what is to be written. */
+/* Something is in one of the lists but that of the running. */
 void deliver_turn_soon(struct deliver *deliver);
 /* Does what the timers and wakes would do now. For tests, which move the clock by hand. */
 void deliver_tick(struct deliver *deliver);

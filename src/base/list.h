@@ -35,6 +35,17 @@ static inline void list_remove(struct list *link)
 	list_init(link);
 }
 
+/* All links of `from`, in their order, become those of `to`. */
+static inline void list_take_all(struct list *to, struct list *from)
+{
+	list_init(to);
+	if (list_is_empty(from))
+		return;
+	*to = *from;
+	to->next->prev = to->prev->next = to;
+	list_init(from);
+}
+
 #define list_entry(link, type, member) CONTAINER_OF(link, type, member)
 /* The body may remove `item` itself. */
 #define list_for_each(item, head, member)                                             \

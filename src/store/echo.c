@@ -254,27 +254,35 @@ static int put_expectation(struct store_txn *txn, const struct expectation *expe
 	return write_entry(txn, &entry, err);
 }
 
-int echo_expect(struct store *store, const struct expectation *expectations, size_t count,
-		const struct job *progress, int64_t now_ms, int64_t lease_ms, struct error *err)
+int echo_expect_in(struct store_txn *txn, const struct expectation *expectations, size_t count,
+		   uint64_t after_seq, int64_t now_ms, struct error *err)
 {
-	AUTO(store_abort) struct store_txn *txn = NULL;
 	AUTO_ENTRIES open = { 0 };
-	struct head head = { .expires_ms = now_ms + OPEN_MS };
+	struct head head = { .expires_ms = now_ms + OPEN_MS, .after_seq = after_seq };
 	unsigned next_number = 0;
-	uint64_t first;
 
-	/* The end of the log is read before the request goes out: its echo comes behind it. */
-	if (store_log_range(store, &first, &head.after_seq, err) < 0 ||
-	    store_begin(store, &txn, err) < 0)
-		return -1;
 	if (count &&
-	    read_step(store, txn, expectations[0].job, expectations[0].step, &open, err) < 0)
+	    read_step(NULL, txn, expectations[0].job, expectations[0].step, &open, err) < 0)
 		return -1;
 	if (open.count)
 		next_number = get_number(open.items[open.count - 1].id.number) + 1;
 	for (size_t i = 0; i < count; i++)
 		if (put_expectation(txn, &expectations[i], &open, &next_number, &head, err) < 0)
 			return -1;
+	return 0;
+}
+
+int echo_expect(struct store *store, const struct expectation *expectations, size_t count,
+		const struct job *progress, int64_t now_ms, int64_t lease_ms, struct error *err)
+{
+	AUTO(store_abort) struct store_txn *txn = NULL;
+	uint64_t first, after_seq;
+
+	/* The end of the log is read before the request goes out: its echo comes behind it. */
+	if (store_log_range(store, &first, &after_seq, err) < 0 ||
+	    store_begin(store, &txn, err) < 0 ||
+	    echo_expect_in(txn, expectations, count, after_seq, now_ms, err) < 0)
+		return -1;
 	if (progress && store_job_save_in(txn, progress, now_ms, lease_ms, err) < 0)
 		return -1;
 	return store_commit(TAKE(txn), err);

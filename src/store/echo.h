@@ -25,6 +25,10 @@ struct expectation {
 MUST_CHECK int echo_expect(struct store *store, const struct expectation *expectations,
 			   size_t count, const struct job *progress, int64_t now_ms,
 			   int64_t lease_ms, struct error *err);
+/* The same as part of a larger transaction, without progress. after_seq: the log's last record,
+ * read before the transaction began. */
+MUST_CHECK int echo_expect_in(struct store_txn *txn, const struct expectation *expectations,
+			      size_t count, uint64_t after_seq, int64_t now_ms, struct error *err);
 /* How many expectations of this step are still open. */
 MUST_CHECK int64_t echo_count_open(struct store *store, uint64_t job, unsigned step, int64_t now_ms,
 				   struct error *err);

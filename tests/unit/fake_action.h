@@ -47,6 +47,8 @@ struct fake {
 	struct fake_fault faults[8];
 	size_t fault_count;
 	struct cluster_call *call; /* the one under way */
+	action_expected *expected; /* waits for the store; no request goes out before */
+	void *expected_ctx;
 	unsigned next_id;
 	json_t *stored; /* run->memory, as the last expect() stored it */
 	bool expect_fails;
@@ -118,6 +120,7 @@ static inline struct cluster_call *fake_call(struct fake *fake, file_done *done,
 	struct cluster_call *call = NEW(struct cluster_call);
 
 	assert_null(fake->call); /* one request at a time */
+	assert_null(fake->expected);
 	call->fake = fake;
 	call->done = done;
 	call->ctx = ctx;
@@ -324,20 +327,40 @@ static inline const struct cluster *fake_cluster(void *self, const char *watch)
 	return &fake->cluster;
 }
 
-static inline int fake_expect(void *self, struct action_run *run,
-			      const struct action_effect *effects, size_t count, struct error *err)
+static inline void fake_expect(void *self, struct action_run *run,
+			       const struct action_effect *effects, size_t count,
+			       action_expected *done, void *ctx)
 {
 	struct fake *fake = self;
 
+	assert_null(fake->call);
+	assert_null(fake->expected);
+	fake->expected = done;
+	fake->expected_ctx = ctx;
 	if (fake->expect_fails)
-		return error_set(err, "the store is full");
+		return;
 	for (size_t i = 0; i < count; i++)
 		fake_tell(fake, "expect %s %s %.100s", event_type_name(effects[i].type),
 			  *effects[i].file_id ? effects[i].file_id : "new",
 			  effects[i].path ? effects[i].path : "anywhere");
 	json_decref(fake->stored);
 	fake->stored = json_deep_copy(run->memory);
-	return 0;
+}
+
+/* The store took what is expected, or did not. */
+static inline void fake_store(struct fake *fake)
+{
+	action_expected *expected = TAKE(fake->expected);
+
+	assert_non_null(expected);
+	expected(fake->expected_ctx, fake->expect_fails ? "the store is full" : NULL);
+}
+
+/* As deliver does it: what the run waited for does not come any more. */
+static inline void fake_cancel_run(struct fake *fake, struct action_run *run)
+{
+	fake->expected = NULL;
+	run->action->type->cancel(run);
 }
 
 static inline void fake_withdraw(void *self, struct action_run *run)
@@ -447,7 +470,7 @@ static inline void fake_run_free(struct action_run *run)
 AUTO_DEFINE(struct action_run *, fake_run_free)
 
 /* Answers the request that is under way. */
-static inline void fake_turn(struct fake *fake)
+static inline void fake_answer_call(struct fake *fake)
 {
 	struct cluster_call *call = TAKE(fake->call);
 
@@ -457,10 +480,32 @@ static inline void fake_turn(struct fake *fake)
 	free(call);
 }
 
+static inline void fake_start(struct fake *fake, struct action_run *run)
+{
+	run->action->type->start(run);
+	if (fake->expected)
+		fake_store(fake);
+}
+
+/* Answers the request that is under way; what is expected then is stored. */
+static inline void fake_turn(struct fake *fake)
+{
+	fake_answer_call(fake);
+	if (fake->expected)
+		fake_store(fake);
+}
+
+/* Answers until the run waits for the store. */
+static inline void fake_wait_for_store(struct fake *fake)
+{
+	while (!fake->expected)
+		fake_answer_call(fake);
+}
+
 /* Starts the run and turns until it is finished. */
 static inline void fake_go(struct fake *fake, struct action_run *run)
 {
-	run->action->type->start(run);
+	fake_start(fake, run);
 	while (!run->is_finished) {
 		if (fake->call)
 			fake_turn(fake);
@@ -468,6 +513,7 @@ static inline void fake_go(struct fake *fake, struct action_run *run)
 			uv_run(&fake->loop, UV_RUN_DEFAULT);
 	}
 	assert_null(fake->call);
+	assert_null(fake->expected);
 }
 
 #define assert_story(fake, ...) assert_string_equal((fake)->story->data, __VA_ARGS__)

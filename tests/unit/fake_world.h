@@ -57,6 +57,7 @@ struct world {
 	struct action_run *hanging[16];
 	size_t hanging_count;
 	struct buf *story;
+	bool tells_requests; /* when a run that expected something goes on */
 };
 
 static struct world *the_world; /* for the modules and the log */
@@ -153,6 +154,37 @@ static void end_run_as(struct action_run *run, const struct world_end *end)
 		action_finish(run, end->outcome, NULL);
 }
 
+/* A run that waits for the store. */
+struct waiting {
+	struct action_run *run;
+	struct world_end end;
+};
+
+static void go_on(struct action_run *run, const struct world_end *end)
+{
+	if (end->hangs)
+		the_world->hanging[the_world->hanging_count++] = run;
+	else
+		end_run_as(run, end);
+}
+
+static void expected(void *ctx, const char *why)
+{
+	struct waiting *waiting = ctx;
+	struct action_run *run = waiting->run;
+	struct world_end end = waiting->end;
+
+	free(TAKE(run->data));
+	if (why) {
+		tell("job %d is not stored", (int)run->job);
+		action_finish(run, ACTION_RETRY, "%s", why);
+		return;
+	}
+	if (the_world->tells_requests)
+		tell("request of job %d", (int)run->job);
+	go_on(run, &end);
+}
+
 static void probe_start(struct action_run *run)
 {
 	struct world *world = the_world;
@@ -160,7 +192,6 @@ static void probe_start(struct action_run *run)
 	const char *memory = json_string_value(json_object_get(run->memory, "target"));
 	const char *earlier =
 		json_string_value(json_object_get(json_object_get(run->results, "probe"), "path"));
-	struct error err = { 0 };
 
 	if (world->end_count) {
 		end = world->ends[0];
@@ -173,20 +204,21 @@ static void probe_start(struct action_run *run)
 	if (end.memory) {
 		AUTO(free) char *id = text_copy(run->event->file_id);
 		struct action_effect effect = { end.expects, id, NULL };
+		struct waiting *waiting = NEW(struct waiting);
 
+		*waiting = (struct waiting){ run, end };
+		run->data = waiting;
 		json_object_set_new(run->memory, "target", json_string(end.memory));
-		if (run->action->host->expect(run->action->host->self, run, &effect, 1, &err) < 0)
-			fail_msg("%s", error_text(&err));
-	}
-	if (end.hangs) {
-		world->hanging[world->hanging_count++] = run;
+		run->action->host->expect(run->action->host->self, run, &effect, 1, expected,
+					  waiting);
 		return;
 	}
-	end_run_as(run, &end);
+	go_on(run, &end);
 }
 
 static void probe_cancel(struct action_run *run)
 {
+	free(TAKE(run->data));
 	tell("cancel job %d", (int)run->job);
 }
 

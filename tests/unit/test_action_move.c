@@ -80,8 +80,8 @@ static void a_stranger_is_put_back_after_a_crash(void **state)
 	first->action->type->start(first);
 	fake_turn(fake);
 	fake_turn(fake);
-	first->action->type->cancel(first); /* while it is being put back; the request went out */
-	fake_place(fake, "99", TARGET);     /* or did not */
+	fake_cancel_run(fake, first);   /* while it is being put back; the request went out */
+	fake_place(fake, "99", TARGET); /* or did not */
 
 	second = fake_run(fake, "7", "/home/joe/elsewhere.jpg");
 	fake_go(fake, second);
@@ -207,7 +207,7 @@ static void after_a_crash_a_move_that_happened_is_not_repeated(void **state)
 
 	first->action->type->start(first);
 	fake_turn(fake); /* the directory is known: the move goes out, and then the lights */
-	first->action->type->cancel(first);
+	fake_cancel_run(fake, first);
 	assert_string_equal(fake_find(fake, "7")->path, TARGET);
 
 	second = fake_run(fake, "7", TARGET);
@@ -226,7 +226,7 @@ static void after_a_crash_a_move_that_did_not_happen_is_done(void **state)
 
 	first->action->type->start(first);
 	fake_turn(fake);
-	first->action->type->cancel(first);
+	fake_cancel_run(fake, first);
 	fake_place(fake, "7", "/home/joe/a.jpg");
 
 	second = go(fake);

@@ -154,9 +154,20 @@ static void a_cancelled_change_ends_its_request(void **state)
 	AUTO(fake_free) struct fake *fake = cluster("\"0600\"");
 	AUTO(fake_run_free) struct action_run *run = fake_run(fake, "7", "/a");
 
-	run->action->type->start(run);
-	run->action->type->cancel(run);
+	fake_start(fake, run);
+	fake_cancel_run(fake, run);
 	assert_non_null(strstr(fake->story->data, "cancel\n"));
+}
+
+static void nothing_goes_out_if_it_is_cancelled_before_the_expectation_is_stored(void **state)
+{
+	AUTO(fake_free) struct fake *fake = cluster("\"0600\"");
+	AUTO(fake_run_free) struct action_run *run = fake_run(fake, "7", "/a");
+
+	run->action->type->start(run);
+	fake_cancel_run(fake, run);
+	assert_story(fake, "expect child_acl_changed 7 anywhere\n");
+	assert_false(run->is_finished);
 }
 
 static char *checked(const char *options)
@@ -225,6 +236,8 @@ int main(void)
 		cmocka_unit_test(each_answer_has_its_outcome),
 		cmocka_unit_test(nothing_goes_out_if_the_expectation_cannot_be_stored),
 		cmocka_unit_test(a_cancelled_change_ends_its_request),
+		cmocka_unit_test(
+			nothing_goes_out_if_it_is_cancelled_before_the_expectation_is_stored),
 		cmocka_unit_test(options_are_checked_when_they_are_loaded),
 		cmocka_unit_test(its_effects_are_known_for_the_loop_check),
 		cmocka_unit_test(a_plan_says_what_would_be_set),

@@ -317,9 +317,29 @@ static void a_cancelled_move_ends_its_request(void **state)
 	AUTO(fake_run_free) struct action_run *run = fake_run(fake, "7", "/home/joe/a.jpg");
 
 	run->action->type->start(run);
-	run->action->type->cancel(run);
+	fake_cancel_run(fake, run);
 	assert_story(fake, "get /quarantine/2026-11-22/home/joe\ncancel\n");
 	assert_false(run->is_finished);
+}
+
+static void a_move_that_is_cancelled_while_it_waits_for_the_store_never_goes_out(void **state)
+{
+	AUTO(fake_free) struct fake *fake = cluster(false);
+	AUTO(fake_run_free) struct action_run *making = fake_run(fake, "7", "/home/joe/a.jpg");
+	AUTO(fake_run_free) struct action_run *moving = NULL;
+
+	making->action->type->start(making);
+	fake_wait_for_store(fake);
+	fake_cancel_run(fake, making);
+	assert_null(strstr(fake->story->data, "make "));
+
+	AUTO(fake_free) struct fake *other = cluster(true);
+	moving = fake_run(other, "7", "/home/joe/a.jpg");
+	moving->action->type->start(moving);
+	fake_wait_for_store(other);
+	fake_cancel_run(other, moving);
+	assert_null(strstr(other->story->data, "\nmove "));
+	assert_non_null(strstr(other->story->data, "expect child_file_moved_to 7 "));
 }
 
 int main(void)
@@ -345,6 +365,8 @@ int main(void)
 		cmocka_unit_test(its_effects_are_known_for_the_loop_check),
 		cmocka_unit_test(a_plan_does_nothing),
 		cmocka_unit_test(a_cancelled_move_ends_its_request),
+		cmocka_unit_test(
+			a_move_that_is_cancelled_while_it_waits_for_the_store_never_goes_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,8 +46,8 @@ static void after_a_crash_it_is_not_renamed_twice(void **state)
 	AUTO(fake_run_free) struct action_run *first = fake_run(fake, "7", "/home/a.tmp");
 	AUTO(fake_run_free) struct action_run *second = NULL;
 
-	first->action->type->start(first);
-	first->action->type->cancel(first);
+	fake_start(fake, first);
+	fake_cancel_run(fake, first);
 	second = go(fake);
 	assert_story(fake, "done\n");
 	assert_string_equal(fake_find(fake, "7")->path, "/home/a.tmp.done");
