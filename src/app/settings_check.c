@@ -341,9 +341,11 @@ static void check_store(struct settings_source *source, const struct settings_in
 	struct text url = text_of(source->settings->store.url);
 	AUTO(free) char *path = NULL;
 
-	if (text_starts_with(url, TEXT("redis:")) || text_starts_with(url, TEXT("rediss:"))) {
+	if (text_starts_with(url, TEXT("redis:")) || text_starts_with(url, TEXT("rediss:")) ||
+	    text_starts_with(url, TEXT("unix:"))) {
 		problems_error(source->problems, place_of(instance, "URL"),
-			       "URL: Redis is not in this build yet; use embedded:DIRECTORY");
+			       "URL: cn_monitor does not run over Redis yet; use "
+			       "embedded:DIRECTORY");
 		return;
 	}
 	if (!text_starts_with(url, TEXT("embedded:")) || url.size == strlen("embedded:")) {

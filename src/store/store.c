@@ -7,7 +7,12 @@
 
 #include "store/store_type.h"
 
-static const struct store_type *const store_types[] = { &store_lmdb };
+static const struct store_type *const store_types[] = {
+	&store_lmdb,
+	&store_redis,
+	&store_rediss,
+	&store_redis_unix,
+};
 
 static void (*_Atomic point_listener)(const char *point);
 
@@ -68,9 +73,9 @@ int store_open(struct store **out, const struct store_settings *settings, struct
 		return 0;
 	}
 	return error_set(err,
-			 "store '%s': expected a URL like embedded:/var/lib/cn_monitor (the only "
-			 "kind of store in this version)",
-			 settings->url);
+			 "store: expected a URL like embedded:/var/lib/cn_monitor, and found "
+			 "the kind '%.*s'",
+			 TEXT_ARGS(scheme));
 }
 
 void store_close(struct store *store)

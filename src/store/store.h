@@ -14,7 +14,7 @@
 struct store;
 
 struct store_settings {
-	const char *url;      /* "embedded:/var/lib/cn_monitor" */
+	const char *url; /* "embedded:/var/lib/cn_monitor"; store/redis_address.h has the others */
 	int64_t max_bytes;    /* MAX_SIZE: of the log; the state may take as much again */
 	int64_t retention_ms; /* RETENTION: how long read records and history are kept */
 	bool sync;            /* false: COMMIT = os */
@@ -119,8 +119,14 @@ struct store_txn;
 
 /* A write transaction on the state; others wait meanwhile, so keep it short. */
 MUST_CHECK int store_begin(struct store *store, struct store_txn **out, struct error *err);
-/* All or nothing; the txn is gone either way. In the thread that began it. Wakes act if jobs were
- * put or freed, the filter if something was put into its inbox. */
+/*
+ * All or nothing; the txn is gone either way. In the thread that began it. Wakes act if jobs were
+ * put or freed, the filter if something was put into its inbox.
+ *
+ * -1 of a store over a network may also mean that the answer got lost and could not be had again:
+ * who repeats a transaction that moved the cursor reads the cursor first. Ending a job, or giving
+ * it back, can be repeated as it is.
+ */
 MUST_CHECK int store_commit(struct store_txn *txn, struct error *err);
 void store_abort(struct store_txn *txn); /* NULL is fine */
 AUTO_DEFINE(struct store_txn *, store_abort)

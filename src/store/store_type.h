@@ -86,7 +86,7 @@ struct store_txn {
 	enum { SPACE_UNKNOWN, SPACE_EMPTY, SPACE_FILLED } known[SPACE_COUNT];
 };
 
-extern const struct store_type store_lmdb;
+extern const struct store_type store_lmdb, store_redis, store_rediss, store_redis_unix;
 
 void store_wake(struct store *store, enum store_role role);
 /* Tells store_on_point's listener. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "redis_server.h"
 #include "store/store.h"
 
 struct fixture {
@@ -25,6 +26,7 @@ struct fixture {
 struct store_kind {
 	const char *name;
 	char *(*url)(const char *dir);
+	bool (*is_here)(void); /* NULL: always */
 };
 
 static UNUSED char *embedded_url(const char *dir)
@@ -32,7 +34,21 @@ static UNUSED char *embedded_url(const char *dir)
 	return str_format("embedded:%s/store", dir);
 }
 
-static const struct store_kind store_kinds[] = { { "embedded", embedded_url } };
+/* One server for all tests of a program; each test has a prefix of its own. */
+static struct redis_server stores_server;
+
+static UNUSED char *redis_url(const char *dir)
+{
+	if (!stores_server.pid)
+		redis_server_start(&stores_server, NULL);
+	return str_format("unix:%s?prefix=%s&log=%s/store", stores_server.socket,
+			  strrchr(dir, '/') + 1, dir);
+}
+
+static const struct store_kind store_kinds[] = {
+	{ "embedded", embedded_url, NULL },
+	{ "redis", redis_url, redis_server_is_installed },
+};
 
 static UNUSED void fixture_open(struct fixture *f)
 {
@@ -87,18 +103,16 @@ static UNUSED int fixture_teardown(void **state)
 	return rc;
 }
 
-static UNUSED int run_on_every_store(const struct CMUnitTest *tests, size_t count)
+static UNUSED int run_on_one_store(const struct CMUnitTest *tests, size_t count,
+				   const struct store_kind *kind)
 {
-	size_t total = count * ARRAY_SIZE(store_kinds);
-	struct CMUnitTest *all = mem_array(total, sizeof(*all));
-	char **names = mem_array(total, sizeof(*names));
+	struct CMUnitTest *all = mem_array(count, sizeof(*all));
+	char **names = mem_array(count, sizeof(*names));
 	int failed;
 
-	for (size_t i = 0; i < total; i++) {
-		const struct store_kind *kind = &store_kinds[i / count];
-
-		names[i] = str_format("%s (%s)", tests[i % count].name, kind->name);
-		all[i] = tests[i % count];
+	for (size_t i = 0; i < count; i++) {
+		names[i] = str_format("%s (%s)", tests[i].name, kind->name);
+		all[i] = tests[i];
 		all[i].name = names[i];
 		if (!all[i].setup_func) {
 			all[i].setup_func = fixture_setup;
@@ -106,12 +120,38 @@ static UNUSED int run_on_every_store(const struct CMUnitTest *tests, size_t coun
 		}
 		all[i].initial_state = (void *)kind;
 	}
-	failed = _cmocka_run_group_tests("store", all, total, NULL, NULL);
-	for (size_t i = 0; i < total; i++)
+	failed = _cmocka_run_group_tests(kind->name, all, count, NULL, NULL);
+	for (size_t i = 0; i < count; i++)
 		free(names[i]);
 	free(names);
 	free(all);
 	return failed;
+}
+
+static UNUSED int run_on_every_store(const struct CMUnitTest *tests, size_t count)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(store_kinds); i++) {
+		if (store_kinds[i].is_here && !store_kinds[i].is_here())
+			print_message("%s: not tested, because its server is not installed\n",
+				      store_kinds[i].name);
+		else
+			failed += run_on_one_store(tests, count, &store_kinds[i]);
+	}
+	redis_server_remove(&stores_server);
+	return failed;
+}
+
+/* Nothing is stored, as before the first start. */
+static UNUSED void fixture_wipe(struct fixture *f)
+{
+	AUTO(free) char *command = str_format("rm -rf %s/store", f->dir);
+	char answer[64];
+
+	assert_int_equal(system(command), 0);
+	if (stores_server.pid)
+		assert_true(redis_server_ask(&stores_server, "FLUSHALL", answer));
 }
 
 /* A failure shows the store's own sentence. */

@@ -193,5 +193,6 @@ int main(void)
 
 	if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR) /* a write fails instead */
 		return 1;
-	return run_on_every_store(tests, ARRAY_SIZE(tests));
+	/* It makes the store fail as a disk does. */
+	return run_on_one_store(tests, ARRAY_SIZE(tests), &store_kinds[0]);
 }

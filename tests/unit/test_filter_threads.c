@@ -143,5 +143,6 @@ int main(void)
 		cmocka_unit_test(each_of_100000_events_is_judged_by_one_of_100_sets),
 	};
 
-	return run_on_every_store(tests, ARRAY_SIZE(tests));
+	/* It counts on a filter that turns faster than it is offered sets. */
+	return run_on_one_store(tests, ARRAY_SIZE(tests), &store_kinds[0]);
 }

@@ -184,7 +184,8 @@ static void typical_mistakes_are_told_with_place_finding_and_wish(void **state)
 	check_added("[STORE]\nMAX_SIZE = lots\n",
 		    "5:12: MAX_SIZE 'lots': expected a size like 4096, 64 KiB, 10 MiB or 2 GB\n");
 	check_added("[STORE]\nURL = redis://localhost\n",
-		    "5:7: URL: Redis is not in this build yet; use embedded:DIRECTORY\n");
+		    "5:7: URL: cn_monitor does not run over Redis yet; use "
+		    "embedded:DIRECTORY\n");
 	check_added("[STORE]\nURL = /var/lib/x\n",
 		    "5:7: URL '/var/lib/x': expected embedded:DIRECTORY, like "
 		    "embedded:/var/lib/cn_monitor\n");

@@ -1,0 +1,297 @@
+-- Every step of the Redis store that must be atomic. Called with the monitor's prefix as the only
+-- key; ARGV[1] names the step. docs/redis.md lists the keys.
+--
+-- Each step may be sent twice, because an answer can be lost: those that would do harm carry the
+-- caller's id and a number that grows, and are done once for each number.
+
+local prefix = KEYS[1]
+local call = redis.call
+local SLOT_SECONDS = 7 * 24 * 3600
+local JOB_BYTES = 200 -- about what a job takes beside its texts
+
+local open, ready, leases, lapsed = prefix .. 'open', prefix .. 'ready', prefix .. 'leases', prefix .. 'lapsed'
+local done, dead = prefix .. 'done', prefix .. 'dead'
+local counters = prefix .. 'counters'
+
+local function space_key(space) return prefix .. 'space:' .. space end
+local function order_key(space) return prefix .. 'order:' .. space end
+local function job_key(id) return prefix .. 'job:' .. id end
+local function file_key(file) return prefix .. 'file:' .. file end
+
+local bytes = 0 -- how much this step adds to the state
+
+local function count_bytes()
+    if bytes ~= 0 then call('HINCRBY', counters, 'bytes', string.format('%.0f', bytes)) end
+end
+
+local function is_held(id, client) return call('HGET', job_key(id), 'owner') == client end
+
+-- Nobody has the job any more; whether it may be taken is the caller's affair.
+local function let_go(id)
+    call('ZREM', leases, id)
+    call('SREM', lapsed, id)
+    call('HDEL', job_key(id), 'owner')
+end
+
+local function make_ready(id) call('ZADD', ready, call('HGET', job_key(id), 'due'), id) end
+
+local function hold(id, until_ms)
+    if call('SREM', lapsed, id) == 1 then call('ZREM', ready, id) end
+    call('ZADD', leases, until_ms, id)
+end
+
+local function set_text(id, field, text)
+    bytes = bytes + #text - call('HSTRLEN', job_key(id), field)
+    call('HSET', job_key(id), field, text)
+end
+
+local function job_row(id)
+    local row = call('HMGET', job_key(id), 'file', 'due', 'attempts', 'body', 'outcome', 'ended')
+    return { id, row[1], row[2], row[3], row[4], row[5], row[6] }
+end
+
+-- ---- Transactions: a list of changes; first all are checked, then all are made ----
+
+local sizes = { P = 3, D = 2, C = 3, N = 2, I = 1, J = 5, S = 5, R = 5, E = 7 }
+
+local function check_held(client, id)
+    if not is_held(id, client) then return { 'not taken', id } end
+end
+
+local checks = {
+    -- What the transaction read, and changes, is still so.
+    C = function(_, at) if call('HGET', space_key(ARGV[at]), ARGV[at + 1]) ~= ARGV[at + 2] then return { 'conflict' } end end,
+    N = function(_, at) if call('HEXISTS', space_key(ARGV[at]), ARGV[at + 1]) == 1 then return { 'conflict' } end end,
+    I = function(_, at) if (call('HGET', counters, 'job') or '') ~= ARGV[at] then return { 'conflict' } end end,
+    S = function(client, at) return check_held(client, ARGV[at]) end,
+    R = function(client, at) return check_held(client, ARGV[at]) end,
+    E = function(client, at) return check_held(client, ARGV[at]) end,
+}
+
+local changes = {
+    P = function(space, key, value)
+        local old = call('HSTRLEN', space_key(space), key)
+        bytes = bytes + #value - old
+        if call('HSET', space_key(space), key, value) == 1 then
+            call('ZADD', order_key(space), 0, key)
+            bytes = bytes + #key
+        end
+    end,
+    D = function(space, key)
+        local old = call('HSTRLEN', space_key(space), key)
+        if call('HDEL', space_key(space), key) == 1 then
+            call('ZREM', order_key(space), key)
+            bytes = bytes - old - #key
+        end
+    end,
+    J = function(id, file, due, attempts, body)
+        call('HSET', job_key(id), 'file', file, 'due', due, 'attempts', attempts, 'body', body)
+        call('ZADD', open, 0, id)
+        call('HSET', counters, 'job', id)
+        bytes = bytes + #file + #body + JOB_BYTES
+        if file ~= '' then
+            local others = call('ZCARD', file_key(file))
+            call('ZADD', file_key(file), 0, id)
+            if others > 0 then return end
+        end
+        call('ZADD', ready, due, id)
+    end,
+    S = function(id, attempts, has_body, body, until_ms)
+        call('HSET', job_key(id), 'attempts', attempts)
+        if has_body == '1' then set_text(id, 'body', body) end
+        hold(id, until_ms)
+    end,
+    R = function(id, attempts, has_body, body, due)
+        call('HSET', job_key(id), 'attempts', attempts, 'due', due)
+        if has_body == '1' then set_text(id, 'body', body) end
+        let_go(id)
+        make_ready(id)
+    end,
+    E = function(id, attempts, has_body, body, where, now, outcome)
+        local file = call('HGET', job_key(id), 'file')
+        call('HSET', job_key(id), 'attempts', attempts, 'ended', now)
+        if has_body == '1' then set_text(id, 'body', body) end
+        set_text(id, 'outcome', outcome)
+        let_go(id)
+        call('ZREM', ready, id)
+        call('ZREM', open, id)
+        call('ZADD', where == 'done' and done or dead, now, id)
+        if file == '' then return end
+        call('ZREM', file_key(file), id)
+        local next_id = call('ZRANGE', file_key(file), 0, 0)[1]
+        if next_id and not call('HGET', job_key(next_id), 'owner') then make_ready(next_id) end
+    end,
+}
+
+local function slot_key(client) return prefix .. 'commit:' .. client end
+
+local function slot_write(client, number, what)
+    call('SET', slot_key(client), number .. ' ' .. what, 'EX', SLOT_SECONDS)
+end
+
+local function slot_read(client)
+    local number, what = string.match(call('GET', slot_key(client)) or '0 none', '^(%d+) (%a+)$')
+    return tonumber(number), what
+end
+
+local steps = {}
+
+function steps.commit(client, number)
+    local last, what = slot_read(client)
+    if tonumber(number) <= last then
+        return { tonumber(number) == last and what or 'refused' }
+    end
+    local at = 4
+    while ARGV[at] do
+        local check = checks[ARGV[at]]
+        local refusal = check and check(client, at + 1)
+        if refusal then return refusal end
+        at = at + 1 + sizes[ARGV[at]]
+    end
+    at = 4
+    while ARGV[at] do
+        local change = changes[ARGV[at]]
+        if change then
+            change(ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7])
+        end
+        at = at + 1 + sizes[ARGV[at]]
+    end
+    count_bytes()
+    slot_write(client, number, 'done')
+    return { 'done' }
+end
+
+-- Was this transaction done? If not, it never will be, even if it is still on its way.
+function steps.settle(client, number)
+    local last, what = slot_read(client)
+    if tonumber(number) > last then
+        slot_write(client, number, 'refused')
+        return 'refused'
+    end
+    return what
+end
+
+-- ---- Jobs ----
+
+function steps.take(client, number, now, until_ms)
+    local slot = prefix .. 'take:' .. client
+    local last, taken = string.match(call('GET', slot) or '0 0', '^(%d+) (%d+)$')
+    if tonumber(number) < tonumber(last) then return {} end
+    if number == last and is_held(taken, client) and call('ZSCORE', leases, taken) then
+        return job_row(taken)
+    end
+    for _, id in ipairs(call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 1000)) do
+        call('ZREM', leases, id)
+        call('SADD', lapsed, id)
+        make_ready(id)
+    end
+    local id = call('ZRANGEBYSCORE', ready, '-inf', now, 'LIMIT', 0, 1)[1]
+    if not id then return {} end
+    call('ZREM', ready, id)
+    call('SREM', lapsed, id)
+    call('ZADD', leases, until_ms, id)
+    call('HSET', job_key(id), 'owner', client)
+    call('SET', slot, number .. ' ' .. id, 'EX', SLOT_SECONDS)
+    return job_row(id)
+end
+
+function steps.counters() return { call('HGET', counters, 'job') or '', call('HGET', counters, 'bytes') or '0' } end
+
+function steps.is_held(client, id) return is_held(id, client) and 1 or 0 end
+
+-- The first that may be taken and the first lease that runs out.
+function steps.next_due()
+    return { call('ZRANGE', ready, 0, 0, 'WITHSCORES')[2] or false, call('ZRANGE', leases, 0, 0, 'WITHSCORES')[2] or false }
+end
+
+function steps.prolong(client, id, until_ms)
+    if not is_held(id, client) then return 'not taken' end
+    hold(id, until_ms)
+    return 'done'
+end
+
+-- Without a client: whoever has them.
+function steps.release(client)
+    for _, key in ipairs({ leases, lapsed }) do
+        local ids = key == leases and call('ZRANGE', key, 0, -1) or call('SMEMBERS', key)
+        for _, id in ipairs(ids) do
+            if client == '' or is_held(id, client) then
+                let_go(id)
+                make_ready(id)
+            end
+        end
+    end
+    return 'done'
+end
+
+-- A page of jobs, newest first, behind the one named. Those that wait and those that are taken
+-- share a list; the last id of the page comes first in the answer, '' at the end of the list.
+function steps.visit(state, behind, count)
+    local ids
+    if state == 'done' or state == 'dead' then
+        local key = state == 'done' and done or dead
+        local from = 0
+        if behind ~= '' then
+            local rank = call('ZREVRANK', key, behind)
+            if not rank then return { '' } end
+            from = rank + 1
+        end
+        ids = call('ZREVRANGE', key, from, from + tonumber(count) - 1)
+    else
+        ids = call('ZREVRANGEBYLEX', open, behind == '' and '+' or '(' .. behind, '-', 'LIMIT', 0, count)
+    end
+    local rows = { ids[#ids] or '' }
+    for _, id in ipairs(ids) do
+        local is_taken = call('HEXISTS', job_key(id), 'owner') == 1
+        if state == 'done' or state == 'dead' or (state == 'taken') == is_taken then
+            rows[#rows + 1] = job_row(id)
+        end
+    end
+    return rows
+end
+
+function steps.count()
+    return { call('ZCARD', open), call('ZCARD', leases) + call('SCARD', lapsed), call('ZCARD', done),
+        call('ZCARD', dead), tonumber(call('HGET', counters, 'bytes') or '0') }
+end
+
+-- ---- Spaces ----
+
+function steps.get(space, key) return call('HGET', space_key(space), key) end
+
+function steps.scan(space, from, count)
+    local keys = call('ZRANGEBYLEX', order_key(space), from, '+', 'LIMIT', 0, count)
+    local pairs_ = {}
+    if #keys == 0 then return pairs_ end
+    local values = call('HMGET', space_key(space), unpack(keys))
+    for i, key in ipairs(keys) do
+        pairs_[2 * i - 1] = key
+        pairs_[2 * i] = values[i]
+    end
+    return pairs_
+end
+
+-- History from before a time, and labels before a key. 1: there may be more.
+function steps.trim(before_ms, labels_before, limit)
+    local ended = call('ZRANGEBYSCORE', done, '-inf', '(' .. before_ms, 'LIMIT', 0, limit)
+    for _, id in ipairs(ended) do
+        for _, field in ipairs({ 'file', 'body', 'outcome' }) do
+            bytes = bytes - call('HSTRLEN', job_key(id), field)
+        end
+        bytes = bytes - JOB_BYTES
+        call('DEL', job_key(id))
+        call('ZREM', done, id)
+    end
+    local labels = call('ZRANGEBYLEX', order_key('labels'), '-', '(' .. labels_before, 'LIMIT', 0, limit)
+    for _, key in ipairs(labels) do changes.D('labels', key) end
+    count_bytes()
+    return (#ended == tonumber(limit) or #labels == tonumber(limit)) and 1 or 0
+end
+
+-- Which format the keys have; ours if there are none.
+function steps.open(format)
+    call('SETNX', prefix .. 'format', format)
+    return call('GET', prefix .. 'format')
+end
+
+return steps[ARGV[1]](unpack(ARGV, 2, math.min(#ARGV, 8)))

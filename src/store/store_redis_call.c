@@ -1,0 +1,258 @@
+/* store_redis_call: one step of the script, asked until it is answered or its time is up. */
+#include <poll.h>
+#include <stdio.h>
+
+#include "store/store_redis.h"
+
+#define PAUSE_MS 20 /* before the second try; then doubled */
+#define PAUSE_MAX_MS 500
+
+/* ---- Words ---- */
+
+void words_clear(struct words *words)
+{
+	buf_free(words->bytes);
+	free(words->ends);
+	*words = (struct words){ 0 };
+}
+
+void words_add(struct words *words, struct text word)
+{
+	if (!words->bytes)
+		words->bytes = buf_new(SIZE_MAX / 2);
+	if (word.size && !buf_append(words->bytes, word.data, word.size))
+		abort();                          /* the limit is beyond memory */
+	if (!(words->count & (words->count + 1))) /* room for 1, 3, 7, ... more */
+		words->ends = mem_grow(words->ends, 2 * words->count + 1, sizeof(*words->ends));
+	words->ends[words->count++] = words->bytes->size;
+}
+
+void words_add_number(struct words *words, int64_t number)
+{
+	char text[24];
+
+	words_add(words, (struct text){ text, (size_t)snprintf(text, sizeof(text), "%lld",
+							       (long long)number) });
+}
+
+void words_add_id(struct words *words, uint64_t id)
+{
+	char text[24];
+
+	words_add(words, (struct text){ text, (size_t)snprintf(text, sizeof(text), "%016llu",
+							       (unsigned long long)id) });
+}
+
+static struct text word(const struct words *words, size_t i)
+{
+	size_t from = i ? words->ends[i - 1] : 0;
+
+	/* Empty words only: there are no bytes yet to point at. */
+	return words->bytes->data
+		       ? (struct text){ words->bytes->data + from, words->ends[i] - from }
+		       : TEXT("");
+}
+
+void words_add_all(struct words *words, const struct words *more)
+{
+	for (size_t i = 0; i < more->count; i++)
+		words_add(words, word(more, i));
+}
+
+/* ---- Replies ---- */
+
+struct text redis_text(const redisReply *reply)
+{
+	return reply && (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)
+		       ? (struct text){ reply->str, reply->len }
+		       : TEXT("");
+}
+
+int64_t redis_number(const redisReply *reply)
+{
+	double number;
+
+	if (!reply)
+		return 0;
+	if (reply->type == REDIS_REPLY_INTEGER)
+		return reply->integer;
+	if (reply->type != REDIS_REPLY_STRING)
+		return 0;
+	number = strtod(reply->str, NULL); /* scores are doubles */
+	return number >= 9e18 ? INT64_MAX : number <= -9e18 ? INT64_MIN : (int64_t)number;
+}
+
+int redis_damaged(struct store_redis *store, struct error *err)
+{
+	return error_set(err, "store %s: an answer that this cn_monitor does not understand",
+			 store->address.shown);
+}
+
+/* ---- Asking ---- */
+
+static bool is_worth_a_retry(const redisReply *reply)
+{
+	struct text text = { reply->str, reply->len };
+
+	/* It starts, or a replica has just become, or ceased to be, the master. */
+	return reply->type == REDIS_REPLY_ERROR && (text_starts_with(text, TEXT("LOADING")) ||
+						    text_starts_with(text, TEXT("READONLY")) ||
+						    text_starts_with(text, TEXT("MASTERDOWN")));
+}
+
+static bool is_missing_script(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_ERROR &&
+	       text_starts_with((struct text){ reply->str, reply->len }, TEXT("NOSCRIPT"));
+}
+
+/* One try; *out is an answer, maybe an error of the server's. */
+static enum redis_outcome try_step(struct store_redis *store, const struct words *words,
+				   int64_t until_ms, redisReply **out, struct error *err)
+{
+	struct text *all = mem_array(words->count + 4, sizeof(*all));
+	enum redis_outcome outcome;
+	redisReply *reply;
+
+	all[0] = TEXT("EVALSHA");
+	all[1] = text_of(store->digest);
+	all[2] = TEXT("1");
+	all[3] = text_of(store->prefix);
+	for (size_t i = 0; i < words->count; i++)
+		all[4 + i] = word(words, i);
+	outcome = redis_call(store->connection, words->count + 4, all, until_ms, &reply, err);
+	if (outcome == REDIS_ANSWERED && is_missing_script(reply)) {
+		freeReplyObject(reply);
+		all[0] = TEXT("EVAL");
+		all[1] = text_of(store_redis_script);
+		outcome =
+			redis_call(store->connection, words->count + 4, all, until_ms, &reply, err);
+	}
+	free(all);
+	if (outcome == REDIS_ANSWERED)
+		*out = reply;
+	return outcome;
+}
+
+static void pause_ms(int64_t ms)
+{
+	poll(NULL, 0, (int)ms);
+}
+
+/* 0, or -1; *out_sent: it may have happened all the same. */
+static int ask(struct store_redis *store, const struct words *words, bool *out_sent,
+	       redisReply **out, struct error *err)
+{
+	int64_t until_ms = redis_now_ms() + store->address.timeout_ms;
+	bool was_sent = false;
+	int64_t wait_ms = PAUSE_MS;
+
+	while (true) {
+		redisReply *reply = NULL;
+		enum redis_outcome outcome;
+
+		error_clear(err);
+		outcome = try_step(store, words, until_ms, &reply, err);
+		if (outcome == REDIS_ANSWERED && !is_worth_a_retry(reply)) {
+			if (reply->type != REDIS_REPLY_ERROR) {
+				*out = reply;
+				return 0;
+			}
+			error_set(err, "store %s: %s", store->address.shown, reply->str);
+			freeReplyObject(reply);
+			*out_sent = was_sent;
+			return -1;
+		}
+		was_sent |= outcome == REDIS_LOST;
+		if (outcome == REDIS_ANSWERED) {
+			error_set(err, "store %s: %s", store->address.shown, reply->str);
+			freeReplyObject(reply);
+			redis_hang_up(store->connection);
+		}
+		if (redis_now_ms() + wait_ms >= until_ms) {
+			*out_sent = was_sent;
+			return -1;
+		}
+		pause_ms(wait_ms);
+		wait_ms = MIN(2 * wait_ms, PAUSE_MAX_MS);
+	}
+}
+
+/* Whoever asked for that commit was told that it failed. If it did not, its jobs have left all the
+ * same; if it did, it must not happen any more. */
+static int settle(struct store_redis *store, struct error *err)
+{
+	AUTO_WORDS words = { 0 };
+	AUTO(freeReplyObject) redisReply *reply = NULL;
+	bool was_sent;
+
+	words_add(&words, TEXT("settle"));
+	words_add(&words, text_of(store->client));
+	words_add_number(&words, (int64_t)store->unsettled);
+	if (ask(store, &words, &was_sent, &reply, err) < 0)
+		return -1;
+	if (text_is(redis_text(reply), "done") && store->unsettled_count) {
+		store->late_ids =
+			mem_grow(store->late_ids, store->late_count + store->unsettled_count,
+				 sizeof(*store->late_ids));
+		memcpy(store->late_ids + store->late_count, store->unsettled_ids,
+		       store->unsettled_count * sizeof(*store->late_ids));
+		store->late_count += store->unsettled_count;
+	}
+	store->unsettled = 0;
+	return 0;
+}
+
+static int step_locked(struct store_redis *store, const struct words *words,
+		       const struct commit *commit, redisReply **out, struct error *err)
+{
+	bool was_sent = false;
+
+	if (store->unsettled && settle(store, err) < 0)
+		return -1;
+	if (ask(store, words, &was_sent, out, err) == 0)
+		return 0;
+	if (!commit || !was_sent)
+		return -1;
+	store->unsettled = commit->number;
+	free(store->unsettled_ids);
+	store->unsettled_ids =
+		commit->count ? mem_copy(commit->left, commit->count * sizeof(*commit->left))
+			      : NULL;
+	store->unsettled_count = commit->count;
+	return -1;
+}
+
+int redis_step(struct store_redis *store, const struct words *words, const struct commit *commit,
+	       redisReply **out, struct error *err)
+{
+	AUTO_ERROR own = { 0 };
+	int rc;
+
+	pthread_mutex_lock(&store->call_lock);
+	rc = step_locked(store, words, commit, out, &own);
+	pthread_mutex_unlock(&store->call_lock);
+	return rc < 0 ? error_set(err, "%s", error_text(&own)) : 0;
+}
+
+bool redis_left_late(struct store_redis *store, uint64_t id)
+{
+	bool is_late = false;
+
+	pthread_mutex_lock(&store->call_lock);
+	for (size_t i = 0; i < store->late_count; i++)
+		is_late |= store->late_ids[i] == id;
+	pthread_mutex_unlock(&store->call_lock);
+	return is_late;
+}
+
+void redis_forget_late(struct store_redis *store, uint64_t id)
+{
+	pthread_mutex_lock(&store->call_lock);
+	for (size_t i = 0; i < store->late_count;)
+		if (store->late_ids[i] == id)
+			store->late_ids[i] = store->late_ids[--store->late_count];
+		else
+			i++;
+	pthread_mutex_unlock(&store->call_lock);
+}

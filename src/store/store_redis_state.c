@@ -1,0 +1,481 @@
+/* store_redis_state: transactions on the state and its spaces. */
+#include "store/store_redis.h"
+
+#define PAGE_FIRST 16 /* entries of a scan that are asked for at once; then doubled */
+#define PAGE_MAX 1024
+#define TRIM_ENTRIES 1000
+
+static char *copy(struct text bytes)
+{
+	return bytes.size ? text_copy(bytes) : str_copy("");
+}
+
+int redis_full(const struct store_redis *store, struct error *err)
+{
+	return error_set(
+		err,
+		"store %s is full: %lld bytes of jobs that wait, dead letters and history; "
+		"see what keeps the actions, clear the dead letters, or raise [STORE] "
+		"MAX_SIZE",
+		store->address.shown, (long long)store->max_bytes);
+}
+
+/* ---- What a transaction knows ---- */
+
+static void make_key(char *out, enum store_space space, struct text key)
+{
+	out[0] = (char)space;
+	memcpy(out + 1, key.data, key.size);
+}
+
+static struct cell *find_cell(struct redis_txn *txn, enum store_space space, struct text key)
+{
+	char bytes[1 + STORE_KEY_MAX];
+	struct cell *cell;
+
+	make_key(bytes, space, key);
+	HASH_FIND(hh, txn->cells, bytes, key.size + 1, cell);
+	return cell;
+}
+
+static struct cell *need_cell(struct redis_txn *txn, enum store_space space, struct text key)
+{
+	struct cell *cell = find_cell(txn, space, key);
+
+	if (cell)
+		return cell;
+	cell = mem_new(sizeof(*cell) + 1 + key.size);
+	cell->key_size = key.size + 1;
+	make_key(cell->key, space, key);
+	HASH_ADD_KEYPTR(hh, txn->cells, cell->key, cell->key_size, cell);
+	return cell;
+}
+
+static struct text cell_key(const struct cell *cell)
+{
+	return (struct text){ cell->key + 1, cell->key_size - 1 };
+}
+
+static struct text cell_value(const struct cell *cell)
+{
+	return (struct text){ cell->value, cell->value_size };
+}
+
+/* The first look at a value is what the commit holds against the store. */
+static void note_read(struct redis_txn *txn, enum store_space space, struct text key,
+		      bool was_there, struct text value)
+{
+	struct cell *cell = need_cell(txn, space, key);
+
+	if (cell->was_read || cell->is_written)
+		return;
+	cell->was_read = true;
+	cell->was_there = was_there;
+	cell->read = copy(value);
+	cell->read_size = value.size;
+}
+
+static void write_cell(struct redis_txn *txn, enum store_space space, struct text key,
+		       bool is_there, struct text value)
+{
+	struct cell *cell = need_cell(txn, space, key);
+
+	free(cell->value);
+	cell->value = copy(value);
+	cell->value_size = value.size;
+	cell->is_written = true;
+	cell->is_there = is_there;
+}
+
+static void free_txn(struct redis_txn *txn)
+{
+	struct store_redis *store = redis_of(txn->base.store);
+	struct cell *cell, *next;
+
+	HASH_ITER(hh, txn->cells, cell, next)
+	{
+		HASH_DEL(txn->cells, cell);
+		free(cell->read);
+		free(cell->value);
+		free(cell);
+	}
+	words_clear(&txn->jobs);
+	free(txn->left);
+	free(txn);
+	pthread_mutex_unlock(&store->txn_lock);
+}
+
+int redis_begin(struct store *base, struct store_txn **out, struct error *err)
+{
+	struct store_redis *store = redis_of(base);
+	struct redis_txn *txn = NEW(struct redis_txn);
+
+	pthread_mutex_lock(&store->txn_lock);
+	txn->base.store = base;
+	*out = &txn->base;
+	return 0;
+}
+
+void redis_abort(struct store_txn *base)
+{
+	free_txn(redis_txn_of(base));
+}
+
+int redis_counters(struct redis_txn *txn, struct error *err)
+{
+	struct store_redis *store = redis_of(txn->base.store);
+	AUTO(freeReplyObject) redisReply *reply = NULL;
+	AUTO_WORDS words = { 0 };
+	struct text last;
+
+	if (txn->has_counters)
+		return 0;
+	words_add(&words, TEXT("counters"));
+	if (redis_step(store, &words, NULL, &reply, err) < 0)
+		return -1;
+	last = redis_text(reply->elements == 2 ? reply->element[0] : NULL);
+	if (reply->elements != 2 || last.size >= sizeof(txn->last_id))
+		return redis_damaged(store, err);
+	memcpy(txn->last_id, last.data, last.size);
+	txn->next_id = strtoull(txn->last_id, NULL, 10) + 1;
+	txn->is_full = redis_number(reply->element[1]) > store->max_bytes;
+	txn->has_counters = true;
+	return 0;
+}
+
+/* ---- Committing ---- */
+
+static void add_cell(struct words *words, const struct cell *cell)
+{
+	struct text space = text_of(redis_space_names[(unsigned char)cell->key[0]]);
+
+	if (cell->was_read) {
+		words_add(words, cell->was_there ? TEXT("C") : TEXT("N"));
+		words_add(words, space);
+		words_add(words, cell_key(cell));
+		if (cell->was_there)
+			words_add(words, (struct text){ cell->read, cell->read_size });
+	}
+	words_add(words, cell->is_there ? TEXT("P") : TEXT("D"));
+	words_add(words, space);
+	words_add(words, cell_key(cell));
+	if (cell->is_there)
+		words_add(words, cell_value(cell));
+}
+
+static bool fill_commit(struct redis_txn *txn, uint64_t number, struct words *words)
+{
+	struct store_redis *store = redis_of(txn->base.store);
+	bool is_change = txn->jobs.count > 0;
+
+	words_add(words, TEXT("commit"));
+	words_add(words, text_of(store->client));
+	words_add_number(words, (int64_t)number);
+	for (const struct cell *cell = txn->cells; cell; cell = cell->hh.next)
+		if (cell->is_written) {
+			add_cell(words, cell);
+			is_change = true;
+		}
+	if (txn->has_counters && strtoull(txn->last_id, NULL, 10) + 1 != txn->next_id) {
+		words_add(words, TEXT("I"));
+		words_add(words, text_of(txn->last_id));
+	}
+	words_add_all(words, &txn->jobs);
+	return is_change;
+}
+
+static int check_commit(struct store_redis *store, const redisReply *reply, struct error *err)
+{
+	struct text what = redis_text(reply->elements ? reply->element[0] : NULL);
+
+	if (text_is(what, "done"))
+		return 0;
+	if (text_is(what, "not taken") && reply->elements == 2)
+		return redis_not_taken(strtoull(reply->element[1]->str, NULL, 10), err);
+	if (text_is(what, "conflict"))
+		return error_set(err, "store %s: another process changed the same thing meanwhile",
+				 store->address.shown);
+	return redis_damaged(store, err);
+}
+
+static void learn(struct store_redis *store, struct redis_txn *txn)
+{
+	struct cell *cursor = find_cell(txn, SPACE_META, TEXT("cursor"));
+
+	if (cursor && cursor->is_written && cursor->is_there)
+		redis_know_cursor(store, store_key_number(cell_value(cursor)));
+}
+
+static int commit(struct store_redis *store, struct redis_txn *txn, struct error *err)
+{
+	AUTO(freeReplyObject) redisReply *reply = NULL;
+	AUTO_WORDS words = { 0 };
+	const struct commit about = { ++store->commit_number, txn->left, txn->left_count };
+
+	if (!fill_commit(txn, about.number, &words))
+		return 0;
+	if (redis_step(store, &words, &about, &reply, err) < 0 ||
+	    check_commit(store, reply, err) < 0)
+		return -1;
+	learn(store, txn);
+	return 0;
+}
+
+int redis_commit(struct store_txn *base, struct error *err)
+{
+	struct redis_txn *txn = redis_txn_of(base);
+	int rc;
+
+	store_point("state.commit.before");
+	rc = commit(redis_of(base->store), txn, err);
+	if (rc == 0)
+		store_point("state.commit.after");
+	free_txn(txn);
+	return rc;
+}
+
+/* ---- Spaces ---- */
+
+int redis_put(struct store_txn *base, enum store_space space, struct text key, struct text value,
+	      struct error *err)
+{
+	struct redis_txn *txn = redis_txn_of(base);
+
+	/* What grows with the events is refused; cursors and expectations are needed to get out of
+	 * it again. */
+	if (space == SPACE_LABELS) {
+		if (redis_counters(txn, err) < 0)
+			return -1;
+		if (txn->is_full)
+			return redis_full(redis_of(base->store), err);
+	}
+	write_cell(txn, space, key, true, value);
+	return 0;
+}
+
+int redis_remove(struct store_txn *base, enum store_space space, struct text key, struct error *err)
+{
+	write_cell(redis_txn_of(base), space, key, false, TEXT(""));
+	return 0;
+}
+
+static void give(bool is_there, struct text value, char **out, size_t *out_size)
+{
+	*out = is_there ? copy(value) : NULL;
+	if (out_size)
+		*out_size = is_there ? value.size : 0;
+}
+
+/* For freeReplyObject. */
+static redisReply *fetch(struct store_redis *store, enum store_space space, struct text key,
+			 struct error *err)
+{
+	redisReply *reply = NULL;
+	AUTO_WORDS words = { 0 };
+
+	words_add(&words, TEXT("get"));
+	words_add(&words, text_of(redis_space_names[space]));
+	words_add(&words, key);
+	return redis_step(store, &words, NULL, &reply, err) < 0 ? NULL : reply;
+}
+
+int redis_get(struct store_txn *base, enum store_space space, struct text key, char **out,
+	      size_t *out_size, struct error *err)
+{
+	struct redis_txn *txn = redis_txn_of(base);
+	struct cell *cell = find_cell(txn, space, key);
+	AUTO(freeReplyObject) redisReply *reply = NULL;
+	bool is_there;
+
+	if (cell && cell->is_written) {
+		give(cell->is_there, cell_value(cell), out, out_size);
+		return 0;
+	}
+	if (!(reply = fetch(redis_of(base->store), space, key, err)))
+		return -1;
+	is_there = reply->type == REDIS_REPLY_STRING;
+	note_read(txn, space, key, is_there, redis_text(reply));
+	give(is_there, redis_text(reply), out, out_size);
+	return 0;
+}
+
+int redis_peek(struct store *base, enum store_space space, struct text key, char **out,
+	       size_t *out_size, struct error *err)
+{
+	AUTO(freeReplyObject) redisReply *reply = fetch(redis_of(base), space, key, err);
+
+	if (!reply)
+		return -1;
+	give(reply->type == REDIS_REPLY_STRING, redis_text(reply), out, out_size);
+	return 0;
+}
+
+/* ---- Scanning: pages of what is stored, with the transaction's own changes in between ---- */
+
+struct scan {
+	struct redis_txn *txn; /* or NULL */
+	enum store_space space;
+	bool (*visit)(void *ctx, struct text key, struct text value);
+	void *ctx;
+	struct cell **own; /* in order */
+	size_t own_count, own_at;
+	bool is_over;
+};
+
+static int compare_cells(const void *a, const void *b)
+{
+	const struct cell *const *left = a, *const *right = b;
+
+	return text_compare(cell_key(*left), cell_key(*right));
+}
+
+static void collect_own(struct scan *scan, struct text from)
+{
+	if (!scan->txn)
+		return;
+	for (struct cell *cell = scan->txn->cells; cell; cell = cell->hh.next) {
+		if (!cell->is_written || (unsigned char)cell->key[0] != scan->space ||
+		    text_compare(cell_key(cell), from) < 0)
+			continue;
+		scan->own = mem_grow(scan->own, scan->own_count + 1, sizeof(*scan->own));
+		scan->own[scan->own_count++] = cell;
+	}
+	if (scan->own)
+		qsort(scan->own, scan->own_count, sizeof(*scan->own), compare_cells);
+}
+
+/* Visits own values before key, or all of the rest if that is NULL. True: key itself is ours. */
+static bool visit_own(struct scan *scan, const struct text *key)
+{
+	while (scan->own_at < scan->own_count && !scan->is_over) {
+		struct cell *cell = scan->own[scan->own_at];
+		int order = key ? text_compare(cell_key(cell), *key) : -1;
+
+		if (order > 0)
+			return false;
+		scan->own_at++;
+		if (cell->is_there)
+			scan->is_over = !scan->visit(scan->ctx, cell_key(cell), cell_value(cell));
+		if (order == 0)
+			return true;
+	}
+	return false;
+}
+
+static void visit_stored(struct scan *scan, struct text key, struct text value)
+{
+	if (visit_own(scan, &key) || scan->is_over)
+		return;
+	if (scan->txn)
+		note_read(scan->txn, scan->space, key, true, value);
+	scan->is_over = !scan->visit(scan->ctx, key, value);
+}
+
+static redisReply *fetch_page(struct store_redis *store, enum store_space space, struct text from,
+			      int64_t count, struct error *err)
+{
+	redisReply *reply = NULL;
+	AUTO_WORDS words = { 0 };
+
+	words_add(&words, TEXT("scan"));
+	words_add(&words, text_of(redis_space_names[space]));
+	words_add(&words, from);
+	words_add_number(&words, count);
+	return redis_step(store, &words, NULL, &reply, err) < 0 ? NULL : reply;
+}
+
+/* A bound of a range: '[' with the key, '(' behind the key. */
+static void set_bound(struct buf *bound, char kind, struct text key)
+{
+	buf_reset(bound);
+	if (!buf_append(bound, &kind, 1) || (key.size && !buf_append(bound, key.data, key.size)))
+		abort(); /* the limit is beyond memory */
+}
+
+static int scan_pages(struct store_redis *store, struct scan *scan, struct text from,
+		      struct error *err)
+{
+	AUTO(buf_free) struct buf *bound = buf_new(SIZE_MAX / 2);
+	int64_t count = PAGE_FIRST;
+
+	set_bound(bound, from.size ? '[' : '-', from);
+	while (!scan->is_over) {
+		AUTO(freeReplyObject)
+		redisReply *page = fetch_page(store, scan->space, buf_text(bound), count, err);
+
+		if (!page)
+			return -1;
+		for (size_t i = 0; i + 1 < page->elements && !scan->is_over; i += 2)
+			visit_stored(scan, redis_text(page->element[i]),
+				     redis_text(page->element[i + 1]));
+		if (page->elements < 2 * (size_t)count)
+			break;
+		set_bound(bound, '(', redis_text(page->element[page->elements - 2]));
+		count = MIN(2 * count, PAGE_MAX);
+	}
+	visit_own(scan, NULL);
+	return 0;
+}
+
+static int scan_all(struct store_redis *store, struct scan *scan, struct text from,
+		    struct error *err)
+{
+	int rc;
+
+	collect_own(scan, from);
+	rc = scan_pages(store, scan, from, err);
+	free(scan->own);
+	return rc;
+}
+
+int redis_scan(struct store_txn *base, enum store_space space, struct text from,
+	       bool (*visit)(void *ctx, struct text key, struct text value), void *ctx,
+	       struct error *err)
+{
+	struct scan scan = { redis_txn_of(base), space, visit, ctx, NULL, 0, 0, false };
+
+	return scan_all(redis_of(base->store), &scan, from, err);
+}
+
+int redis_peek_scan(struct store *base, enum store_space space, struct text from,
+		    bool (*visit)(void *ctx, struct text key, struct text value), void *ctx,
+		    struct error *err)
+{
+	struct scan scan = { NULL, space, visit, ctx, NULL, 0, 0, false };
+
+	return scan_all(redis_of(base), &scan, from, err);
+}
+
+/* ---- Trimming ---- */
+
+/* Labels of records up to this one can go. */
+static int first_label(struct store *base, uint64_t *out, struct error *err)
+{
+	uint64_t first, last, cursor;
+
+	if (store_log_range(base, &first, &last, err) < 0 ||
+	    store_cursor_get(base, &cursor, err) < 0)
+		return -1;
+	*out = first ? first : cursor + 1;
+	return 0;
+}
+
+int redis_state_trim(struct store *base, int64_t now_ms, struct error *err)
+{
+	struct store_redis *store = redis_of(base);
+	AUTO(freeReplyObject) redisReply *reply = NULL;
+	AUTO_WORDS words = { 0 };
+	struct store_key key;
+	uint64_t before;
+
+	if (first_label(base, &before, err) < 0)
+		return -1;
+	key = store_key(before);
+	words_add(&words, TEXT("trim"));
+	words_add_number(&words, MAX(now_ms - store->retention_ms, 0));
+	words_add(&words, (struct text){ key.bytes, sizeof(key.bytes) });
+	words_add_number(&words, TRIM_ENTRIES);
+	if (redis_step(store, &words, NULL, &reply, err) < 0)
+		return -1;
+	return redis_number(reply) > 0;
+}
