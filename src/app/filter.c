@@ -303,7 +303,7 @@ static void set_trouble(struct filter *filter, const char *trouble)
 	pthread_mutex_unlock(&filter->lock);
 }
 
-/* Nothing is lost: the cursor stays, and what is in memory is read anew. */
+/* Nothing is lost: what is in memory is read anew, and the cursor with it. */
 static void get_stuck(struct filter *filter, const char *why)
 {
 	log_error("filter", "%s; nothing is lost, trying again every %d ms", why, RETRY_MS);
@@ -340,22 +340,28 @@ static void arm_timer(struct filter *filter, bool has_more)
 		       0);
 }
 
+/* A commit of which the store could not tell may have happened: the cursor says so. */
+static int read_anew(struct filter *filter, struct error *err)
+{
+	if (judge_load(filter->judge, err) < 0)
+		return -1;
+	return store_cursor_get(filter->store, &filter->cursor, err);
+}
+
 /* Swaps what is offered, then judges one batch. */
 static void turn(struct filter *filter)
 {
 	AUTO_ERROR err = { 0 };
 	struct list offers;
-	struct batch batch = { .filter = filter,
-			       .cursor = filter->cursor,
-			       .started_ms = clock_monotonic_ms(),
-			       .err = &err };
-	uint64_t after_seq = filter->cursor;
+	struct batch batch = { .filter = filter, .started_ms = clock_monotonic_ms(), .err = &err };
+	uint64_t after_seq;
 	int result;
 
 	list_init(&offers);
 	take_offers(filter, &offers);
 	swap_sets(filter, &offers);
-	result = filter->is_stuck ? judge_load(filter->judge, &err) : 0;
+	result = filter->is_stuck ? read_anew(filter, &err) : 0;
+	batch.cursor = after_seq = filter->cursor;
 	if (result == 0)
 		result = batch_run(&batch);
 	store_abort(batch.txn);
