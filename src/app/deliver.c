@@ -288,19 +288,19 @@ static bool has_work(const struct deliver *deliver)
 static void turn(struct deliver *deliver)
 {
 	uint64_t until = uv_hrtime() + TURN_MS * 1000000u;
-	bool more = true, is_stored = true;
+	bool more, is_stored;
 	int taken = 0;
 
 	if (deliver->is_closing)
 		return;
 	deliver->is_turning = true;
-	while (more && is_stored && uv_hrtime() < until) {
+	do {
 		conclude_all(deliver);
 		is_stored = flush(deliver);
 		if (is_stored)
 			taken = take_all(deliver);
 		more = has_work(deliver);
-	}
+	} while (more && is_stored && uv_hrtime() < until);
 	deliver->is_turning = false;
 	if (!is_stored)
 		uv_timer_start(&deliver->turn, deliver->turn.timer_cb, STORE_AGAIN_MS, 0);

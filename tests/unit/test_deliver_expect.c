@@ -103,7 +103,7 @@ static void what_ends_and_what_begins_share_it_too(void **state)
 	assert_story(world, "probe job 2 step 0 attempt 1 at /home/2\n"
 			    "commit\n"
 			    "request of job 2\n"
-			    "info rule r: /home/1 -> probe: done\n");
+			    "info rule/r: /home/1 -> probe: done\n");
 }
 
 static void no_request_goes_out_if_the_store_fails_and_it_is_tried_again(void **state)
@@ -176,7 +176,7 @@ static void a_run_that_is_cancelled_while_it_waits_never_asks(void **state)
 	world_settle(world);
 	/* Nothing of it was stored: it is the first attempt still. */
 	assert_story(world, "probe job 1 step 0 attempt 1 at /home/1\n"
-			    "info rule r: /home/1 -> probe: done\n");
+			    "info rule/r: /home/1 -> probe: done\n");
 }
 
 #define t(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
