@@ -76,11 +76,15 @@ static int read_option(struct redis_address *address, struct text name, struct t
 		const char *name;
 		char **place;
 	} texts[] = {
-		{ "prefix", &address->prefix }, { "log", &address->log },
-		{ "ca", &address->ca },         { "cert", &address->cert },
-		{ "key", &address->key },       { "server_name", &address->server_name },
+		{ "user", &address->user },
+		{ "prefix", &address->prefix },
+		{ "log", &address->log },
+		{ "ca", &address->ca },
+		{ "cert", &address->cert },
+		{ "key", &address->key },
+		{ "server_name", &address->server_name },
 	};
-	static const char *const names[] = { "prefix",        "log",     "ca", "cert", "key",
+	static const char *const names[] = { "user",          "prefix",  "log", "ca", "cert", "key",
 					     "server_name",   "timeout", "db", /* of a socket */
 					     "password_file", NULL };
 	const char *nearest;

@@ -188,6 +188,22 @@ static void a_password_is_needed_and_never_shown(void **state)
 	fails(scene, "redis://:sesame@127.0.0.1:1/0?log=$/kept&timeout=200ms", "refused");
 }
 
+static void a_user_needs_no_more_than_the_manual_says(void **state)
+{
+	struct scene *scene = *state;
+	AUTO(free) char *command = str_format("printf sesame >%s/few", scene->server.dir);
+	char answer[64];
+
+	assert_int_equal(system(command), 0);
+	assert_true(redis_server_ask(&scene->server,
+				     "AUTH \"open sesame\"\r\nACL SETUSER few on >sesame "
+				     "~{cn:mine}:* +@scripting +@read +@write +@connection",
+				     answer));
+	works(scene, "unix:$/redis.sock?user=few&password_file=$/few&log=$/kept&prefix=mine");
+	fails(scene, "unix:$/redis.sock?user=few&password_file=$/few&log=$/kept&prefix=yours",
+	      "key");
+}
+
 static void a_wrong_url_is_told_with_what_was_expected(void **state)
 {
 	fails(*state, "redis:localhost", "redis://host:6379/0");
@@ -233,6 +249,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_name_is_refused),
 		cmocka_unit_test(a_server_that_wants_a_certificate_gets_ours),
 		cmocka_unit_test(a_password_is_needed_and_never_shown),
+		cmocka_unit_test(a_user_needs_no_more_than_the_manual_says),
 		cmocka_unit_test(a_wrong_url_is_told_with_what_was_expected),
 		cmocka_unit_test(a_url_may_hold_everything),
 	};

@@ -281,6 +281,43 @@ static void a_server_killed_again_and_again_loses_and_doubles_nothing(void **sta
 	assert_true(worker.put > 20);
 }
 
+static void set_memory(struct scene *scene, const char *limit)
+{
+	AUTO(free) char *line = str_format("CONFIG SET maxmemory %s", limit);
+	char answer[64];
+
+	assert_true(redis_server_ask(&scene->server, line, answer));
+	assert_string_equal(answer, "+OK\r\n");
+}
+
+static void a_full_server_does_a_commit_whole_or_not_at_all(void **state)
+{
+	struct scene *scene = *state;
+	struct store_txn *txn;
+	struct job job = { .due_ms = 1, .body = (char *)"{}" };
+	AUTO(free) char *settled = NULL;
+	uint64_t id;
+	int rc;
+
+	ok(&scene->f, store_begin(scene->other, &txn, &scene->f.err));
+	ok(&scene->f, store_put(txn, SPACE_SETTLE, TEXT("timer"), TEXT("1"), &scene->f.err));
+	ok(&scene->f, store_commit(txn, &scene->f.err));
+	set_memory(scene, "1");
+	refused(&scene->f, judge(scene, scene->other, "1", 1), "OOM");
+	/* Deleting is allowed, and what follows it then is, too. */
+	ok(&scene->f, store_begin(scene->other, &txn, &scene->f.err));
+	ok(&scene->f, store_delete(txn, SPACE_SETTLE, TEXT("timer"), &scene->f.err));
+	ok(&scene->f, store_job_put(txn, &job, &id, &scene->f.err));
+	rc = store_commit(txn, &scene->f.err);
+	ok(&scene->f,
+	   store_peek(scene->other, SPACE_SETTLE, TEXT("timer"), &settled, &scene->f.err));
+	assert_int_equal(count(scene).jobs_waiting, rc == 0);
+	assert_int_equal(settled == NULL, rc == 0);
+	set_memory(scene, "0");
+	ok(&scene->f, judge(scene, scene->other, "1", 1));
+	assert_int_equal(cursor(scene), 1);
+}
+
 /* ---- Two processes ---- */
 
 static void jobs_of_one_file_keep_their_order_over_all_processes(void **state)
@@ -371,7 +408,6 @@ static void an_expectation_that_was_consumed_meanwhile_does_not_come_back(void *
 #define JOBS 600
 
 struct taker {
-	struct scene *scene;
 	char url[256];
 	uint64_t done;
 	_Atomic uint64_t *last_of_file;
@@ -420,9 +456,7 @@ static void three_processes_do_each_job_once_and_each_file_in_order(void **state
 		ok(&scene->f, judge(scene, scene->other, file, i + 1));
 	}
 	for (int i = 0; i < TAKERS; i++) {
-		takers[i] = (struct taker){ .scene = scene,
-					    .last_of_file = last_of_file,
-					    .is_broken = &is_broken };
+		takers[i] = (struct taker){ .last_of_file = last_of_file, .is_broken = &is_broken };
 		snprintf(takers[i].url, sizeof(takers[i].url), "unix:%s?prefix=a&log=%s/t%d",
 			 scene->server.socket, scene->server.dir, i);
 		pthread_create(&threads[i], NULL, take_many, &takers[i]);
@@ -452,6 +486,7 @@ int main(void)
 		TEST(an_end_that_happened_unheard_can_be_repeated),
 		TEST(a_server_that_is_away_costs_a_call_its_time_and_nothing_else),
 		TEST(a_server_killed_again_and_again_loses_and_doubles_nothing),
+		TEST(a_full_server_does_a_commit_whole_or_not_at_all),
 		TEST(jobs_of_one_file_keep_their_order_over_all_processes),
 		TEST(who_lost_its_lease_to_another_is_refused),
 		TEST(a_process_that_closes_its_store_gives_back_what_it_took),
