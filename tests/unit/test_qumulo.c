@@ -444,7 +444,27 @@ static void a_401_for_a_missing_privilege_leads_to_no_loop_of_log_ins(void **sta
 		assert_int_equal(scene.result, FILE_DENIED);
 	}
 	assert_int_equal(scene.log_in_count, 1);
-	assert_int_equal(scene.refused_count, 10);
+	assert_int_equal(scene.refused_count, 20); /* asked once more, knowing the token is good */
+	scene_close(&scene);
+}
+
+static void answer_401_once(struct scene *scene, struct raw_peer *peer, struct text request)
+{
+	if (scene->refused_count || strstr(scene->asked, "/v1/session/"))
+		return raw_answer(peer, "200 OK", "", ATTRIBUTES);
+	scene->refused_count++;
+	raw_answer(peer, "401 Unauthorized", "", "{\"error_class\":\"http_unauthorized_error\"}");
+}
+
+static void a_token_that_was_refused_for_a_moment_only_costs_nothing(void **state)
+{
+	struct scene scene;
+
+	scene_open(&scene);
+	scene.answer = answer_401_once;
+	move(&scene);
+	assert_int_equal(scene.refused_count, 1);
+	assert_int_equal(scene.result, FILE_OK);
 	scene_close(&scene);
 }
 
@@ -725,6 +745,7 @@ int main(void)
 		cmocka_unit_test(a_replaced_token_is_read_again_after_a_401),
 		cmocka_unit_test(requests_at_the_same_time_share_one_log_in),
 		cmocka_unit_test(a_401_for_a_missing_privilege_leads_to_no_loop_of_log_ins),
+		cmocka_unit_test(a_token_that_was_refused_for_a_moment_only_costs_nothing),
 		cmocka_unit_test(a_session_that_ended_early_is_renewed_once),
 		cmocka_unit_test(a_call_is_cancelled_while_its_refusal_is_judged),
 		cmocka_unit_test(a_refused_log_in_is_told_and_not_tried_again_at_once),
