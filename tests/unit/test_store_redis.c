@@ -32,7 +32,7 @@ static int setup(void **state)
 
 	redis_server_start(&scene->server, durable);
 	redis_proxy_start(&scene->proxy, &scene->server);
-	url = str_format("redis://127.0.0.1:%d/0?prefix=a&timeout=400ms&log=%s/a",
+	url = str_format("redis://127.0.0.1:%d/0?prefix=a&timeout=1s&log=%s/a",
 			 scene->proxy.port, scene->server.dir);
 	other = str_format("unix:%s?prefix=a&timeout=10s&log=%s/b", scene->server.socket,
 			   scene->server.dir);
