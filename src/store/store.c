@@ -404,6 +404,24 @@ int store_job_visit(struct store *store, enum job_state state, size_t max,
 	return store->type->job_visit(store, state, max, visit, ctx, err);
 }
 
+int store_dead_get(struct store *store, uint64_t id, struct job *out, struct error *err)
+{
+	return store->type->dead_get(store, id, out, err);
+}
+
+int store_dead_retry(struct store_txn *txn, const struct job *job, struct error *err)
+{
+	int rc = txn->store->type->dead_retry(txn, job, err);
+
+	txn->wakes[STORE_ACT] |= rc > 0;
+	return rc;
+}
+
+int store_dead_drop(struct store_txn *txn, const struct job *job, int64_t now_ms, struct error *err)
+{
+	return txn->store->type->dead_drop(txn, job, now_ms, err);
+}
+
 int store_count(struct store *store, struct store_counts *out, struct error *err)
 {
 	return store->type->count(store, out, err);

@@ -219,6 +219,24 @@ MUST_CHECK int store_job_visit(struct store *store, enum job_state state, size_t
 			       bool (*visit)(void *ctx, const struct job *job), void *ctx,
 			       struct error *err); /* newest first */
 
+/*
+ * Dead letters, once somebody decided about them. All three answer 1, or 0 if the job is not a dead
+ * letter (any more): then nothing was changed.
+ */
+MUST_CHECK int store_dead_get(struct store *store, uint64_t id, struct job *out, /* job_clear it */
+			      struct error *err);
+/*
+ * Lets the job wait again under its old id, due at job->due_ms, with its body as it was and no
+ * attempts; its outcome is forgotten. If other jobs of its file wait or are taken, it comes behind
+ * the one whose turn it is, and before the rest. Reads of job: id, ended_ms (as get or visit showed
+ * it), due_ms. Works when the state is full; wakes act.
+ */
+MUST_CHECK int store_dead_retry(struct store_txn *txn, const struct job *job, struct error *err);
+/* Moves it to the history, ended at now_ms with job->outcome. Reads of job: id, ended_ms, outcome.
+ */
+MUST_CHECK int store_dead_drop(struct store_txn *txn, const struct job *job, int64_t now_ms,
+			       struct error *err);
+
 struct store_counts {
 	uint64_t first_seq, last_seq;
 	uint64_t jobs_waiting, jobs_taken, jobs_done, jobs_dead;

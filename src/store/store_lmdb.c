@@ -486,5 +486,8 @@ const struct store_type store_lmdb = {
 	.job_end = lmdb_job_end,
 	.job_release_all = lmdb_job_release_all,
 	.job_visit = lmdb_job_visit,
+	.dead_get = lmdb_dead_get,
+	.dead_retry = lmdb_dead_retry,
+	.dead_drop = lmdb_dead_drop,
 	.count = count_lmdb,
 };

@@ -167,7 +167,13 @@ int lmdb_job_release_all(struct store *store, struct error *err);
 int lmdb_job_visit(struct store *store, enum job_state state, size_t max,
 		   bool (*visit)(void *ctx, const struct job *job), void *ctx, struct error *err);
 int lmdb_job_count(struct store_lmdb *store, struct store_counts *out, struct error *err);
-/* After a commit. */
+
+/* store_lmdb_dead.c */
+int lmdb_dead_get(struct store *store, uint64_t id, struct job *out, struct error *err);
+int lmdb_dead_retry(struct store_txn *txn, const struct job *job, struct error *err);
+int lmdb_dead_drop(struct store_txn *txn, const struct job *job, int64_t now_ms, struct error *err);
+
+/* store_lmdb_leases.c, after a commit */
 void lmdb_taken_apply(struct store_lmdb *store, const struct taken_change *changes, size_t count);
 void lmdb_taken_clear(struct store_lmdb *store);
 

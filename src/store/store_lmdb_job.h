@@ -38,6 +38,10 @@ void stored_to_job(const struct stored *stored, enum job_state state, struct job
 MUST_CHECK int stored_read(struct store_lmdb *store, MDB_txn *txn, uint64_t id, struct stored *out,
 			   struct error *err);
 
+/* Puts it among the jobs that wait; it is its turn at once if its file has no other. */
+MUST_CHECK int lmdb_job_enqueue(struct store_lmdb *store, MDB_txn *txn, struct stored *job,
+				unsigned flags, struct error *err);
+
 /* Whether somebody took it, and his lease was not made due again since. */
 bool lmdb_is_taken(struct store_lmdb *store, uint64_t id);
 int lmdb_not_taken(uint64_t id, struct error *err); /* -1, saying so */

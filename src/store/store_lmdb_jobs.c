@@ -1,8 +1,9 @@
 /*
  * store_lmdb_jobs: jobs of the embedded store.
  *
- * `ready` holds only what may be taken as far as order is concerned: the first job of each file and
- * the jobs without a file. So taking never walks over jobs that wait for others, and what it walks
+ * `ready` holds only what may be taken as far as order is concerned: of each file the one job whose
+ * turn it is (its first, unless a dead letter with a lower id came back meanwhile) and the jobs
+ * without a file. So taking never walks over jobs that wait for others, and what it walks
  * over are the few that are taken now.
  */
 #include "store/store_lmdb_job.h"
@@ -94,6 +95,27 @@ static int remove_ready(struct store_lmdb *store, MDB_txn *txn, int64_t due_ms, 
 	return lmdb_delete(&store->state, txn, store->ready, pair_text(&key), err);
 }
 
+int lmdb_job_enqueue(struct store_lmdb *store, MDB_txn *txn, struct stored *job, unsigned flags,
+		     struct error *err)
+{
+	struct store_key key = store_key(job->head.id);
+	uint64_t first = 0;
+
+	if (stored_put(store, txn, store->jobs, lmdb_key(&key), job, flags, err) < 0)
+		return -1;
+	if (job->file_id.size) {
+		struct file_key file;
+
+		if (first_of_file(store, txn, job->file_id, &first, err) < 0)
+			return -1;
+		file_key_init(&file, job->file_id, job->head.id);
+		if (lmdb_put(&store->state, txn, store->files, file_key_text(&file), TEXT(""), 0,
+			     err) < 0)
+			return -1;
+	}
+	return first ? 0 : put_ready(store, txn, job->head.due_ms, job->head.id, err);
+}
+
 int lmdb_job_put(struct store_txn *base, const struct job *job, uint64_t *out_id, struct error *err)
 {
 	struct lmdb_txn *txn = lmdb_txn_of(base);
@@ -103,30 +125,13 @@ int lmdb_job_put(struct store_txn *base, const struct job *job, uint64_t *out_id
 		.file_id = text_of(job->file_id),
 		.body = text_of(job->body),
 	};
-	uint64_t id, first = 0;
-	struct store_key key;
 
 	if (txn->is_full)
 		return lmdb_state_full(store, err);
-	if (next_id(store, txn->txn, &id, err) < 0)
+	if (next_id(store, txn->txn, &stored.head.id, err) < 0 ||
+	    lmdb_job_enqueue(store, txn->txn, &stored, MDB_APPEND, err) < 0)
 		return -1;
-	stored.head.id = id;
-	key = store_key(id);
-	if (stored_put(store, txn->txn, store->jobs, lmdb_key(&key), &stored, MDB_APPEND, err) < 0)
-		return -1;
-	if (stored.file_id.size) {
-		struct file_key file;
-
-		if (first_of_file(store, txn->txn, stored.file_id, &first, err) < 0)
-			return -1;
-		file_key_init(&file, stored.file_id, id);
-		if (lmdb_put(&store->state, txn->txn, store->files, file_key_text(&file), TEXT(""),
-			     0, err) < 0)
-			return -1;
-	}
-	if (!first && put_ready(store, txn->txn, job->due_ms, id, err) < 0)
-		return -1;
-	*out_id = id;
+	*out_id = stored.head.id;
 	return 0;
 }
 

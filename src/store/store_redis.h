@@ -108,6 +108,8 @@ struct redis_txn {
 	bool is_full;
 	uint64_t *left; /* jobs that left their taker in this transaction */
 	size_t left_count;
+	uint64_t *decided; /* dead letters that it tries again or drops */
+	size_t decided_count;
 };
 
 static inline UNUSED struct redis_txn *redis_txn_of(struct store_txn *txn)
@@ -159,5 +161,14 @@ int redis_job_visit(struct store *store, enum job_state state, size_t max,
 		    bool (*visit)(void *ctx, const struct job *job), void *ctx, struct error *err);
 MUST_CHECK int redis_job_release(struct store_redis *store, struct text client, struct error *err);
 int redis_not_taken(uint64_t id, struct error *err);
+MUST_CHECK int redis_read_job(struct store_redis *store, const redisReply *row,
+			      enum job_state state, struct job *out, struct error *err);
+
+/* store_redis_dead.c */
+int redis_dead_get(struct store *store, uint64_t id, struct job *out, struct error *err);
+int redis_dead_retry(struct store_txn *txn, const struct job *job, struct error *err);
+int redis_dead_drop(struct store_txn *txn, const struct job *job, int64_t now_ms,
+		    struct error *err);
+int redis_not_dead(uint64_t id, struct error *err);
 
 #endif

@@ -50,12 +50,31 @@ local function job_row(id)
     return { id, row[1], row[2], row[3], row[4], row[5], row[6] }
 end
 
+-- It waits from now on; and it is its turn at once if its file has no other.
+local function enqueue(id, file, due)
+    call('ZADD', open, 0, id)
+    if file ~= '' then
+        local others = call('ZCARD', file_key(file))
+        call('ZADD', file_key(file), 0, id)
+        if others > 0 then return end
+    end
+    call('ZADD', ready, due, id)
+end
+
+local function is_dead(id, ended)
+    return call('ZSCORE', dead, id) and call('HGET', job_key(id), 'ended') == ended
+end
+
 -- ---- Transactions: a list of changes; first all are checked, then all are made ----
 
-local sizes = { P = 3, D = 2, C = 3, N = 2, I = 1, J = 5, S = 5, R = 5, E = 7 }
+local sizes = { P = 3, D = 2, C = 3, N = 2, I = 1, J = 5, S = 5, R = 5, E = 7, A = 3, X = 4 }
 
 local function check_held(client, id)
     if not is_held(id, client) then return { 'not taken', id } end
+end
+
+local function check_dead(_, at)
+    if not is_dead(ARGV[at], ARGV[at + 1]) then return { 'not dead', ARGV[at] } end
 end
 
 local checks = {
@@ -66,6 +85,8 @@ local checks = {
     S = function(client, at) return check_held(client, ARGV[at]) end,
     R = function(client, at) return check_held(client, ARGV[at]) end,
     E = function(client, at) return check_held(client, ARGV[at]) end,
+    A = check_dead,
+    X = check_dead,
 }
 
 local changes = {
@@ -86,15 +107,9 @@ local changes = {
     end,
     J = function(id, file, due, attempts, body)
         call('HSET', job_key(id), 'file', file, 'due', due, 'attempts', attempts, 'body', body)
-        call('ZADD', open, 0, id)
         call('HSET', counters, 'job', id)
         bytes = bytes + #file + #body + JOB_BYTES
-        if file ~= '' then
-            local others = call('ZCARD', file_key(file))
-            call('ZADD', file_key(file), 0, id)
-            if others > 0 then return end
-        end
-        call('ZADD', ready, due, id)
+        enqueue(id, file, due)
     end,
     S = function(id, attempts, has_body, body, until_ms)
         call('HSET', job_key(id), 'attempts', attempts)
@@ -120,6 +135,20 @@ local changes = {
         call('ZREM', file_key(file), id)
         local next_id = call('ZRANGE', file_key(file), 0, 0)[1]
         if next_id and not call('HGET', job_key(next_id), 'owner') then make_ready(next_id) end
+    end,
+    -- A dead letter is tried again, or dropped.
+    A = function(id, _, due)
+        set_text(id, 'outcome', '')
+        call('HDEL', job_key(id), 'outcome', 'ended')
+        call('HSET', job_key(id), 'attempts', 0, 'due', due)
+        call('ZREM', dead, id)
+        enqueue(id, call('HGET', job_key(id), 'file'), due)
+    end,
+    X = function(id, _, now, outcome)
+        set_text(id, 'outcome', outcome)
+        call('HSET', job_key(id), 'ended', now)
+        call('ZREM', dead, id)
+        call('ZADD', done, now, id)
     end,
 }
 
@@ -196,6 +225,10 @@ function steps.take(client, number, now, until_ms)
 end
 
 function steps.counters() return { call('HGET', counters, 'job') or '', call('HGET', counters, 'bytes') or '0' } end
+
+function steps.get_dead(id) return call('ZSCORE', dead, id) and job_row(id) or {} end
+
+function steps.is_dead(id, ended) return is_dead(id, ended) and 1 or 0 end
 
 function steps.is_held(client, id) return is_held(id, client) and 1 or 0 end
 

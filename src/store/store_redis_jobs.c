@@ -9,8 +9,8 @@ int redis_not_taken(uint64_t id, struct error *err)
 }
 
 /* id, file, due, attempts, body, outcome, ended. */
-static int read_row(struct store_redis *store, const redisReply *row, enum job_state state,
-		    struct job *out, struct error *err)
+int redis_read_job(struct store_redis *store, const redisReply *row, enum job_state state,
+		   struct job *out, struct error *err)
 {
 	bool has_ended = state == JOB_DONE || state == JOB_DEAD;
 
@@ -156,7 +156,7 @@ static int take(struct store_redis *store, int64_t now_ms, int64_t lease_ms, str
 	store->take_number++;
 	if (!reply->elements)
 		return 0;
-	if (read_row(store, reply, JOB_TAKEN, out, err) < 0)
+	if (redis_read_job(store, reply, JOB_TAKEN, out, err) < 0)
 		return -1;
 	redis_forget_late(store, out->id);
 	return 1;
@@ -263,7 +263,7 @@ int redis_job_visit(struct store *base, enum job_state state, size_t max,
 
 			if (!max--)
 				return 0;
-			if (read_row(store, page->element[i], state, &job, err) < 0)
+			if (redis_read_job(store, page->element[i], state, &job, err) < 0)
 				return -1;
 			go_on = visit(ctx, &job);
 			job_clear(&job);

@@ -101,6 +101,7 @@ static void free_txn(struct redis_txn *txn)
 	}
 	words_clear(&txn->jobs);
 	free(txn->left);
+	free(txn->decided);
 	free(txn);
 	pthread_mutex_unlock(&store->txn_lock);
 }
@@ -192,6 +193,8 @@ static int check_commit(struct store_redis *store, const redisReply *reply, stru
 		return 0;
 	if (text_is(what, "not taken") && reply->elements == 2)
 		return redis_not_taken(strtoull(reply->element[1]->str, NULL, 10), err);
+	if (text_is(what, "not dead") && reply->elements == 2)
+		return redis_not_dead(strtoull(reply->element[1]->str, NULL, 10), err);
 	if (text_is(what, "conflict"))
 		return error_set(err, "store %s: another process changed the same thing meanwhile",
 				 store->address.shown);

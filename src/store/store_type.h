@@ -67,6 +67,10 @@ struct store_type {
 	int (*job_visit)(struct store *store, enum job_state state, size_t max,
 			 bool (*visit)(void *ctx, const struct job *job), void *ctx,
 			 struct error *err);
+	int (*dead_get)(struct store *store, uint64_t id, struct job *out, struct error *err);
+	int (*dead_retry)(struct store_txn *txn, const struct job *job, struct error *err);
+	int (*dead_drop)(struct store_txn *txn, const struct job *job, int64_t now_ms,
+			 struct error *err);
 	int (*count)(struct store *store, struct store_counts *out, struct error *err);
 };
 

@@ -315,6 +315,175 @@ static void ids_are_never_given_twice(void **state)
 	assert_in_range(put_job(f, "1", 10), a + 1, UINT64_MAX);
 }
 
+/* ---- Dead letters ---- */
+
+/* Puts a job, and has it given up at now_ms. */
+static uint64_t put_dead(struct fixture *f, const char *file_id, int64_t now_ms)
+{
+	struct job dead = { .id = put_job(f, file_id, now_ms),
+			    .attempts = 3,
+			    .body = (char *)"{\"step\":1}",
+			    .outcome = (char *)"gave up" };
+
+	assert_int_equal(take(f, now_ms), dead.id);
+	ok(f, store_job_end(f->store, &dead, JOB_DEAD, now_ms, &f->err));
+	return dead.id;
+}
+
+/* 1 or 0, as store_dead_retry answers. */
+static int retry_dead(struct fixture *f, uint64_t id, int64_t ended_ms, int64_t due_ms)
+{
+	struct job job = { .id = id, .ended_ms = ended_ms, .due_ms = due_ms };
+	struct store_txn *txn;
+	int there;
+
+	ok(f, store_begin(f->store, &txn, &f->err));
+	ok(f, there = store_dead_retry(txn, &job, &f->err));
+	ok(f, store_commit(txn, &f->err));
+	return there;
+}
+
+static int drop_dead(struct fixture *f, uint64_t id, int64_t ended_ms, int64_t now_ms)
+{
+	struct job job = { .id = id, .ended_ms = ended_ms, .outcome = (char *)"dropped" };
+	struct store_txn *txn;
+	int there;
+
+	ok(f, store_begin(f->store, &txn, &f->err));
+	ok(f, there = store_dead_drop(txn, &job, now_ms, &f->err));
+	ok(f, store_commit(txn, &f->err));
+	return there;
+}
+
+static void a_dead_letter_is_found_by_its_job(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t other = put_dead(f, "7", 10), id = put_dead(f, "8", 20);
+	struct job job = { 0 };
+
+	put_dead(f, "9", 30);
+	assert_int_equal(store_dead_get(f->store, id, &job, &f->err), 1);
+	assert_int_equal(job.id, id);
+	assert_int_equal(job.state, JOB_DEAD);
+	assert_int_equal(job.ended_ms, 20);
+	assert_int_equal(job.attempts, 3);
+	assert_string_equal(job.file_id, "8");
+	assert_string_equal(job.body, "{\"step\":1}");
+	assert_string_equal(job.outcome, "gave up");
+	job_clear(&job);
+	assert_int_equal(drop_dead(f, other, 10, 40), 1);
+	assert_int_equal(store_dead_get(f->store, other, &job, &f->err), 0);
+	assert_int_equal(store_dead_get(f->store, 99, &job, &f->err), 0);
+}
+
+static void a_dead_letter_that_is_tried_again_is_the_same_job_with_fresh_attempts(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = put_dead(f, "7", 10);
+	struct job job = { 0 };
+
+	assert_int_equal(retry_dead(f, id, 10, 50), 1);
+	assert_int_equal(count(f).jobs_dead, 0);
+	assert_int_equal(count(f).jobs_waiting, 1);
+	fixture_reopen(f);
+	assert_int_equal(next_due(f), 50);
+	assert_int_equal(store_job_take(f->store, 50, 100, &job, &f->err), 1);
+	assert_int_equal(job.id, id);
+	assert_int_equal(job.attempts, 0);
+	assert_string_equal(job.body, "{\"step\":1}");
+	assert_null(job.outcome);
+	job_clear(&job);
+	end(f, id, 60);
+	assert_int_equal(count(f).jobs_done, 1);
+	assert_in_range(put_job(f, "7", 70), id + 1, UINT64_MAX);
+}
+
+static void a_dead_letter_comes_back_behind_its_files_job_whose_turn_it_is(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t older = put_dead(f, "7", 10), dead = put_dead(f, "7", 20);
+	uint64_t under_way = put_job(f, "7", 30), last = put_job(f, "7", 30);
+	struct job retry = { .id = under_way, .due_ms = 40 };
+
+	assert_int_equal(take(f, 30), under_way);
+	assert_int_equal(retry_dead(f, dead, 20, 30), 1);
+	assert_int_equal(retry_dead(f, older, 10, 30), 1);
+	assert_int_equal(take(f, 35), 0);
+	ok(f, store_job_retry(f->store, &retry, &f->err));
+	assert_int_equal(take(f, 40), under_way);
+	assert_int_equal(take(f, 40), 0);
+	end(f, under_way, 41);
+	assert_int_equal(take(f, 41), older);
+	assert_int_equal(take(f, 41), 0);
+	end(f, older, 42);
+	assert_int_equal(take(f, 42), dead);
+	end(f, dead, 43);
+	assert_int_equal(take(f, 43), last);
+	end(f, last, 44);
+	assert_int_equal(next_due(f), 0);
+}
+
+static void a_dead_letter_that_is_dropped_is_in_the_history(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = put_dead(f, "7", 10);
+	struct shown shown = { 0 };
+
+	assert_int_equal(drop_dead(f, id, 10, 500), 1);
+	assert_int_equal(count(f).jobs_dead, 0);
+	ok(f, store_job_visit(f->store, JOB_DONE, 10, show, &shown, &f->err));
+	assert_int_equal(shown.count, 1);
+	assert_int_equal(shown.ids[0], id);
+	assert_string_equal(shown.outcome, "dropped");
+	assert_int_equal(shown.ended_ms, 500);
+	assert_int_equal(take(f, 1000), 0);
+}
+
+static void what_is_no_dead_letter_is_neither_tried_again_nor_dropped(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t dead = put_dead(f, "7", 10), waiting = put_job(f, "8", 10);
+
+	assert_int_equal(retry_dead(f, waiting, 10, 20), 0);
+	assert_int_equal(drop_dead(f, waiting, 10, 20), 0);
+	assert_int_equal(retry_dead(f, dead, 10, 20), 1);
+	assert_int_equal(retry_dead(f, dead, 10, 20), 0);
+	assert_int_equal(drop_dead(f, dead, 10, 20), 0);
+	assert_int_equal(count(f).jobs_waiting, 2);
+	assert_int_equal(count(f).jobs_done, 0);
+}
+
+static void count_wake(void *ctx)
+{
+	++*(unsigned *)ctx;
+}
+
+static void dead_letters_are_decided_together_or_not_at_all_and_act_is_woken(void **state)
+{
+	struct fixture *f = *state;
+	struct job again = { .id = put_dead(f, "7", 10), .ended_ms = 10, .due_ms = 20 };
+	struct job gone = { .id = put_dead(f, "8", 11), .ended_ms = 11, .outcome = (char *)"d" };
+	struct store_txn *txn;
+	unsigned wakes = 0;
+
+	store_on_wake(f->store, STORE_ACT, count_wake, &wakes);
+	ok(f, store_begin(f->store, &txn, &f->err));
+	assert_int_equal(store_dead_retry(txn, &again, &f->err), 1);
+	assert_int_equal(store_dead_drop(txn, &gone, 20, &f->err), 1);
+	store_abort(txn);
+	assert_int_equal(count(f).jobs_dead, 2);
+	assert_int_equal(take(f, 20), 0);
+	assert_int_equal(wakes, 0);
+	ok(f, store_begin(f->store, &txn, &f->err));
+	assert_int_equal(store_dead_retry(txn, &again, &f->err), 1);
+	assert_int_equal(store_dead_drop(txn, &gone, 20, &f->err), 1);
+	ok(f, store_commit(txn, &f->err));
+	assert_int_equal(count(f).jobs_dead, 0);
+	assert_int_equal(take(f, 20), again.id);
+	assert_int_equal(wakes, 1);
+	store_on_wake(f->store, STORE_ACT, NULL, NULL);
+}
+
 /* ---- Against a model ---- */
 
 #define MODEL_JOBS 4000
@@ -485,6 +654,13 @@ int main(void)
 		cmocka_unit_test(a_job_that_is_not_taken_cannot_be_ended),
 		cmocka_unit_test(jobs_end_together_in_one_transaction_or_none_does),
 		cmocka_unit_test(ids_are_never_given_twice),
+		cmocka_unit_test(a_dead_letter_is_found_by_its_job),
+		cmocka_unit_test(
+			a_dead_letter_that_is_tried_again_is_the_same_job_with_fresh_attempts),
+		cmocka_unit_test(a_dead_letter_comes_back_behind_its_files_job_whose_turn_it_is),
+		cmocka_unit_test(a_dead_letter_that_is_dropped_is_in_the_history),
+		cmocka_unit_test(what_is_no_dead_letter_is_neither_tried_again_nor_dropped),
+		cmocka_unit_test(dead_letters_are_decided_together_or_not_at_all_and_act_is_woken),
 		cmocka_unit_test(thousands_of_random_steps_do_what_a_simple_model_does),
 	};
 
