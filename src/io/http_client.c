@@ -108,6 +108,8 @@ static size_t on_body(char *data, size_t one, size_t size, void *ctx)
 
 	if (call->transfer.state != TRANSFER_RUNNING || !call_tell_status(call))
 		return 0;
+	if (call->transfer.is_paused)
+		return CURL_WRITEFUNC_PAUSE;
 	if (call->on_data) {
 		call->on_data(call->ctx, data, size);
 		return call->transfer.state == TRANSFER_RUNNING ? size : 0;

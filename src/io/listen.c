@@ -7,11 +7,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/parse.h"
 
 #define QUEUE 128
+#define PATIENCE_MS 1000 /* with a socket that seems to be in use */
+#define PATIENCE_TRIES 50
 
 struct fd {
 	int number;
@@ -25,27 +28,47 @@ static void fd_close(struct fd *fd)
 
 #define AUTO_FD __attribute__((cleanup(fd_close))) struct fd
 
-/* A socket's file that nobody answers on was left behind by a crash. */
+/* Whether somebody accepts connections there: 1, 0, or -1. */
+static int is_answered(const struct sockaddr_un *address, struct error *err)
+{
+	AUTO_FD fd = { socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+
+	if (fd.number < 0)
+		return error_errno(err, "socket");
+	if (connect(fd.number, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+	    errno == EAGAIN)
+		return 1;
+	if (errno == ECONNREFUSED || errno == ENOENT)
+		return 0;
+	return error_errno(err, "%s", address->sun_path);
+}
+
+/*
+ * A socket's file that nobody answers on was left behind by a crash. One that seems to be answered
+ * may be held for another moment by a child of the process that crashed, between fork and exec.
+ */
 static int stale_socket_remove(const struct sockaddr_un *address, struct error *err)
 {
+	static const struct timespec pause = { 0, PATIENCE_MS / PATIENCE_TRIES * 1000000L };
 	struct stat st;
-	AUTO_FD fd = { -1 };
+	int answered = 1;
 
 	if (lstat(address->sun_path, &st) < 0)
 		return errno == ENOENT ? 0 : error_errno(err, "%s", address->sun_path);
 	if (!S_ISSOCK(st.st_mode))
 		return error_set(err, "%s is there already and is not a socket", address->sun_path);
-	fd.number = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd.number < 0)
-		return error_errno(err, "socket");
-	if (connect(fd.number, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-	    errno == EAGAIN)
+	for (int i = 0; answered > 0 && i < PATIENCE_TRIES; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		answered = is_answered(address, err);
+	}
+	if (answered < 0)
+		return -1;
+	if (answered)
 		return error_set(err,
 				 "%s: another process answers there already; is cn_monitor "
 				 "running twice?",
 				 address->sun_path);
-	if (errno != ECONNREFUSED)
-		return error_errno(err, "%s", address->sun_path);
 	if (unlink(address->sun_path) < 0 && errno != ENOENT)
 		return error_errno(err, "removing the stale socket %s", address->sun_path);
 	return 0;

@@ -372,6 +372,7 @@ void transfer_pause(struct transfer *transfer, bool paused)
 
 	if (transfer->state != TRANSFER_RUNNING)
 		return;
+	transfer->is_paused = paused;
 	transfer->wants_reading = !paused && http->is_in_curl;
 	if (paused) {
 		curl_easy_pause(transfer->easy, CURLPAUSE_RECV);

@@ -25,6 +25,7 @@ struct transfer {
 	enum transfer_state state;
 	bool is_broken; /* ends with `code` without having been tried */
 	bool wants_reading;
+	bool is_paused; /* newer libcurls hand out what they have decoded all the same: say no */
 	CURLcode code;
 	char problem[CURL_ERROR_SIZE];
 	const char *certificate_pin;                /* of the owner; NULL: none */

@@ -1,9 +1,11 @@
 #include "check.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/http_client.h"
@@ -216,6 +218,40 @@ static void two_servers_do_not_share_a_socket_but_a_stale_one_is_replaced(void *
 	scene_close(&scene);
 }
 
+static void *hold_for_a_moment(void *arg)
+{
+	struct timespec moment = { 0, 100000000 };
+
+	nanosleep(&moment, NULL); /* not for luck: it is what is tested */
+	close(*(int *)arg);
+	return NULL;
+}
+
+/* As a child of a killed process does, between its fork and its exec. */
+static void a_socket_that_is_held_for_a_moment_longer_is_replaced(void **state)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	struct http_server *server = NULL;
+	struct scene scene;
+	pthread_t holder;
+	int held;
+
+	scene_open(&scene);
+
+	AUTO(free) char *address = str_format("unix:%s/held", scene.directory);
+
+	strcpy(name.sun_path, address + 5);
+	held = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(held, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(listen(held, 8), 0);
+	assert_int_equal(pthread_create(&holder, NULL, hold_for_a_moment, &held), 0);
+	assert_int_equal(http_server_open(&server, &scene.loop, address, scene_asked, &scene, NULL),
+			 0);
+	pthread_join(holder, NULL);
+	http_server_close(server);
+	scene_close(&scene);
+}
+
 static void a_loopback_address_works_too(void **state)
 {
 	struct http_server *tcp;
@@ -249,6 +285,7 @@ int main(void)
 		cmocka_unit_test(answers_to_nobody_do_no_harm),
 		cmocka_unit_test(a_body_past_the_ceiling_is_refused),
 		cmocka_unit_test(two_servers_do_not_share_a_socket_but_a_stale_one_is_replaced),
+		cmocka_unit_test(a_socket_that_is_held_for_a_moment_longer_is_replaced),
 		cmocka_unit_test(a_loopback_address_works_too),
 	};
 
