@@ -211,15 +211,15 @@ static void judge_done(void *ctx, const struct qumulo_answer *answer)
 	TAKE(call->judge)->release = NULL; /* the call may be gone before it */
 	if (is_unknown && session_forget_token(call->qumulo->session, call))
 		return call_begin_anew(call);
-	/* It is valid now, and perhaps was not a moment ago: what is said to it this time counts.
-	 */
-	if (answer->result == FILE_OK)
+	/* It is valid now, and perhaps was not a moment ago: what is said to it this time counts. A
+	 * stream begins again anyway, and tells of it. */
+	if (answer->result == FILE_OK && !call->stream.data)
 		return call_begin_anew(call);
 
 	AUTO(free) char *why = TAKE(call->why);
 
 	call_finish(call, &(struct qumulo_answer){
-				  .result = FILE_LATER,
+				  .result = answer->result == FILE_OK ? FILE_DENIED : FILE_LATER,
 				  .status = 401,
 				  .error_class = "",
 				  .why = why,
