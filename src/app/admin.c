@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <unistd.h>
 
+#include "app/admin_part.h"
 #include "app/label.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -22,7 +23,7 @@ struct admin {
 	struct decoder *decoder;
 };
 
-static void answer_json(struct http_exchange *exchange, int status, json_t *body)
+void admin_answer(struct http_exchange *exchange, int status, json_t *body)
 {
 	AUTO(free) char *text = json_dumps(body, JSON_COMPACT);
 
@@ -32,12 +33,12 @@ static void answer_json(struct http_exchange *exchange, int status, json_t *body
 	http_answer_with(exchange, status, "application/json", text_of(text));
 }
 
-static void answer_error(struct http_exchange *exchange, int status, const char *why)
+void admin_answer_error(struct http_exchange *exchange, int status, const char *why)
 {
-	answer_json(exchange, status, json_pack("{s:s}", "error", why));
+	admin_answer(exchange, status, json_pack("{s:s}", "error", why));
 }
 
-static json_t *time_json(int64_t ms)
+json_t *admin_time(int64_t ms)
 {
 	AUTO(free) char *text = clock_format(ms);
 
@@ -60,8 +61,8 @@ static json_t *watches_json(const struct daemon *daemon)
 				      json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:I,s:I,s:I}", "name",
 						watch->name, "cluster", watch->on->name, "path",
 						watch->path, "state", states[status.state], "why",
-						status.why, "since", time_json(status.since_ms),
-						"last_byte", time_json(status.last_byte_ms),
+						status.why, "since", admin_time(status.since_ms),
+						"last_byte", admin_time(status.last_byte_ms),
 						"messages", (json_int_t)status.messages, "bytes",
 						(json_int_t)status.bytes, "reconnects",
 						(json_int_t)status.reconnects));
@@ -85,7 +86,7 @@ static json_t *rules_json(const struct daemon *daemon)
 						       rule_set_digest(set)));
 	}
 	return json_pack("{s:o,s:o,s:I,s:I,s:b,s:s}", "files", files, "loaded",
-			 time_json(status.loaded_ms), "reloads", (json_int_t)status.reloads,
+			 admin_time(status.loaded_ms), "reloads", (json_int_t)status.reloads,
 			 "refused", (json_int_t)status.refused, "ok", status.last_is_ok,
 			 "last_report", status.last_report);
 }
@@ -117,8 +118,8 @@ static void add_gap(void *ctx, const struct gap *gap)
 
 	json_array_append_new(
 		list, json_pack("{s:I,s:s,s:o,s:o,s:s,s:I}", "id", (json_int_t)gap->id, "watch",
-				gap->watch, "from", time_json(gap->from_ms), "until",
-				time_json(gap->until_ms), "reason", gap->reason ? gap->reason : "",
+				gap->watch, "from", admin_time(gap->from_ms), "until",
+				admin_time(gap->until_ms), "reason", gap->reason ? gap->reason : "",
 				"after_seq", (json_int_t)gap->after_seq));
 	if (json_array_size(list) > GAPS_SHOWN)
 		json_array_remove(list, 0);
@@ -132,7 +133,7 @@ static bool add_dead(void *ctx, const struct job *job)
 		json_string_value(json_object_get(json_object_get(body, "event"), "path"));
 
 	json_array_append_new(ctx, json_pack("{s:I,s:o,s:s,s:s,s:s}", "job", (json_int_t)job->id,
-					     "ended", time_json(job->ended_ms), "rule",
+					     "ended", admin_time(job->ended_ms), "rule",
 					     rule ? rule : "", "path", path ? path : "", "outcome",
 					     job->outcome ? job->outcome : ""));
 	json_decref(body);
@@ -168,15 +169,15 @@ static void answer_status(struct admin *admin, const struct http_ask *ask)
 	json_t *store = store_json(daemon, &err);
 
 	if (!store) {
-		answer_error(ask->exchange, 500, error_text(&err));
+		admin_answer_error(ask->exchange, 500, error_text(&err));
 		return;
 	}
-	answer_json(ask->exchange, 200,
-		    json_pack("{s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "version", CN_VERSION, "pid",
-			      (json_int_t)getpid(), "started", time_json(daemon->started_ms),
-			      "watches", watches_json(daemon), "rules", rules_json(daemon),
-			      "filter", filter_json(daemon), "act", act_json(daemon), "store",
-			      store));
+	admin_answer(ask->exchange, 200,
+		     json_pack("{s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "version", CN_VERSION, "pid",
+			       (json_int_t)getpid(), "started", admin_time(daemon->started_ms),
+			       "watches", watches_json(daemon), "rules", rules_json(daemon),
+			       "filter", filter_json(daemon), "act", act_json(daemon), "store",
+			       store));
 }
 
 /* ---- tail ---- */
@@ -240,7 +241,7 @@ static bool tail_record(void *ctx, const struct record *record)
 	return json_array_size(tail->events) < EVENTS_MOST;
 }
 
-static uint64_t number_of(const struct http_ask *ask, const char *name, uint64_t standard)
+uint64_t admin_number(const struct http_ask *ask, const char *name, uint64_t standard)
 {
 	const char *text = http_ask_query(ask, name);
 	int64_t value;
@@ -258,8 +259,8 @@ static void answer_tail(struct admin *admin, const struct http_ask *ask)
 
 	filter_get_status(admin->daemon->filter, &filter);
 
-	uint64_t last = number_of(ask, "last", 0);
-	uint64_t after = http_ask_query(ask, "after") ? number_of(ask, "after", 0)
+	uint64_t last = admin_number(ask, "last", 0);
+	uint64_t after = http_ask_query(ask, "after") ? admin_number(ask, "after", 0)
 			 : filter.cursor > last       ? filter.cursor - last
 						      : 0;
 	struct tail tail = { admin, json_array(), filter.cursor, after, NULL };
@@ -267,64 +268,19 @@ static void answer_tail(struct admin *admin, const struct http_ask *ask)
 	if (store_log_read(admin->daemon->store, after, EVENTS_MOST, 4u << 20, tail_record, &tail,
 			   &err) < 0) {
 		json_decref(tail.events);
-		answer_error(ask->exchange, 500, error_text(&err));
+		admin_answer_error(ask->exchange, 500, error_text(&err));
 		return;
 	}
-	answer_json(ask->exchange, 200,
-		    json_pack("{s:o,s:I,s:I}", "events", tail.events, "next", (json_int_t)tail.next,
-			      "cursor", (json_int_t)filter.cursor));
-}
-
-/* ---- jobs ---- */
-
-static const char *const job_states[] = {
-	[JOB_WAITING] = "waiting", [JOB_TAKEN] = "taken", [JOB_DONE] = "done", [JOB_DEAD] = "dead"
-};
-
-static bool add_job(void *ctx, const struct job *job)
-{
-	json_t *list = ctx;
-	json_t *body = json_loads(job->body ? job->body : "{}", 0, NULL);
-
-	json_array_append_new(
-		list,
-		json_pack("{s:I,s:s,s:s,s:i,s:o,s:o,s:s,s:o}", "id", (json_int_t)job->id, "state",
-			  job_states[job->state], "file_id", job->file_id ? job->file_id : "",
-			  "attempts", (int)job->attempts, "due", time_json(job->due_ms), "ended",
-			  time_json(job->ended_ms), "outcome", job->outcome ? job->outcome : "",
-			  "body", body ? body : json_object()));
-	return true;
-}
-
-static void answer_jobs(struct admin *admin, const struct http_ask *ask)
-{
-	const char *wanted = http_ask_query(ask, "state");
-	AUTO_ERROR err = { 0 };
-
-	for (size_t state = 0; wanted && state < ARRAY_SIZE(job_states); state++) {
-		if (strcmp(wanted, job_states[state]) != 0)
-			continue;
-
-		json_t *list = json_array();
-		size_t most = (size_t)number_of(ask, "limit", 100);
-
-		if (store_job_visit(admin->daemon->store, (enum job_state)state,
-				    MIN(most, EVENTS_MOST), add_job, list, &err) < 0) {
-			json_decref(list);
-			answer_error(ask->exchange, 500, error_text(&err));
-			return;
-		}
-		answer_json(ask->exchange, 200, json_pack("{s:o}", "jobs", list));
-		return;
-	}
-	answer_error(ask->exchange, 400, "state: expected waiting, taken, done or dead");
+	admin_answer(ask->exchange, 200,
+		     json_pack("{s:o,s:I,s:I}", "events", tail.events, "next",
+			       (json_int_t)tail.next, "cursor", (json_int_t)filter.cursor));
 }
 
 /* ---- reload, metrics ---- */
 
 static void reload_done(void *ctx, bool is_ok, const char *report)
 {
-	answer_json(ctx, 200, json_pack("{s:b,s:s}", "ok", is_ok, "report", report));
+	admin_answer(ctx, 200, json_pack("{s:b,s:s}", "ok", is_ok, "report", report));
 }
 
 static void add_metric(void *ctx, const struct metric *metric)
@@ -355,21 +311,26 @@ static void asked(void *ctx, const struct http_ask *ask)
 {
 	struct admin *admin = ctx;
 	bool is_get = strcmp(ask->method, "GET") == 0;
+	bool is_post = strcmp(ask->method, "POST") == 0;
 
 	if (is_get && strcmp(ask->path, "/v1/status") == 0)
 		answer_status(admin, ask);
 	else if (is_get && strcmp(ask->path, "/v1/tail") == 0)
 		answer_tail(admin, ask);
 	else if (is_get && strcmp(ask->path, "/v1/jobs") == 0)
-		answer_jobs(admin, ask);
+		admin_jobs(admin->daemon->store, ask);
 	else if (is_get && strcmp(ask->path, "/metrics") == 0)
 		answer_metrics(ask);
 	else if (is_get && strcmp(ask->path, "/livez") == 0)
 		http_answer_with(ask->exchange, 200, "text/plain", TEXT("alive\n"));
-	else if (strcmp(ask->method, "POST") == 0 && strcmp(ask->path, "/v1/reload") == 0)
+	else if (is_post && strcmp(ask->path, "/v1/dead/retry") == 0)
+		admin_dead(admin->daemon->store, ask, DEAD_RETRY);
+	else if (is_post && strcmp(ask->path, "/v1/dead/drop") == 0)
+		admin_dead(admin->daemon->store, ask, DEAD_DROP);
+	else if (is_post && strcmp(ask->path, "/v1/reload") == 0)
 		reload_now(admin->daemon->reload, "asked to", reload_done, ask->exchange);
 	else
-		answer_error(ask->exchange, 404, "there is no such page");
+		admin_answer_error(ask->exchange, 404, "there is no such page");
 }
 
 int admin_open(struct admin **out, uv_loop_t *loop, const struct daemon *daemon, struct error *err)

@@ -3,10 +3,12 @@
  *
  *	GET  /v1/status
  *	GET  /v1/tail?after=SEQ&limit=N    judged events after a record, with what was found out
- *	GET  /v1/jobs?state=done|dead|waiting&limit=N    newest first
- *	POST /v1/reload
- *	GET  /metrics                      Prometheus text
- *	GET  /livez
+ *	GET  /v1/jobs?state=done|dead|waiting|taken&limit=N&rule=NAME&path=PREFIX&since_ms=T
+ *		newest first; is_cut: there was more to look through than a question may cost
+ *	GET  /v1/jobs?state=dead&job=ID    that dead letter, or an empty list
+ *	POST /v1/dead/retry?job=ID         or all=1, perhaps with rule=NAME; answers the ids of
+ *those POST /v1/dead/drop?job=ID          that were dead letters and are none any more POST
+ * /v1/reload GET  /metrics                      Prometheus text GET  /livez
  */
 #ifndef APP_ADMIN_H
 #define APP_ADMIN_H

@@ -52,7 +52,8 @@ static void end_job(struct delivery *delivery, enum delivery_write write, char *
 	delivery->job.outcome = outcome;
 	if (write == WRITE_DEAD)
 		say(delivery, LOG_ERROR,
-		    "%.*s -> %s; given up: job %" PRIu64 " is kept as a dead letter",
+		    "%.*s -> %s; given up: kept as a dead letter (cn_monitor dead show %" PRIu64
+		    ")",
 		    TEXT_ARGS(place_of(delivery)), outcome, delivery->job.id);
 	else
 		/* What the action log says is its own line; a second one for it would be noise. */

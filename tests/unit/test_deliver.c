@@ -68,7 +68,7 @@ static void attempts_are_repeated_at_growing_intervals_and_then_given_up(void **
 	last = world_story(world);
 	assert_non_null(strstr(last, "step 0 attempt 3"));
 	assert_non_null(strstr(last, "error rule/r: /home/a -> plain: busy (after 3 attempts); "
-				     "given up: job 1 is kept as a dead letter"));
+				     "given up: kept as a dead letter (cn_monitor dead show 1)"));
 	outcome = last_outcome(world, JOB_DEAD);
 	assert_string_equal(outcome, "plain: busy (after 3 attempts)");
 	assert_int_equal(count(world).jobs_waiting, 0);
