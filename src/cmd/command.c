@@ -41,6 +41,24 @@ const struct command commands[] = {
 	  "Streams, rules, queue, jobs, gaps. Exit status 1: it does not run, or something is "
 	  "wrong.",
 	  OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON | OPTION_NO_COLOR, status_run },
+	{ "history", "what was done: jobs that ended, newest first",
+	  "One line a job: when it ended, its number, the rule, the file, and what came of it. The "
+	  "last\n"
+	  "20, or -n N. The history goes back as far as [STORE] RETENTION; dead letters stay.",
+	  OPTION_CONFIG | OPTION_SOCKET | OPTION_RULE | OPTION_PATH | OPTION_SINCE | OPTION_LINES |
+		  OPTION_JSON,
+	  history_run },
+	{ "dead", "jobs that were given up: look at them, try them again, drop them",
+	  "A job that failed for good is kept until somebody decides:\n\n"
+	  "  dead [list]         all of them, newest first\n"
+	  "  dead show JOB       one of them: the reason, the event, every step so far\n"
+	  "  dead retry JOB      have it tried again at once, from the step that failed, with "
+	  "fresh\n"
+	  "                      attempts; or --all\n"
+	  "  dead drop JOB       give it up for good: it moves to the history; or --all\n\n"
+	  "Exit status 1: there is no such dead letter, or the monitor does not run.",
+	  OPTION_CONFIG | OPTION_SOCKET | OPTION_RULE | OPTION_ALL | OPTION_JSON, dead_run,
+	  "[list | show JOB | retry JOB | drop JOB]" },
 	{ "reload", "have the running monitor read its rules again",
 	  "Waits for the outcome. A file with errors changes nothing: they are printed, the old "
 	  "rules\n"
@@ -63,7 +81,11 @@ static const struct option_text option_texts[] = {
 	  "the running monitor's socket, instead of reading -c" },
 	{ OPTION_ITEMS, "    --items FILE", "check this rule file only" },
 	{ OPTION_REFERENCE, "    --config-reference", "print every key of cn_monitor.conf" },
-	{ OPTION_LINES, "-n, --lines N", "how many past events to begin with" },
+	{ OPTION_RULE, "    --rule NAME", "only jobs of this rule" },
+	{ OPTION_PATH, "    --path PREFIX", "only files whose path begins so" },
+	{ OPTION_SINCE, "    --since AGE", "only what ended in this time: 30m, 2h, 7d" },
+	{ OPTION_ALL, "    --all", "every dead letter; with --rule, every one of that rule" },
+	{ OPTION_LINES, "-n, --lines N", "how many past events or jobs to show" },
 	{ OPTION_ONCE, "    --once", "do not wait for more" },
 	{ OPTION_JSON, "    --json", "for programs" },
 	{ OPTION_NO_COLOR, "    --no-color",
@@ -75,6 +97,10 @@ static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, OPTION_SOCKET },
 	{ "items", required_argument, NULL, OPTION_ITEMS },
 	{ "config-reference", no_argument, NULL, OPTION_REFERENCE },
+	{ "rule", required_argument, NULL, OPTION_RULE },
+	{ "path", required_argument, NULL, OPTION_PATH },
+	{ "since", required_argument, NULL, OPTION_SINCE },
+	{ "all", no_argument, NULL, OPTION_ALL },
 	{ "lines", required_argument, NULL, OPTION_LINES },
 	{ "once", no_argument, NULL, OPTION_ONCE },
 	{ "json", no_argument, NULL, OPTION_JSON },
@@ -97,7 +123,8 @@ static void print_help(FILE *out)
 
 static void print_command_help(const struct command *command)
 {
-	printf("Usage: cn_monitor %s [OPTION]...\n\n%s\n\n", command->name, command->help);
+	printf("Usage: cn_monitor %s%s%s [OPTION]...\n\n%s\n\n", command->name,
+	       command->words ? " " : "", command->words ? command->words : "", command->help);
 	for (size_t i = 0; i < ARRAY_SIZE(option_texts); i++)
 		if (command->options & option_texts[i].option)
 			printf("  %-22s %s\n", option_texts[i].usage, option_texts[i].help);
@@ -112,17 +139,15 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-static int wrong(const struct command *command, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static int wrong(const struct command *command, const char *format, ...)
+int command_wrong(const char *command, const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "cn_monitor %s: ", command->name);
+	fprintf(stderr, "cn_monitor %s: ", command);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fprintf(stderr, "\nSee: cn_monitor %s --help\n", command->name);
+	fprintf(stderr, "\nSee: cn_monitor %s --help\n", command);
 	return EXIT_WRONG;
 }
 
@@ -145,7 +170,20 @@ static int take_option(const struct command *command, struct arguments *argument
 		break;
 	case OPTION_LINES:
 		if (parse_number(text_of(optarg), 0, 10000, &arguments->lines, &err) < 0)
-			return wrong(command, "--lines %s", error_text(&err));
+			return command_wrong(command->name, "--lines %s", error_text(&err));
+		break;
+	case OPTION_RULE:
+		arguments->rule = optarg;
+		break;
+	case OPTION_PATH:
+		arguments->path = optarg;
+		break;
+	case OPTION_SINCE:
+		if (parse_duration(text_of(optarg), &arguments->since_ms, &err) < 0)
+			return command_wrong(command->name, "--since %s", error_text(&err));
+		break;
+	case OPTION_ALL:
+		arguments->all = true;
 		break;
 	case OPTION_ONCE:
 		arguments->once = true;
@@ -166,32 +204,45 @@ static int option_bit(int option)
 	return option == 'c' ? OPTION_CONFIG : option == 'n' ? OPTION_LINES : option;
 }
 
+/* Takes the word that getopt stopped at. */
+static int take_word(const struct command *command, struct arguments *arguments, const char *word)
+{
+	if (!command->words)
+		return command_wrong(command->name, "'%s': no arguments are expected", word);
+	if (arguments->word_count == WORDS_MOST)
+		return command_wrong(command->name, "'%s': no more arguments are expected", word);
+	arguments->words[arguments->word_count++] = word;
+	return 0;
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
 	struct arguments arguments = { .lines = -1,
+				       .since_ms = -1,
 				       .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
-	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:c:n:h", long_options, NULL)) != -1) {
-		const char *given = argv[optind - 1];
+	while (optind < argc) {
+		int option = getopt_long(argc, argv, "+:c:n:h", long_options, NULL);
+		int result = 0;
 
 		if (option == 'h') {
 			print_command_help(command);
 			return EXIT_FINE;
 		}
 		if (option == ':')
-			return wrong(command, "%s needs a value", given);
-		if (option == '?' || !(command->options & (unsigned)option_bit(option)))
-			return wrong(command, "'%s' is not an option of this command", given);
-
-		int result = take_option(command, &arguments, option_bit(option));
-
+			return command_wrong(command->name, "%s needs a value", argv[optind - 1]);
+		if (option == -1 && optind < argc)
+			result = take_word(command, &arguments, argv[optind++]);
+		else if (option == '?' ||
+			 (option != -1 && !(command->options & (unsigned)option_bit(option))))
+			return command_wrong(command->name, "'%s' is not an option of this command",
+					     argv[optind - 1]);
+		else if (option != -1)
+			result = take_option(command, &arguments, option_bit(option));
 		if (result)
 			return result;
 	}
-	if (optind < argc)
-		return wrong(command, "'%s': no arguments are expected", argv[optind]);
 	return command->run(&arguments);
 }
 

@@ -17,14 +17,24 @@ enum command_option {
 	OPTION_LINES = 1 << 5,     /* -n, --lines N */
 	OPTION_ONCE = 1 << 6,      /* --once */
 	OPTION_NO_COLOR = 1 << 7,  /* --no-color */
+	OPTION_RULE = 1 << 8,      /* --rule NAME */
+	OPTION_PATH = 1 << 9,      /* --path PREFIX */
+	OPTION_SINCE = 1 << 10,    /* --since AGE */
+	OPTION_ALL = 1 << 11,      /* --all */
 };
+
+#define WORDS_MOST 4
 
 struct arguments {
 	const char *config; /* NULL: not given, as for the others */
 	const char *socket;
 	const char *items;
-	int64_t lines; /* -1: not given */
-	bool json, reference, once;
+	const char *rule, *path;
+	int64_t lines;    /* -1: not given */
+	int64_t since_ms; /* how long ago; -1: not given */
+	bool json, reference, once, all;
+	const char *words[WORDS_MOST]; /* what is no option, of a command that takes some */
+	size_t word_count;
 	bool colour; /* for standard output: a terminal, no NO_COLOR, no --no-color */
 };
 
@@ -34,6 +44,7 @@ struct command {
 	const char *help;    /* paragraphs for `cn_monitor NAME --help` */
 	unsigned options;    /* enum command_option */
 	int (*run)(const struct arguments *arguments);
+	const char *words; /* for the help: the words it takes; NULL: none */
 };
 
 /* All of them, ended by a name of NULL. */
@@ -48,11 +59,16 @@ int command_main(int argc, char **argv);
  */
 struct settings *command_settings(const struct arguments *arguments);
 
+/* Says to standard error what is wrong with the command line; answers EXIT_WRONG. */
+int command_wrong(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);
+
 int run_run(const struct arguments *arguments);
 int check_run(const struct arguments *arguments);
 int doctor_run(const struct arguments *arguments);
 int tail_run(const struct arguments *arguments);
 int status_run(const struct arguments *arguments);
 int reload_run(const struct arguments *arguments);
+int dead_run(const struct arguments *arguments);
+int history_run(const struct arguments *arguments);
 
 #endif

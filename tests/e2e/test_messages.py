@@ -12,7 +12,7 @@ import pytest
 from cluster import ADMIN_TOKEN
 from monitor import PROGRAM, wait_until
 
-COMMANDS = ["run", "check", "doctor", "tail", "status", "reload"]
+COMMANDS = ["run", "check", "doctor", "tail", "status", "history", "dead", "reload"]
 SECRET = "access-v1:dGhlIHNlY3JldCBvZiB0aGVzZSB0ZXN0cw"
 
 
@@ -71,6 +71,17 @@ def here(tmp_path):
     (["run", "extra"], "cn_monitor run: 'extra': no arguments are expected"),
     (["run", "-c"], "cn_monitor run: -c needs a value"),
     (["tail", "-n", "x"], "cn_monitor tail: --lines 'x': expected a whole number"),
+    (["history", "--since", "2 parsecs"], "cn_monitor history: --since '2 parsecs': expected a "
+     "duration like 500ms, 10s, 5m, 2h or 7d"),
+    (["dead", "frob"], "cn_monitor dead: 'frob': expected list, show, retry or drop"),
+    (["dead", "show"],
+     "cn_monitor dead: show: expected the number of a job (cn_monitor dead list shows them)"),
+    (["dead", "retry", "x"], "cn_monitor dead: 'x': expected the number of a job"),
+    (["dead", "drop", "1", "2"], "cn_monitor dead: '2': no more arguments are expected"),
+    (["dead", "drop", "1", "--all"],
+     "cn_monitor dead: --all goes with retry or drop, instead of a job"),
+    (["dead", "drop", "1", "--rule", "r"],
+     "cn_monitor dead: --rule goes with list, or with --all"),
 ])
 def test_a_slip_of_the_fingers_is_named(here, words, message):
     lines = here.says(words, 2, message)
