@@ -251,7 +251,7 @@ uint64_t admin_number(const struct http_ask *ask, const char *name, uint64_t sta
 	return (uint64_t)value;
 }
 
-/* after: a record; or last: so many records before the end. */
+/* after: a record; or last: so many records before the end. limit: at most so many records. */
 static void answer_tail(struct admin *admin, const struct http_ask *ask)
 {
 	struct filter_status filter = { 0 };
@@ -263,10 +263,11 @@ static void answer_tail(struct admin *admin, const struct http_ask *ask)
 	uint64_t after = http_ask_query(ask, "after") ? admin_number(ask, "after", 0)
 			 : filter.cursor > last       ? filter.cursor - last
 						      : 0;
+	size_t limit = (size_t)MIN(number_of(ask, "limit", EVENTS_MOST), EVENTS_MOST);
 	struct tail tail = { admin, json_array(), filter.cursor, after, NULL };
 
-	if (store_log_read(admin->daemon->store, after, EVENTS_MOST, 4u << 20, tail_record, &tail,
-			   &err) < 0) {
+	if (store_log_read(admin->daemon->store, after, limit, 4u << 20, tail_record, &tail, &err) <
+	    0) {
 		json_decref(tail.events);
 		admin_answer_error(ask->exchange, 500, error_text(&err));
 		return;
