@@ -42,6 +42,15 @@ void condition_add_directory(struct condition *condition, struct text directory)
 	fold_clear(&fold);
 }
 
+void condition_add_value(struct condition *condition, struct text value)
+{
+	condition->values = mem_grow(condition->values, condition->values_size + value.size + 1, 1);
+	if (value.size)
+		memcpy(condition->values + condition->values_size, value.data, value.size);
+	condition->values_size += value.size;
+	condition->values[condition->values_size++] = '\0';
+}
+
 void condition_add_expression(struct condition *condition, uint32_t id)
 {
 	condition->expressions = mem_grow(condition->expressions, condition->expression_count + 1,
@@ -56,6 +65,7 @@ static void condition_free(struct condition *condition)
 		free(condition->directories[i]);
 	free(condition->directories);
 	free(condition->expressions);
+	free(condition->values);
 	free(condition->children);
 	pattern_list_clear(&condition->patterns);
 	free(condition);

@@ -39,6 +39,8 @@ struct condition {
 	size_t expression_count;
 	const struct condition **children;
 	size_t child_count;
+	char *values; /* as the file has them, each ended by a NUL: to tell people */
+	size_t values_size;
 	unsigned height; /* 1 for one without children */
 	size_t size;     /* what evaluating it costs at most, children included */
 	struct condition *made_before;
@@ -54,6 +56,8 @@ struct condition *condition_new(struct condition_pool *pool, enum condition_kind
 void condition_add_child(struct condition *parent, const struct condition *child);
 /* A slash at the end is dropped; folded if the condition ignores case. */
 void condition_add_directory(struct condition *condition, struct text directory);
+/* What the file says, beside what was made of it. */
+void condition_add_value(struct condition *condition, struct text value);
 void condition_add_expression(struct condition *condition, uint32_t id);
 void condition_pool_clear(struct condition_pool *pool);
 

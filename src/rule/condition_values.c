@@ -215,6 +215,7 @@ static void add_value(struct build *build, const struct node *value)
 			       condition_words[build->word]);
 		return;
 	}
+	condition_add_value(build->leaf, value->text);
 	switch (build->word) {
 	case WORD_EVENT:
 		add_event(build, value);
@@ -243,6 +244,15 @@ static void add_value(struct build *build, const struct node *value)
 	}
 }
 
+/* What stands for the whole condition has the values. */
+static const struct condition *with_values_of(struct condition *whole, struct condition *leaf)
+{
+	whole->values = TAKE(leaf->values);
+	whole->values_size = leaf->values_size;
+	leaf->values_size = 0;
+	return whole;
+}
+
 /* "No extension" is "not (some extension)"; with others in the list, either will do. */
 static const struct condition *with_no_extension(struct build *build, const struct node *node)
 {
@@ -257,7 +267,7 @@ static const struct condition *with_no_extension(struct build *build, const stru
 		condition_add_child(either, build->leaf);
 	/* Only with a rename is there an old path that could lack an extension. */
 	if (!build->leaf->is_old)
-		return either;
+		return with_values_of(either, build->leaf);
 
 	struct condition *both = new_condition(build, CONDITION_ALL, node->place);
 	struct condition *renamed = new_condition(build, CONDITION_EVENT, node->place);
@@ -266,7 +276,7 @@ static const struct condition *with_no_extension(struct build *build, const stru
 	renamed->kinds = EVENT_RENAMED;
 	condition_add_child(both, renamed);
 	condition_add_child(both, either);
-	return both;
+	return with_values_of(both, build->leaf);
 }
 
 const struct condition *condition_parse_values(struct condition_parser *parser,

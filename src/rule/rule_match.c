@@ -33,7 +33,8 @@ void rule_matcher_free(struct rule_matcher *matcher)
 }
 
 /* The event as conditions see it; an old path counts only where the two halves were paired. */
-static void start(struct rule_matcher *matcher, const struct event *event, struct subject *subject)
+void rule_matcher_start(struct rule_matcher *matcher, const struct event *event,
+			struct subject *subject)
 {
 	*subject = (struct subject){ .kinds = event->kinds, .scanner = matcher->scanners[0] };
 	subject->path.text = event->path;
@@ -48,18 +49,24 @@ static void start(struct rule_matcher *matcher, const struct event *event, struc
 	scanner_start(matcher->scanners[1], subject->path.folded);
 }
 
+const struct rule_candidates *rule_matcher_candidates(struct rule_matcher *matcher,
+						      const struct subject *subject)
+{
+	struct rule_query query = { subject->kinds, subject->path.text, subject->path.folded,
+				    matcher->scanners[0], matcher->scanners[1] };
+
+	rule_index_find(matcher->set->index, &query, &matcher->candidates);
+	return &matcher->candidates;
+}
+
 void rule_match(struct rule_matcher *matcher, const struct event *event,
 		void (*visit)(void *ctx, const struct rule *rule), void *ctx)
 {
-	struct rule_candidates *candidates = &matcher->candidates;
+	const struct rule_candidates *candidates;
 	struct subject subject;
 
-	start(matcher, event, &subject);
-
-	struct rule_query query = { event->kinds, event->path, subject.path.folded,
-				    matcher->scanners[0], matcher->scanners[1] };
-
-	rule_index_find(matcher->set->index, &query, candidates);
+	rule_matcher_start(matcher, event, &subject);
+	candidates = rule_matcher_candidates(matcher, &subject);
 	for (size_t i = 0; i < candidates->count; i++) {
 		const struct set_rule *rule = matcher->set->rules[candidates->rules[i]];
 
@@ -73,6 +80,6 @@ enum truth rule_test(struct rule_matcher *matcher, const struct rule *rule,
 {
 	struct subject subject;
 
-	start(matcher, event, &subject);
+	rule_matcher_start(matcher, event, &subject);
 	return condition_test(set_rule_of(rule)->when, &subject);
 }

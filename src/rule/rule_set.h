@@ -39,6 +39,12 @@ struct set_rule *rule_set_add(struct rule_set *set, struct text name, struct pla
 /* Copies; options_json is taken over. */
 void set_rule_add_step(struct set_rule *rule, const char *module, struct text name,
 		       char *options_json, struct place place);
+/* The event as conditions see it, until the matcher's next one. */
+void rule_matcher_start(struct rule_matcher *matcher, const struct event *event,
+			struct subject *subject);
+/* The rules that the index finds worth evaluating for the subject just started. */
+const struct rule_candidates *rule_matcher_candidates(struct rule_matcher *matcher,
+						      const struct subject *subject);
 struct place rule_set_place(const struct rule_set *set, struct place place);
 
 #endif
