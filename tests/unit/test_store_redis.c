@@ -32,8 +32,8 @@ static int setup(void **state)
 
 	redis_server_start(&scene->server, durable);
 	redis_proxy_start(&scene->proxy, &scene->server);
-	url = str_format("redis://127.0.0.1:%d/0?prefix=a&timeout=1s&log=%s/a",
-			 scene->proxy.port, scene->server.dir);
+	url = str_format("redis://127.0.0.1:%d/0?prefix=a&timeout=1s&log=%s/a", scene->proxy.port,
+			 scene->server.dir);
 	other = str_format("unix:%s?prefix=a&timeout=10s&log=%s/b", scene->server.socket,
 			   scene->server.dir);
 	scene->f.store = open_store(scene, url);
