@@ -263,7 +263,7 @@ static void answer_tail(struct admin *admin, const struct http_ask *ask)
 	uint64_t after = http_ask_query(ask, "after") ? admin_number(ask, "after", 0)
 			 : filter.cursor > last       ? filter.cursor - last
 						      : 0;
-	size_t limit = (size_t)MIN(number_of(ask, "limit", EVENTS_MOST), EVENTS_MOST);
+	size_t limit = (size_t)MIN(admin_number(ask, "limit", EVENTS_MOST), EVENTS_MOST);
 	struct tail tail = { admin, json_array(), filter.cursor, after, NULL };
 
 	if (store_log_read(admin->daemon->store, after, limit, 4u << 20, tail_record, &tail, &err) <
