@@ -29,6 +29,18 @@ const struct command commands[] = {
 	  "not.\n"
 	  "Changes nothing on the cluster. Exit status 1: something will not work.",
 	  OPTION_CONFIG | OPTION_JSON | OPTION_NO_COLOR, doctor_run },
+	{ "explain", "why a rule is true for an event or is not: each condition and what it saw",
+	  "The event is given by hand, or is one that the running monitor has recorded:\n\n"
+	  "  cn_monitor explain --event '{\"event\":\"created\",\"path\":\"/home/a.jpg\"}'\n"
+	  "  cn_monitor explain --seq 1234\n\n"
+	  "The event is a name as in watched_items.yml, with 'old_path' for a rename; the "
+	  "cluster's own\n"
+	  "form does too. A path that ends with a slash is a directory. Without --items, the rules "
+	  "of the\n"
+	  "watches that look at the path are asked, as their files are now. Nothing is executed.",
+	  OPTION_CONFIG | OPTION_SOCKET | OPTION_ITEMS | OPTION_EVENT | OPTION_SEQ | OPTION_INDEX |
+		  OPTION_WATCH | OPTION_RULE | OPTION_JSON | OPTION_NO_COLOR,
+	  explain_run },
 	{ "tail", "show events as they are judged, with the rules that matched and what was done",
 	  "Shows the last judged events of the running monitor (10, or -n N), then goes on with "
 	  "each new\n"
@@ -79,9 +91,13 @@ static const struct option_text option_texts[] = {
 	  "                         /etc/cn_monitor/cn_monitor.conf)" },
 	{ OPTION_SOCKET, "    --socket PATH",
 	  "the running monitor's socket, instead of reading -c" },
-	{ OPTION_ITEMS, "    --items FILE", "check this rule file only" },
+	{ OPTION_ITEMS, "    --items FILE", "only this rule file, not those of -c" },
+	{ OPTION_EVENT, "    --event JSON", "an event by hand" },
+	{ OPTION_SEQ, "    --seq N", "the recorded message with this number (see tail --json)" },
+	{ OPTION_INDEX, "    --index I", "which event of that message, from 0 (default: all)" },
+	{ OPTION_WATCH, "    --watch NAME", "the rules of this watch" },
 	{ OPTION_REFERENCE, "    --config-reference", "print every key of cn_monitor.conf" },
-	{ OPTION_RULE, "    --rule NAME", "only jobs of this rule" },
+	{ OPTION_RULE, "    --rule NAME", "only this rule, or jobs of it" },
 	{ OPTION_PATH, "    --path PREFIX", "only files whose path begins so" },
 	{ OPTION_SINCE, "    --since AGE", "only what ended in this time: 30m, 2h, 7d" },
 	{ OPTION_ALL, "    --all", "every dead letter; with --rule, every one of that rule" },
@@ -101,6 +117,10 @@ static const struct option long_options[] = {
 	{ "path", required_argument, NULL, OPTION_PATH },
 	{ "since", required_argument, NULL, OPTION_SINCE },
 	{ "all", no_argument, NULL, OPTION_ALL },
+	{ "event", required_argument, NULL, OPTION_EVENT },
+	{ "seq", required_argument, NULL, OPTION_SEQ },
+	{ "index", required_argument, NULL, OPTION_INDEX },
+	{ "watch", required_argument, NULL, OPTION_WATCH },
 	{ "lines", required_argument, NULL, OPTION_LINES },
 	{ "once", no_argument, NULL, OPTION_ONCE },
 	{ "json", no_argument, NULL, OPTION_JSON },
@@ -185,6 +205,20 @@ static int take_option(const struct command *command, struct arguments *argument
 	case OPTION_ALL:
 		arguments->all = true;
 		break;
+	case OPTION_EVENT:
+		arguments->event = optarg;
+		break;
+	case OPTION_SEQ:
+		if (parse_number(text_of(optarg), 1, INT64_MAX, &arguments->seq, &err) < 0)
+			return command_wrong(command->name, "--seq %s", error_text(&err));
+		break;
+	case OPTION_INDEX:
+		if (parse_number(text_of(optarg), 0, UINT32_MAX, &arguments->index, &err) < 0)
+			return command_wrong(command->name, "--index %s", error_text(&err));
+		break;
+	case OPTION_WATCH:
+		arguments->watch = optarg;
+		break;
 	case OPTION_ONCE:
 		arguments->once = true;
 		break;
@@ -219,6 +253,8 @@ static int run_command(const struct command *command, int argc, char **argv)
 {
 	struct arguments arguments = { .lines = -1,
 				       .since_ms = -1,
+				       .seq = -1,
+				       .index = -1,
 				       .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
 
 	opterr = 0;

@@ -21,6 +21,10 @@ enum command_option {
 	OPTION_PATH = 1 << 9,      /* --path PREFIX */
 	OPTION_SINCE = 1 << 10,    /* --since AGE */
 	OPTION_ALL = 1 << 11,      /* --all */
+	OPTION_EVENT = 1 << 12,    /* --event JSON */
+	OPTION_SEQ = 1 << 13,      /* --seq N */
+	OPTION_INDEX = 1 << 14,    /* --index I */
+	OPTION_WATCH = 1 << 15,    /* --watch NAME */
 };
 
 #define WORDS_MOST 4
@@ -29,8 +33,9 @@ struct arguments {
 	const char *config; /* NULL: not given, as for the others */
 	const char *socket;
 	const char *items;
-	const char *rule, *path;
-	int64_t lines;    /* -1: not given */
+	const char *rule, *path, *event, *watch;
+	int64_t lines; /* -1: not given */
+	int64_t seq, index;
 	int64_t since_ms; /* how long ago; -1: not given */
 	bool json, reference, once, all;
 	const char *words[WORDS_MOST]; /* what is no option, of a command that takes some */
@@ -65,6 +70,7 @@ int command_wrong(const char *command, const char *format, ...) PRINTF_LIKE(2, 3
 int run_run(const struct arguments *arguments);
 int check_run(const struct arguments *arguments);
 int doctor_run(const struct arguments *arguments);
+int explain_run(const struct arguments *arguments);
 int tail_run(const struct arguments *arguments);
 int status_run(const struct arguments *arguments);
 int reload_run(const struct arguments *arguments);

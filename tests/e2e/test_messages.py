@@ -12,7 +12,9 @@ import pytest
 from cluster import ADMIN_TOKEN
 from monitor import PROGRAM, wait_until
 
-COMMANDS = ["run", "check", "doctor", "tail", "status", "history", "dead", "reload"]
+COMMANDS = ["run", "check", "doctor", "explain", "tail", "status", "history", "dead", "reload"]
+# What a command wants to know beside its configuration.
+QUESTIONS = {"explain": ["--event", '{"event":"created","path":"/a"}']}
 SECRET = "access-v1:dGhlIHNlY3JldCBvZiB0aGVzZSB0ZXN0cw"
 
 
@@ -118,7 +120,7 @@ def test_the_version_is_one_line(here):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_a_configuration_it_says_how_to_begin(here, command):
     (here.folder / "cn_monitor.conf").unlink()
-    here.says([command], 2,
+    here.says([command, *QUESTIONS.get(command, [])], 2,
               "there is no cn_monitor.conf here and none in /etc/cn_monitor: name one with -c "
               "FILE, or write one that begins with [CLUSTER], CLUSTER_ADDRESS and TOKEN_FILE "
               "(cn_monitor check --config-reference explains every key)")

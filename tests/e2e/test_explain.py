@@ -1,0 +1,152 @@
+"""explain: each condition of a rule with what it saw, for an event by hand or a recorded one."""
+
+import json
+import subprocess
+
+import pytest
+
+from monitor import PROGRAM, wait_until
+
+RULES = """\
+version: 1
+watched_items:
+  - name: isolate
+    when:
+      event: [created, renamed]
+      directory: /in
+      extension: [.zip, .mp4]
+    actions: [log]
+  - name: drafts
+    when: {old_extension: .tmp}
+    actions: [log]
+"""
+
+
+@pytest.fixture
+def items(tmp_path):
+    path = tmp_path / "watched_items.yml"
+    path.write_text(RULES)
+    return path
+
+
+def explain(*words):
+    return subprocess.run([PROGRAM, "explain", *words], capture_output=True, text=True,
+                          timeout=30, stdin=subprocess.DEVNULL)
+
+
+def by_hand(items, *words, **event):
+    return explain("--items", items, "--event", json.dumps(event), *words)
+
+
+def test_an_event_by_hand_is_explained_condition_by_condition(items):
+    done = by_hand(items, event="created", path="/in/a.jpg")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"""\
+child_file_added /in/a.jpg
+rules of {items}
+
+isolate (line 3): false
+  not evaluated by the monitor: it is for files of other names
+  false    all
+  true       event child_file_added is one of created renamed
+  true       directory /in/a.jpg is below /in
+  false      extension .jpg is not one of .zip .mp4
+
+drafts (line 9): false
+  not evaluated by the monitor: it is for other types of events
+  false    old_extension: there is no old path, for the event is not a rename
+
+rules true: 0 of 2
+"""
+
+
+def test_a_program_reads_the_same_as_json(items):
+    done = by_hand(items, "--json", "--rule", "drafts", event="renamed", path="/in/a.zip",
+                   old_path="/in/a.tmp")
+    answer = json.loads(done.stdout)
+    assert answer["event"]["moved"] == "renamed"
+    assert answer["rules"] == [{
+        "rule": "drafts", "verdict": "true", "mode": "enforce", "line": 9, "candidate": True,
+        "skipped": None,
+        "when": {"condition": "old_extension", "value": "true", "line": 10, "column": 27,
+                 "finding": "old_extension .tmp is .tmp"}}]
+
+
+@pytest.mark.parametrize("event, message", [
+    ('{"event":"creatd","path":"/a"}', "--event: event 'creatd': did you mean 'created'?"),
+    ('{"event":"renamed","path":"/a"}', "--event: a renamed file has an old path: expected a "
+                                        "member \"old_path\":\"/home/a.tmp\""),
+    ('{"path":"/a"}', "--event: the event has no 'event': expected one like "
+                      '{"event":"created","path":"/home/a.jpg"}'),
+    ("7", '--event: expected one event, like {"event":"created","path":"/home/a.jpg"}'),
+])
+def test_an_event_that_is_none_is_refused_with_a_wish(items, event, message):
+    done = explain("--items", items, "--event", event)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"cn_monitor explain: {message}\n"
+
+
+@pytest.mark.parametrize("words, message", [
+    ([], "expected either --event JSON or --seq N"),
+    (["--event", "{}", "--seq", "1"], "expected either --event JSON or --seq N"),
+    (["--event", "{}", "--index", "1"],
+     "--index goes with --seq: it says which event of that message"),
+    (["--event", "{}", "--items", "a", "--watch", "b"],
+     "--items and --watch both say which rules: expected one of them"),
+])
+def test_a_question_that_is_not_clear_is_refused(words, message):
+    done = explain(*words)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [f"cn_monitor explain: {message}",
+                                        "See: cn_monitor explain --help"]
+
+
+def test_a_rule_that_is_not_there_is_said_with_what_was_meant(items):
+    done = by_hand(items, "--rule", "isolat", event="created", path="/a")
+    assert done.returncode == 2
+    assert done.stderr == (f"cn_monitor explain: there is no rule 'isolat' in {items}; "
+                           "did you mean 'isolate'?\n")
+
+
+def test_a_wrong_rule_file_is_told_as_check_tells_it(items):
+    items.write_text("version: 1\nwatched_items:\n  - {name: a, whem: {event: any}}\n")
+    done = by_hand(items, event="created", path="/a")
+    assert done.returncode == 2 and f"{items}:3:" in done.stderr
+
+
+def test_the_rules_of_the_watch_that_looks_there_are_asked(simulator, make_monitor):
+    monitor = make_monitor(simulator, RULES)
+    event = '{"event":"created","path":"in/a.zip"}'
+
+    done = monitor.run("explain", "--event", event)
+    assert f"rules of {monitor.items} (watch '" in done.stdout
+    assert "rules true: 1 of 2\n" in done.stdout
+
+    done = monitor.run("explain", "--event", event, "--watch", "nobody")
+    assert done.returncode == 2 and "there is no watch 'nobody'" in done.stderr
+
+    monitor.write_conf({"WATCH": {"PATH": "/elsewhere"}})
+    done = monitor.run("explain", "--event", '{"event":"created","path":"/in/a.zip"}')
+    assert done.returncode == 2 and "no watch looks at '/in/a.zip'" in done.stderr
+
+
+def test_a_recorded_event_is_explained_as_it_was_judged(simulator, make_monitor):
+    folder = simulator.root / "in"
+    folder.mkdir()
+    monitor = make_monitor(simulator, RULES).start()
+    (folder / "a.tmp").write_text("x")
+    (folder / "a.tmp").rename(folder / "a.zip")
+
+    renamed = wait_until(lambda: [e for e in monitor.tail()
+                                  if e.get("label", {}).get("old_path")], "the rename")[0]
+    done = monitor.run("explain", "--json", "--seq", str(renamed["seq"]),
+                       "--index", str(renamed["index"]))
+    answer = json.loads(done.stdout)  # one line, for one event
+    assert answer["event"]["old_path"] == "/in/a.tmp"
+    assert {r["rule"]: r["verdict"] for r in answer["rules"]} == {"isolate": "true",
+                                                                  "drafts": "true"}
+
+    done = monitor.run("explain", "--seq", "999999")
+    assert done.returncode == 1
+    assert done.stderr == ("cn_monitor explain: the monitor has no judged event 999999; "
+                           "see: cn_monitor tail --json\n")
