@@ -152,21 +152,38 @@ static enum truth test_regex(const struct condition *condition, const struct sub
 	return TRUTH_FALSE;
 }
 
+/* A child is asked into a variable: MIN and MAX ask twice, and so does each child its own. */
+static enum truth test_all(const struct condition *condition, const struct subject *subject)
+{
+	enum truth result = TRUTH_TRUE;
+
+	for (size_t i = 0; i < condition->child_count && result > TRUTH_FALSE; i++) {
+		enum truth child = condition_test(condition->children[i], subject);
+
+		result = MIN(result, child);
+	}
+	return result;
+}
+
+static enum truth test_any(const struct condition *condition, const struct subject *subject)
+{
+	enum truth result = TRUTH_FALSE;
+
+	for (size_t i = 0; i < condition->child_count && result < TRUTH_TRUE; i++) {
+		enum truth child = condition_test(condition->children[i], subject);
+
+		result = MAX(result, child);
+	}
+	return result;
+}
+
 enum truth condition_test(const struct condition *condition, const struct subject *subject)
 {
-	enum truth result;
-
 	switch (condition->kind) {
 	case CONDITION_ALL:
-		result = TRUTH_TRUE;
-		for (size_t i = 0; i < condition->child_count && result > TRUTH_FALSE; i++)
-			result = MIN(result, condition_test(condition->children[i], subject));
-		return result;
+		return test_all(condition, subject);
 	case CONDITION_ANY:
-		result = TRUTH_FALSE;
-		for (size_t i = 0; i < condition->child_count && result < TRUTH_TRUE; i++)
-			result = MAX(result, condition_test(condition->children[i], subject));
-		return result;
+		return test_any(condition, subject);
 	case CONDITION_NOT:
 		return TRUTH_TRUE - condition_test(condition->children[0], subject);
 	case CONDITION_EVENT:

@@ -160,6 +160,25 @@ static void regions_narrow_with_and_and_widen_with_or(void **state)
 	region_list_clear(&list);
 }
 
+/* Were a child asked twice, the deepest would be asked 2^62 times, and this would never end. */
+static void each_condition_is_asked_once_however_deep_it_stands(void **state)
+{
+	const struct condition *tree = event(EVENT_KIND(CHILD_FILE_ADDED));
+	struct subject subject = { .kinds = EVENT_KIND(CHILD_FILE_ADDED) };
+
+	while (tree->height < CONDITION_HEIGHT_MAX - 1) {
+		struct condition *any = make(CONDITION_ANY);
+		struct condition *all = make(CONDITION_ALL);
+
+		condition_add_child(any, tree);
+		condition_add_child(all, any);
+		tree = all;
+	}
+	assert_int_equal(condition_test(tree, &subject), TRUTH_TRUE);
+	subject.kinds = EVENT_KIND(CHILD_FILE_REMOVED);
+	assert_int_equal(condition_test(tree, &subject), TRUTH_FALSE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +190,8 @@ int main(void)
 					  clear),
 		cmocka_unit_test_teardown(what_an_unscanned_expression_says_is_unknown, clear),
 		cmocka_unit_test_teardown(without_an_old_path_nothing_about_it_is_true, clear),
+		cmocka_unit_test_teardown(each_condition_is_asked_once_however_deep_it_stands,
+					  clear),
 		cmocka_unit_test_teardown(regions_narrow_with_and_and_widen_with_or, clear),
 	};
 
