@@ -319,7 +319,7 @@ def test_a_403_is_given_up_at_once_and_kept_as_a_dead_letter(simulator, watching
     (simulator.root / "one.upload").write_text("x")
     (job,) = watching.wait_for_jobs(1, "dead")
     assert "HTTP 403" in job["outcome"]
-    watching.wait_for_log("given up: job")
+    watching.wait_for_log(f"given up: kept as a dead letter (cn_monitor dead show {job['id']})")
     works(simulator, watching, "two")
 
 
