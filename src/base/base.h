@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/param.h> /* MIN, MAX */
+#include <sys/param.h> /* has a MIN and MAX of its own: first, so that ours stay */
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
@@ -30,6 +30,19 @@
 		__typeof__(place) taken_ = (place); \
 		(place) = NULL;                     \
 		taken_;                             \
+	})
+
+/* Each argument is evaluated once, unlike those of the system's macros of these names. */
+#undef MIN
+#undef MAX
+#define MIN(a, b) BASE_CHOOSE(<, a, b, __COUNTER__)
+#define MAX(a, b) BASE_CHOOSE(>, a, b, __COUNTER__)
+#define BASE_CHOOSE(order, a, b, number) BASE_CHOOSE_(order, a, b, number)
+#define BASE_CHOOSE_(order, a, b, number)                                      \
+	({                                                                     \
+		__typeof__(a) one##number = (a);                               \
+		__typeof__(b) other##number = (b);                             \
+		one##number order other##number ? one##number : other##number; \
 	})
 
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))

@@ -87,6 +87,21 @@ static void times_go_there_and_back(void **state)
 	assert_false(clock_parse("2026-11-22T17:08:09", &ms));
 }
 
+static int asked;
+
+static int ask(int answer)
+{
+	asked++;
+	return answer;
+}
+
+static void the_larger_and_the_smaller_are_asked_once(void **state)
+{
+	asked = 0;
+	assert_int_equal(MAX(ask(3), MIN(ask(9), ask(5))), 5);
+	assert_int_equal(asked, 3);
+}
+
 static char last_line[256];
 
 static void keep_line(enum log_level level, const char *who, const char *line)
@@ -134,6 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(foreign_text_that_is_shown_stays_text),
 		cmocka_unit_test(a_buffer_takes_all_of_a_piece_or_nothing),
+		cmocka_unit_test(the_larger_and_the_smaller_are_asked_once),
 		cmocka_unit_test(a_path_below_home_is_not_below_home2),
 		cmocka_unit_test(an_extension_has_its_dot_and_a_hidden_file_has_none),
 		cmocka_unit_test(joined_paths_have_single_slashes_and_none_at_the_end),
