@@ -4,7 +4,8 @@
  * echo. Then the file's change time is not the one we left behind, and the event that the other
  * change should have caused is handed to the filter (design, 9.3).
  *
- * In memory only: a crash within the two seconds of a check forgets it.
+ * In memory only: a crash before a check is over (two seconds, longer where changes of one file
+ * repeat) forgets it.
  */
 #ifndef APP_FINGERPRINT_H
 #define APP_FINGERPRINT_H

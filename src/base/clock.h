@@ -12,7 +12,7 @@ void clock_hold(int64_t now_ms);
 void clock_advance(int64_t ms);
 void clock_release(void);
 
-/* "2026-11-22T17:08:09.123Z"; `local` formats are for people: "2026-11-22 17:08:09". */
+/* "2026-11-22T17:08:09.123Z" */
 char *clock_format(int64_t ms);
 char *clock_format_date(int64_t ms); /* "2026-11-22", UTC */
 /* RFC 3339 with 0 to 9 digits of fraction and Z or an offset; false if it is not one. */

@@ -83,7 +83,7 @@ static int unix_open(struct listener *out, const char *path, struct error *err)
 	if (!*path || strlen(path) >= sizeof(address.sun_path))
 		return error_set(err, "%s: the path of a socket has 1 to %zu bytes", path,
 				 sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1); /* its length was checked above */
 	if (stale_socket_remove(&address, err) < 0)
 		return -1;
 	fd.number = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

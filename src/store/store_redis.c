@@ -148,7 +148,7 @@ static void wake_filter(void *ctx)
 static void hex(char *out, const unsigned char *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
-		sprintf(out + 2 * i, "%02x", bytes[i]);
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
 static int name_ourselves(struct store_redis *store, struct error *err)

@@ -134,7 +134,7 @@ static UNUSED int run_on_every_store(const struct CMUnitTest *tests, size_t coun
 
 	for (size_t i = 0; i < ARRAY_SIZE(store_kinds); i++) {
 		if (store_kinds[i].is_here && !store_kinds[i].is_here())
-			print_message("%s: not tested, because its server is not installed\n",
+			print_message("skipped because: the server of %s is not installed\n",
 				      store_kinds[i].name);
 		else
 			failed += run_on_one_store(tests, count, &store_kinds[i]);

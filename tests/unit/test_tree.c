@@ -170,8 +170,10 @@ static void chmod_is_acl_and_touch_is_times(void **state)
 
 static void chown_is_owner_and_group(void **state)
 {
-	if (geteuid() != 0)
+	if (geteuid() != 0) {
+		print_message("skipped because: only root can give files away\n");
 		skip();
+	}
 	run(*state, "touch a");
 	free(heard(*state));
 	run(*state, "chown 1234 a");
