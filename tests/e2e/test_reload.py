@@ -74,6 +74,7 @@ def test_each_event_is_judged_by_one_set_while_rules_change_a_hundred_times(simu
     ways = itertools.cycle([by_command, lambda: monitor.process.send_signal(signal.SIGHUP),
                             lambda: None])  # the last: the file's change is seen by itself
     simulator.generate(EVENTS, rate=PER_SECOND, per_message=[1, 100], path="home/f{n}", seed=7)
+    wait_at_work(monitor, 0)  # or the first change may come before the first event
     for number in range(1, RELOADS + 1):
         monitor.write_rules(version(number, file))
         if number % 10:
