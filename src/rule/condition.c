@@ -59,12 +59,38 @@ void condition_add_expression(struct condition *condition, uint32_t id)
 	condition->size++;
 }
 
+void condition_add_range(struct condition *condition, struct range range)
+{
+	condition->ranges =
+		mem_grow(condition->ranges, condition->range_count + 1, sizeof(*condition->ranges));
+	condition->ranges[condition->range_count++] = range;
+}
+
+void condition_add_span(struct condition *condition, struct time_span span)
+{
+	condition->spans =
+		mem_grow(condition->spans, condition->span_count + 1, sizeof(*condition->spans));
+	condition->spans[condition->span_count++] = span;
+}
+
+void condition_add_zone(struct condition *condition, struct zone *zone)
+{
+	condition->zones =
+		mem_grow(condition->zones, condition->zone_count + 1, sizeof(*condition->zones));
+	condition->zones[condition->zone_count++] = zone;
+}
+
 static void condition_free(struct condition *condition)
 {
 	for (size_t i = 0; i < condition->directory_count; i++)
 		free(condition->directories[i]);
 	free(condition->directories);
 	free(condition->expressions);
+	for (size_t i = 0; i < condition->zone_count; i++)
+		zone_free(condition->zones[i]);
+	free(condition->zones);
+	free(condition->spans);
+	free(condition->ranges);
 	free(condition->values);
 	free(condition->children);
 	pattern_list_clear(&condition->patterns);
@@ -152,6 +178,68 @@ static enum truth test_regex(const struct condition *condition, const struct sub
 	return TRUTH_FALSE;
 }
 
+static bool is_in_range(const struct condition *condition, int64_t number)
+{
+	for (size_t i = 0; i < condition->range_count; i++)
+		if (number >= condition->ranges[i].least && number <= condition->ranges[i].most)
+			return true;
+	return false;
+}
+
+/* Components: /a/b has two. */
+int64_t condition_depth(struct text path)
+{
+	int64_t depth = 0;
+
+	for (size_t i = 0; i + 1 < path.size; i++)
+		depth += path.data[i] == '/';
+	return depth;
+}
+
+static bool is_name(const struct condition *condition, struct text name)
+{
+	for (size_t i = 0; i < condition->patterns.count; i++)
+		if (pattern_match(condition->patterns.items[i], name))
+			return true;
+	return false;
+}
+
+static bool is_time(const struct condition *condition, int64_t time_ms)
+{
+	for (size_t i = 0; i < condition->span_count; i++)
+		if (time_span_has(&condition->spans[i], time_ms))
+			return true;
+	return false;
+}
+
+/* What the event says besides its paths. */
+static enum truth test_fact(const struct condition *condition, const struct subject *subject)
+{
+	const struct event *event = subject->event;
+
+	if (condition->kind == CONDITION_DEPTH && subject->path.text.size)
+		return truth_of(is_in_range(condition, condition_depth(subject->path.text)));
+	if (!event)
+		return TRUTH_UNKNOWN;
+	switch (condition->kind) {
+	case CONDITION_STREAM:
+		if (!event->stream.size)
+			return truth_of(condition->takes_none);
+		return truth_of(is_name(condition, condition->ignores_case ? subject->folded_stream
+									   : event->stream));
+	case CONDITION_WATCH:
+		return event->watch.size ? truth_of(is_name(condition, event->watch))
+					 : TRUTH_UNKNOWN;
+	case CONDITION_ORIGIN:
+		return truth_of(condition->origins >> event->origin & 1);
+	case CONDITION_TIME:
+		return event->time_ms ? truth_of(is_time(condition, event->time_ms))
+				      : TRUTH_UNKNOWN;
+	default:
+		return TRUTH_UNKNOWN;
+	}
+}
+
 /* A child is asked into a variable: MIN and MAX ask twice, and so does each child its own. */
 static enum truth test_all(const struct condition *condition, const struct subject *subject)
 {
@@ -190,6 +278,12 @@ enum truth condition_test(const struct condition *condition, const struct subjec
 		return test_event(condition, subject);
 	case CONDITION_REGEX:
 		return test_regex(condition, subject);
+	case CONDITION_DEPTH:
+	case CONDITION_STREAM:
+	case CONDITION_WATCH:
+	case CONDITION_ORIGIN:
+	case CONDITION_TIME:
+		return test_fact(condition, subject);
 	case CONDITION_DIRECTORY:
 	case CONDITION_PATH:
 	case CONDITION_NAME:

@@ -9,6 +9,7 @@
 #include "rule/region.h"
 #include "rule/rule.h"
 #include "rule/scan.h"
+#include "rule/time_span.h"
 
 #define CONDITION_HEIGHT_MAX 64
 #define CONDITION_SIZE_MAX 100000 /* evaluated nodes and values of one rule */
@@ -22,6 +23,16 @@ enum condition_kind {
 	CONDITION_PATH, /* one of the patterns matches the path */
 	CONDITION_NAME, /* or the last component */
 	CONDITION_REGEX,
+	CONDITION_DEPTH,
+	CONDITION_STREAM,
+	CONDITION_WATCH,
+	CONDITION_ORIGIN,
+	CONDITION_TIME,
+};
+
+/* Numbers from least to most, both included. */
+struct range {
+	int64_t least, most;
 };
 
 /* Conditions are shared: a named one stands in the trees of all rules that name it. */
@@ -37,6 +48,14 @@ struct condition {
 	size_t directory_count;
 	uint32_t *expressions; /* ids in the set's scan */
 	size_t expression_count;
+	struct range *ranges; /* of a depth */
+	size_t range_count;
+	struct time_span *spans;
+	size_t span_count;
+	struct zone **zones; /* of the spans */
+	size_t zone_count;
+	unsigned origins; /* bit n for enum origin n */
+	bool takes_none;  /* of streams: the file's own content too */
 	const struct condition **children;
 	size_t child_count;
 	char *values; /* as the file has them, each ended by a NUL: to tell people */
@@ -59,6 +78,9 @@ void condition_add_directory(struct condition *condition, struct text directory)
 /* What the file says, beside what was made of it. */
 void condition_add_value(struct condition *condition, struct text value);
 void condition_add_expression(struct condition *condition, uint32_t id);
+void condition_add_range(struct condition *condition, struct range range);
+void condition_add_span(struct condition *condition, struct time_span span);
+void condition_add_zone(struct condition *condition, struct zone *zone); /* takes it over */
 void condition_pool_clear(struct condition_pool *pool);
 
 /* A path as far as it is known. */
@@ -72,9 +94,13 @@ struct subject {
 	event_kinds kinds;
 	bool is_partial; /* kinds are those that it may be, not those that it is */
 	struct subject_path path, old_path;
+	/* What else is known; NULL: nothing. Of its paths and kinds the members above tell. */
+	const struct event *event;
+	struct text folded_stream;
 	struct scanner *scanner; /* NULL: what an expression says is not known */
 };
 
+int64_t condition_depth(struct text path); /* components: /a/b has two */
 enum truth condition_test(const struct condition *condition, const struct subject *subject);
 
 #endif

@@ -1,12 +1,11 @@
 #include "rule/condition_parse.h"
 
 #include "base/parse.h"
-#include "rule/condition_values.h"
+#include "rule/condition_facts.h"
 #include "rule/words.h"
 
-static const char *const later[] = { "stream",   "depth", "watch", "origin", "type",
-				     "size",     "owner", "group", "mode",   "age",
-				     "modified", "tag",   "links", "time",   NULL };
+static const char *const later[] = { "type", "size",     "owner", "group", "mode",
+				     "age",  "modified", "tag",   "links", NULL };
 static const struct words words = { "a condition", condition_words, later };
 
 static const struct condition *read_node(struct condition_parser *parser, const struct node *node,
@@ -63,6 +62,8 @@ static const struct condition *read_entry(struct condition_parser *parser, const
 		return NULL;
 	if (word == WORD_NOT)
 		return read_not(parser, node, ignore_case, depth);
+	if (condition_is_fact(word))
+		return condition_parse_facts(parser, word, node, ignore_case);
 	if (word > WORD_NOT)
 		return condition_parse_values(parser, word, node, ignore_case);
 	if (node->kind == NODE_LIST)

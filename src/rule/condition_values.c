@@ -2,11 +2,11 @@
 
 #include "base/parse.h"
 
-const char *const condition_words[] = { "all",      "any",           "not",
-					"event",    "directory",     "path",
-					"file",     "name",          "extension",
-					"regex",    "old_directory", "old_path",
-					"old_name", "old_extension", NULL };
+const char *const condition_words[] = { "all",       "any",      "not",           "event",
+					"directory", "path",     "file",          "name",
+					"extension", "regex",    "depth",         "stream",
+					"watch",     "origin",   "time",          "old_directory",
+					"old_path",  "old_name", "old_extension", NULL };
 
 /* What each word makes of a path; the words of the old path stand behind those of the new one. */
 static const enum condition_kind word_kinds[] = {

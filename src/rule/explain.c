@@ -74,7 +74,10 @@ static const struct wording {
 	{ "path", "matches", "does not match", "matches one of", "matches none of" },
 	{ "name", "matches", "does not match", "matches one of", "matches none of" },
 	{ "regex", "matches", "does not match", "matches one of", "matches none of" },
-	/* event, file, extension */
+	{ "stream", "matches", "does not match", "matches one of", "matches none of" },
+	{ "watch", "matches", "does not match", "matches one of", "matches none of" },
+	{ "time", "is within", "is not within", "is within one of", "is within none of" },
+	/* event, file, extension, depth, origin */
 	{ "", "is", "is not", "is one of", "is not one of" },
 };
 
@@ -104,11 +107,52 @@ static bool has_compound_value(const struct condition *condition)
 	return false;
 }
 
+static void print_text(FILE *out, struct text text)
+{
+	const char *quote = text.size ? "" : "'";
+
+	fprintf(out, " %s%.*s%s", quote, TEXT_ARGS(text), quote);
+}
+
+/* What conditions other than those about paths saw; whether it was one of them. */
+static bool print_fact(FILE *out, const struct condition *condition, const struct event *event)
+{
+	struct time_local local;
+
+	switch (condition->kind) {
+	case CONDITION_DEPTH:
+		fprintf(out, " %lld of %.*s", (long long)condition_depth(event->path),
+			TEXT_ARGS(event->path));
+		return true;
+	case CONDITION_STREAM:
+		print_text(out, event->stream);
+		return true;
+	case CONDITION_WATCH:
+		if (event->watch.size)
+			print_text(out, event->watch);
+		return true;
+	case CONDITION_ORIGIN:
+		fprintf(out, " %s", origin_name(event->origin));
+		return true;
+	case CONDITION_TIME:
+		if (!event->time_ms)
+			return true;
+		local = time_local_of(condition->spans[0].zone, event->time_ms);
+		fprintf(out, " %s %02d:%02d", time_day_name(local.weekday), local.minute / 60,
+			local.minute % 60);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void print_seen(FILE *out, const struct condition *condition, const char *what,
 		       struct text path, const struct event *event)
 {
 	struct text extension = path_extension(path);
 
+	if (print_fact(out, condition, event))
+		return;
 	if (strcmp(what, "event") == 0) {
 		fprintf(out, " %.*s%s", TEXT_ARGS(event->type_name),
 			event->kinds & EVENT_RENAMED     ? " (renamed)"

@@ -201,6 +201,13 @@ void region_list_of(struct region_list *out, const struct condition *condition)
 			add(out, region);
 		}
 		return;
+	case CONDITION_DEPTH:
+	case CONDITION_STREAM:
+	case CONDITION_WATCH:
+	case CONDITION_ORIGIN:
+	case CONDITION_TIME:
+		add(out, region);
+		return;
 	case CONDITION_DIRECTORY:
 	case CONDITION_PATH:
 	case CONDITION_NAME:

@@ -6,7 +6,7 @@ struct rule_matcher {
 	const struct rule_set *set;
 	struct rule_candidates candidates;
 	struct scanner *scanners[2];
-	struct fold folded_path, folded_old_path;
+	struct fold folded_path, folded_old_path, folded_stream;
 };
 
 struct rule_matcher *rule_matcher_new(const struct rule_set *set)
@@ -29,6 +29,7 @@ void rule_matcher_free(struct rule_matcher *matcher)
 	scanner_free(matcher->scanners[1]);
 	fold_clear(&matcher->folded_path);
 	fold_clear(&matcher->folded_old_path);
+	fold_clear(&matcher->folded_stream);
 	free(matcher);
 }
 
@@ -36,7 +37,9 @@ void rule_matcher_free(struct rule_matcher *matcher)
 void rule_matcher_start(struct rule_matcher *matcher, const struct event *event,
 			struct subject *subject)
 {
-	*subject = (struct subject){ .kinds = event->kinds, .scanner = matcher->scanners[0] };
+	*subject = (struct subject){ .kinds = event->kinds,
+				     .scanner = matcher->scanners[0],
+				     .event = event };
 	subject->path.text = event->path;
 	if (event->kinds & EVENT_RENAMED)
 		subject->old_path.text = event->old_path;
@@ -44,6 +47,7 @@ void rule_matcher_start(struct rule_matcher *matcher, const struct event *event,
 		subject->path.folded = fold_text(&matcher->folded_path, event->path);
 		subject->old_path.folded =
 			fold_text(&matcher->folded_old_path, subject->old_path.text);
+		subject->folded_stream = fold_text(&matcher->folded_stream, event->stream);
 	}
 	scanner_start(matcher->scanners[0], event->path);
 	scanner_start(matcher->scanners[1], subject->path.folded);

@@ -25,6 +25,8 @@ int words_find(const struct words *words, const struct node *key, struct problem
 
 	if (found >= 0)
 		return found;
+	if (!problems)
+		return -1;
 	if (index_of(words->later, key->text) >= 0) {
 		problems_error(problems, key->place, "'%.*s' is not supported by this version",
 			       TEXT_ARGS(key->text));

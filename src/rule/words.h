@@ -10,7 +10,7 @@ struct words {
 	const char *const *later; /* designed, but not there yet; ended by NULL */
 };
 
-/* The index in known, or -1 with the problem told. */
+/* The index in known, or -1 with the problem told (problems NULL: not told). */
 int words_find(const struct words *words, const struct node *key, struct problems *problems);
 /* Tells every key that is not known; false if there was one. */
 bool words_check(const struct words *words, const struct node *mapping, struct problems *problems);

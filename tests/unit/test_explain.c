@@ -63,6 +63,31 @@ static void a_nested_rule_says_at_each_node_what_it_saw(void **state)
 		 "  false          name a.zip does not match *.tmp\n");
 }
 
+static void facts_say_what_was_seen_of_them(void **state)
+{
+	explains("    when:\n"
+		 "      depth: {over: 2}\n"
+		 "      stream: ['', x*]\n"
+		 "      watch: archive\n"
+		 "      origin: [live, scan]\n"
+		 "      time: {hours: 22:00-06:00, days: fri, zone: UTC}\n",
+		 "{\"event\":\"created\",\"path\":\"/home/a\",\"watch\":\"main\","
+		 "\"time\":\"2026-11-20T23:05:00Z\"}",
+		 "r (line 3): false\n"
+		 "  false    all\n"
+		 "  false      depth 2 of /home/a is not 'over 2'\n"
+		 "  true       stream '' matches one of '' x*\n"
+		 "  false      watch main does not match archive\n"
+		 "  true       origin live is one of live scan\n"
+		 "  true       time Fri 23:05 is within 'hours 22:00-06:00 days fri zone UTC'\n");
+	explains("    when: {time: 8-18, watch: main}\n",
+		 "{\"event\":\"created\",\"path\":\"/home/a\"}",
+		 "r (line 3): unknown\n"
+		 "  unknown  all\n"
+		 "  unknown    time is not known well enough to compare with 8-18\n"
+		 "  unknown    watch is not known well enough to compare with main\n");
+}
+
 static void a_rule_that_the_index_passed_over_says_by_what(void **state)
 {
 	explains(nested, "{\"event\":\"created\",\"path\":\"/home/a.jpg\"}",
@@ -164,6 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_nested_rule_says_at_each_node_what_it_saw),
+		cmocka_unit_test(facts_say_what_was_seen_of_them),
 		cmocka_unit_test(a_rule_that_the_index_passed_over_says_by_what),
 		cmocka_unit_test(a_rule_that_is_off_says_so_and_what_it_would_have_said),
 		cmocka_unit_test(no_extension_is_one_condition_as_in_the_file),

@@ -51,15 +51,16 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 		    "watched_items.yml:4:3: 'threshold' is not supported by this version\n"
 		    "    4 |   threshold: 5\n"
 		    "      |   ^\n");
-	assert_said("watched_items:\n"
-		    "- name: r\n"
-		    "  when: {colour: red}\n"
-		    "  actions: [log]\n",
-		    "watched_items.yml:3:10: a condition has no key 'colour'; expected one of all, "
-		    "any, not, event, directory, path, file, name, extension, regex, "
-		    "old_directory, old_path, old_name, old_extension\n"
-		    "    3 |   when: {colour: red}\n"
-		    "      |          ^\n");
+	assert_said(
+		"watched_items:\n"
+		"- name: r\n"
+		"  when: {colour: red}\n"
+		"  actions: [log]\n",
+		"watched_items.yml:3:10: a condition has no key 'colour'; expected one of all, "
+		"any, not, event, directory, path, file, name, extension, regex, depth, stream, "
+		"watch, origin, time, old_directory, old_path, old_name, old_extension\n"
+		"    3 |   when: {colour: red}\n"
+		"      |          ^\n");
 	assert_said("version: 2\n"
 		    "include: x\n"
 		    "alarms: []\n"
