@@ -280,9 +280,13 @@ static int start_all(struct host *host, struct error *err)
 {
 	struct daemon *daemon = &host->daemon;
 	const struct settings *settings = daemon->settings;
-	const struct store_settings store = { settings->store.url, settings->store.max_bytes,
-					      settings->store.retention_ms,
-					      settings->store.commit != COMMIT_OS };
+	const struct store_settings store = {
+		.url = settings->store.url,
+		.max_bytes = settings->store.max_bytes,
+		.retention_ms = settings->store.retention_ms,
+		.sync = settings->store.commit != COMMIT_OS,
+		.watches = true,
+	};
 
 	if (store_open(&daemon->store, &store, err) < 0)
 		return -1;

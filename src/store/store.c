@@ -68,7 +68,6 @@ int store_open(struct store **out, const struct store_settings *settings, struct
 		if (store_types[i]->open(&store, settings, place.data, err) < 0)
 			return -1;
 		store->type = store_types[i];
-		pthread_mutex_init(&store->wake_lock, NULL);
 		*out = store;
 		return 0;
 	}
@@ -82,8 +81,19 @@ void store_close(struct store *store)
 {
 	if (!store)
 		return;
-	pthread_mutex_destroy(&store->wake_lock);
 	store->type->close(store);
+}
+
+void store_init(struct store *store, const struct store_settings *settings)
+{
+	store->member = settings->member ? str_copy(settings->member) : NULL;
+	pthread_mutex_init(&store->wake_lock, NULL);
+}
+
+void store_clear(struct store *store)
+{
+	pthread_mutex_destroy(&store->wake_lock);
+	free(store->member);
 }
 
 void store_on_wake(struct store *store, enum store_role role, void (*wake)(void *ctx), void *ctx)
@@ -103,6 +113,22 @@ void store_wake(struct store *store, enum store_role role)
 	pthread_mutex_unlock(&store->wake_lock);
 }
 
+void store_on_message(struct store *store, void (*heard)(void *ctx, struct text message), void *ctx)
+{
+	pthread_mutex_lock(&store->wake_lock);
+	store->heard = heard;
+	store->heard_ctx = ctx;
+	pthread_mutex_unlock(&store->wake_lock);
+}
+
+void store_hear(struct store *store, struct text message)
+{
+	pthread_mutex_lock(&store->wake_lock);
+	if (store->heard)
+		store->heard(store->heard_ctx, message);
+	pthread_mutex_unlock(&store->wake_lock);
+}
+
 int store_log_append(struct store *store, const struct record *record, uint64_t *out_seq,
 		     struct error *err)
 {
@@ -112,6 +138,11 @@ int store_log_append(struct store *store, const struct record *record, uint64_t 
 int store_log_commit(struct store *store, struct error *err)
 {
 	return store->type->log_commit(store, err);
+}
+
+int store_log_drain(struct store *store, int64_t wait_ms, struct error *err)
+{
+	return store->type->log_drain(store, wait_ms, err);
 }
 
 int64_t store_log_read(struct store *store, uint64_t after, size_t max_records, size_t max_bytes,
@@ -151,6 +182,62 @@ int store_note_get(struct store *store, const char *name, char **out, struct err
 {
 	return store->type->note_get(store, name, out, err);
 }
+
+/* ---- Leases, members, messages ---- */
+
+int store_lease_take(struct store *store, enum store_role role, int64_t ttl_ms,
+		     struct store_lease *out, struct error *err)
+{
+	assert(store->member); /* nobody can hold nothing */
+	return store->type->lease_take(store, role, ttl_ms, out, err);
+}
+
+int store_lease_drop(struct store *store, enum store_role role, struct error *err)
+{
+	return store->type->lease_drop(store, role, err);
+}
+
+int store_lease_look(struct store *store, enum store_role role, struct store_lease *out,
+		     struct error *err)
+{
+	return store->type->lease_look(store, role, out, err);
+}
+
+int store_fence(struct store_txn *txn, enum store_role role, struct error *err)
+{
+	return txn->store->type->fence(txn, role, err);
+}
+
+int store_member_put(struct store *store, struct text status_json, int64_t ttl_ms,
+		     struct error *err)
+{
+	assert(store->member);
+	return store->type->member_put(store, status_json, ttl_ms, err);
+}
+
+int store_member_visit(struct store *store,
+		       void (*visit)(void *ctx, const char *name, struct text status_json,
+				     int64_t age_ms),
+		       void *ctx, struct error *err)
+{
+	return store->type->member_visit(store, visit, ctx, err);
+}
+
+int store_tell(struct store *store, struct text message, struct error *err)
+{
+	if (message.size > STORE_MESSAGE_MAX)
+		return error_set(err, "a message of %zu bytes: expected at most %d", message.size,
+				 STORE_MESSAGE_MAX);
+	return store->type->tell(store, message, err);
+}
+
+void store_advice(struct store *store, void (*visit)(void *ctx, const char *sentence), void *ctx)
+{
+	if (store->type->advice)
+		store->type->advice(store, visit, ctx);
+}
+
+/* ---- The state ---- */
 
 int store_begin(struct store *store, struct store_txn **out, struct error *err)
 {

@@ -18,6 +18,20 @@ struct store_settings {
 	int64_t max_bytes;    /* MAX_SIZE: of the log; the state may take as much again */
 	int64_t retention_ms; /* RETENTION: how long read records and history are kept */
 	bool sync;            /* false: COMMIT = os */
+
+	/* Who we are among the processes that share a store: "host-1/watch/4711". NULL: nobody, who
+	 * can hold no lease. */
+	const char *member;
+	bool watches; /* this process appends to the log */
+
+	/* Of a store over a network; NULL or 0: the default. */
+	const char *prefix;        /* "main" */
+	const char *password_file; /* instead of a password in the URL */
+	const char *sentinels;     /* "host:port, host:port"; then the URL's host is a name */
+	const char *ca_file, *cert_file, *key_file, *server_name;
+	const char *database; /* where the URL has no place for it */
+	const char *log;      /* directory of the local log of a process that watches */
+	int64_t timeout_ms;   /* how long one call tries; 5 s */
 };
 
 /*
@@ -30,8 +44,9 @@ void store_close(struct store *store);
 AUTO_DEFINE(struct store *, store_close)
 
 /*
- * Roles wake each other through the store: called (in the caller's thread) after a commit that
- * gives the named role something to do. The app makes it a uv_async_send. One per role.
+ * Roles wake each other through the store: called (in the caller's thread, or one of the store's
+ * own for what another process did) after a commit that gives the named role something to do; now
+ * and then for nothing. The app makes it a uv_async_send. One per role.
  */
 enum store_role { STORE_WATCH, STORE_FILTER, STORE_ACT, STORE_ROLE_COUNT };
 void store_on_wake(struct store *store, enum store_role role, void (*wake)(void *ctx), void *ctx);
@@ -55,6 +70,13 @@ MUST_CHECK int store_log_append(struct store *store, const struct record *record
  * buffered; calling again tries again. Before it gives up for want of room it trims.
  */
 MUST_CHECK int store_log_commit(struct store *store, struct error *err);
+/*
+ * A store over a network makes a record durable on this machine first and brings it to the readers
+ * behind the caller's back. Waits until all that was committed is there: 1; 0: not within wait_ms.
+ * A record keeps its place, but the seq that the readers see is the store's, not that of
+ * store_log_append.
+ */
+MUST_CHECK int store_log_drain(struct store *store, int64_t wait_ms, struct error *err);
 /*
  * Visits durable records with seq > after, in order, until visit answers false, max_records or
  * max_bytes were visited (the first record always is). Answers how many; the texts are borrowed.
@@ -89,6 +111,54 @@ MUST_CHECK int store_note_put(struct store *store, const char *name, struct text
 			      struct error *err);
 /* *out for free(); NULL if there is none. */
 MUST_CHECK int store_note_get(struct store *store, const char *name, char **out, struct error *err);
+
+/* ---- Who may: roles of which one process at a time is active ---- */
+
+struct store_lease {
+	uint64_t token;      /* grows whenever the role goes to somebody else; ours if we hold it */
+	char holder[128];    /* who holds it: the settings' member, maybe cut */
+	bool is_unconfirmed; /* the store cannot be asked, but we held it last: go on, and ask again
+			      */
+};
+/*
+ * Takes the role's lease, or renews it: to be called several times in each ttl_ms. 1: we hold it;
+ * 0: out->holder does; -1: that cannot be known now (and who holds it stops at the end of the
+ * ttl_ms that was last granted). Somebody else's lease is taken only after this store has itself
+ * seen, over a working connection, that it was not renewed for a whole ttl_ms; so after an outage
+ * its holder goes on. From here on what we append counts as heard under this lease. In a store
+ * that only one process can have open it is always ours.
+ */
+MUST_CHECK int store_lease_take(struct store *store, enum store_role role, int64_t ttl_ms,
+				struct store_lease *out, struct error *err);
+/* Others need not wait for its end. Fine if it is not ours. */
+MUST_CHECK int store_lease_drop(struct store *store, enum store_role role, struct error *err);
+/* Who holds it, without taking it: 1, or 0 if nobody does. */
+MUST_CHECK int store_lease_look(struct store *store, enum store_role role, struct store_lease *out,
+				struct error *err);
+
+/* ---- Processes that share the store ---- */
+
+/* Shows this process's status to all of them, for ttl_ms; again under the same name replaces it. */
+MUST_CHECK int store_member_put(struct store *store, struct text status_json, int64_t ttl_ms,
+				struct error *err);
+/* By name; age_ms: since it was put. */
+MUST_CHECK int store_member_visit(struct store *store,
+				  void (*visit)(void *ctx, const char *name,
+						struct text status_json, int64_t age_ms),
+				  void *ctx, struct error *err);
+/*
+ * A message to every process that has the store open, this one included, once each. Who is cut off
+ * for longer than some hundreds of messages last misses them.
+ */
+#define STORE_MESSAGE_MAX (64 * 1024)
+MUST_CHECK int store_tell(struct store *store, struct text message, struct error *err);
+/* One listener; called in any thread, so it only passes the message on. NULL: none. */
+void store_on_message(struct store *store, void (*heard)(void *ctx, struct text message),
+		      void *ctx);
+
+/* What somebody should set otherwise, or should know that it was lost: a sentence each, for as long
+ * as it is so. */
+void store_advice(struct store *store, void (*visit)(void *ctx, const char *sentence), void *ctx);
 
 /* ---- The state: transactions of the filter ---- */
 
@@ -143,6 +213,8 @@ MUST_CHECK int store_get(struct store_txn *txn, enum store_space space, struct t
 MUST_CHECK int store_scan(struct store_txn *txn, enum store_space space, struct text from,
 			  bool (*visit)(void *ctx, struct text key, struct text value), void *ctx,
 			  struct error *err);
+/* The transaction is committed only if this process still holds the role's lease by then. */
+MUST_CHECK int store_fence(struct store_txn *txn, enum store_role role, struct error *err);
 /* The filter is done with the log's records up to seq: they may be trimmed. Never goes back. */
 MUST_CHECK int store_cursor_put(struct store_txn *txn, uint64_t seq, struct error *err);
 MUST_CHECK int store_cursor_get(struct store *store, uint64_t *out_seq, struct error *err);
@@ -242,6 +314,7 @@ struct store_counts {
 	uint64_t jobs_waiting, jobs_taken, jobs_done, jobs_dead;
 	uint64_t gaps;
 	int64_t log_bytes, state_bytes;
+	uint64_t log_behind; /* records on this machine that the readers do not have yet */
 };
 MUST_CHECK int store_count(struct store *store, struct store_counts *out, struct error *err);
 

@@ -420,6 +420,8 @@ static void close_lmdb(struct store *base)
 	pthread_mutex_destroy(&store->taken_lock);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
+	lmdb_member_clear(store);
+	store_clear(base);
 	free(store->path);
 	free(store);
 }
@@ -429,6 +431,8 @@ static int open_lmdb(struct store **out, const struct store_settings *settings, 
 {
 	struct store_lmdb *store = NEW(struct store_lmdb);
 
+	store_init(&store->base, settings);
+	pthread_mutex_init(&store->member_lock, NULL);
 	store->path = str_copy(place);
 	store->lock_fd = -1;
 	store->retention_ms = settings->retention_ms;
@@ -460,6 +464,7 @@ const struct store_type store_lmdb = {
 	.close = close_lmdb,
 	.log_append = lmdb_log_append,
 	.log_commit = lmdb_log_commit,
+	.log_drain = lmdb_log_drain,
 	.log_read = lmdb_log_read,
 	.log_range = lmdb_log_range,
 	.log_trim = lmdb_log_trim,
@@ -467,6 +472,13 @@ const struct store_type store_lmdb = {
 	.gap_visit = lmdb_gap_visit,
 	.note_put = lmdb_note_put,
 	.note_get = lmdb_note_get,
+	.lease_take = lmdb_lease_take,
+	.lease_drop = lmdb_lease_drop,
+	.lease_look = lmdb_lease_look,
+	.fence = lmdb_fence,
+	.member_put = lmdb_member_put,
+	.member_visit = lmdb_member_visit,
+	.tell = lmdb_tell,
 	.begin = lmdb_state_begin,
 	.commit = lmdb_state_commit,
 	.abort = lmdb_state_abort,

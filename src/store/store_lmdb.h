@@ -55,6 +55,11 @@ struct store_lmdb {
 	MDB_dbi counters; /* name -> number */
 	pthread_mutex_t taken_lock;
 	struct taken *taken;
+
+	pthread_mutex_t member_lock; /* of all below */
+	char *status;                /* of the only process there is; NULL: none yet */
+	size_t status_size;
+	int64_t status_ms, status_until_ms;
 };
 
 /* What a transaction changes about the taken jobs, once it is committed. */
@@ -120,6 +125,24 @@ int64_t lmdb_log_read(struct store *store, uint64_t after, size_t max_records, s
 int lmdb_log_range(struct store *store, uint64_t *out_first, uint64_t *out_last, struct error *err);
 int lmdb_log_trim(struct store *store, int64_t now_ms, struct error *err);
 int lmdb_log_count(struct store_lmdb *store, struct store_counts *out, struct error *err);
+
+int lmdb_log_drain(struct store *store, int64_t wait_ms, struct error *err);
+
+/* store_lmdb_member.c */
+int lmdb_lease_take(struct store *store, enum store_role role, int64_t ttl_ms,
+		    struct store_lease *out, struct error *err);
+int lmdb_lease_drop(struct store *store, enum store_role role, struct error *err);
+int lmdb_lease_look(struct store *store, enum store_role role, struct store_lease *out,
+		    struct error *err);
+int lmdb_fence(struct store_txn *txn, enum store_role role, struct error *err);
+int lmdb_member_put(struct store *store, struct text status_json, int64_t ttl_ms,
+		    struct error *err);
+int lmdb_member_visit(struct store *store,
+		      void (*visit)(void *ctx, const char *name, struct text status_json,
+				    int64_t age_ms),
+		      void *ctx, struct error *err);
+int lmdb_tell(struct store *store, struct text message, struct error *err);
+void lmdb_member_clear(struct store_lmdb *store);
 
 /* store_lmdb_gaps.c */
 int lmdb_gap_put(struct store *store, struct gap *gap, struct error *err);

@@ -71,6 +71,11 @@ static int redis_log_commit(struct store *base, struct error *err)
 	return store_log_commit(store->log, err);
 }
 
+static int redis_log_drain(struct store *base, int64_t wait_ms, struct error *err)
+{
+	return store_log_drain(redis_of(base)->log, wait_ms, err);
+}
+
 static int64_t redis_log_read(struct store *base, uint64_t after, size_t max_records,
 			      size_t max_bytes,
 			      bool (*visit)(void *ctx, const struct record *record), void *ctx,
@@ -138,6 +143,50 @@ static int redis_count(struct store *base, struct store_counts *out, struct erro
 	return 0;
 }
 
+/* ---- Of this process only, as long as the log is ---- */
+
+static int redis_lease_take(struct store *base, enum store_role role, int64_t ttl_ms,
+			    struct store_lease *out, struct error *err)
+{
+	return store_lease_take(redis_of(base)->log, role, ttl_ms, out, err);
+}
+
+static int redis_lease_drop(struct store *base, enum store_role role, struct error *err)
+{
+	return store_lease_drop(redis_of(base)->log, role, err);
+}
+
+static int redis_lease_look(struct store *base, enum store_role role, struct store_lease *out,
+			    struct error *err)
+{
+	return store_lease_look(redis_of(base)->log, role, out, err);
+}
+
+static int redis_fence(struct store_txn *txn, enum store_role role, struct error *err)
+{
+	return 0;
+}
+
+static int redis_member_put(struct store *base, struct text status_json, int64_t ttl_ms,
+			    struct error *err)
+{
+	return store_member_put(redis_of(base)->log, status_json, ttl_ms, err);
+}
+
+static int redis_member_visit(struct store *base,
+			      void (*visit)(void *ctx, const char *name, struct text status_json,
+					    int64_t age_ms),
+			      void *ctx, struct error *err)
+{
+	return store_member_visit(redis_of(base)->log, visit, ctx, err);
+}
+
+static int redis_tell(struct store *base, struct text message, struct error *err)
+{
+	store_hear(base, message);
+	return 0;
+}
+
 /* ---- Opening ---- */
 
 static void wake_filter(void *ctx)
@@ -195,6 +244,7 @@ static void free_redis(struct store_redis *store)
 	free(store->unsettled_ids);
 	free(store->late_ids);
 	free(store->prefix);
+	store_clear(&store->base);
 	free(store);
 }
 
@@ -233,6 +283,7 @@ static int open_redis(struct store **out, const struct store_settings *settings,
 {
 	struct store_redis *store = NEW(struct store_redis);
 
+	store_init(&store->base, settings);
 	pthread_mutex_init(&store->cursor_lock, NULL);
 	pthread_mutex_init(&store->call_lock, NULL);
 	pthread_mutex_init(&store->txn_lock, NULL);
@@ -251,6 +302,10 @@ static int open_redis(struct store **out, const struct store_settings *settings,
 	{                                                                                         \
 		.scheme = (url_scheme), .open = open_redis, .close = close_redis,                 \
 		.log_append = redis_log_append, .log_commit = redis_log_commit,                   \
+		.log_drain = redis_log_drain, .lease_take = redis_lease_take,                     \
+		.lease_drop = redis_lease_drop, .lease_look = redis_lease_look,                   \
+		.fence = redis_fence, .member_put = redis_member_put,                             \
+		.member_visit = redis_member_visit, .tell = redis_tell,                           \
 		.log_read = redis_log_read, .log_range = redis_log_range,                         \
 		.log_trim = redis_log_trim, .gap_put = redis_gap_put,                             \
 		.gap_visit = redis_gap_visit, .note_put = redis_note_put,                         \

@@ -18,6 +18,7 @@ struct store_type {
 	int (*log_append)(struct store *store, const struct record *record, uint64_t *out_seq,
 			  struct error *err);
 	int (*log_commit)(struct store *store, struct error *err);
+	int (*log_drain)(struct store *store, int64_t wait_ms, struct error *err);
 	int64_t (*log_read)(struct store *store, uint64_t after, size_t max_records,
 			    size_t max_bytes, bool (*visit)(void *ctx, const struct record *record),
 			    void *ctx, struct error *err);
@@ -30,6 +31,22 @@ struct store_type {
 	int (*note_put)(struct store *store, const char *name, struct text value,
 			struct error *err);
 	int (*note_get)(struct store *store, const char *name, char **out, struct error *err);
+
+	int (*lease_take)(struct store *store, enum store_role role, int64_t ttl_ms,
+			  struct store_lease *out, struct error *err);
+	int (*lease_drop)(struct store *store, enum store_role role, struct error *err);
+	int (*lease_look)(struct store *store, enum store_role role, struct store_lease *out,
+			  struct error *err);
+	int (*fence)(struct store_txn *txn, enum store_role role, struct error *err);
+	int (*member_put)(struct store *store, struct text status_json, int64_t ttl_ms,
+			  struct error *err);
+	int (*member_visit)(struct store *store,
+			    void (*visit)(void *ctx, const char *name, struct text status_json,
+					  int64_t age_ms),
+			    void *ctx, struct error *err);
+	int (*tell)(struct store *store, struct text message, struct error *err);
+	void (*advice)(struct store *store, void (*visit)(void *ctx, const char *sentence),
+		       void *ctx); /* NULL: there is never any */
 
 	int (*begin)(struct store *store, struct store_txn **out, struct error *err);
 	int (*commit)(struct store_txn *txn, struct error *err); /* frees txn either way */
@@ -74,7 +91,8 @@ struct store_type {
 	int (*count)(struct store *store, struct store_counts *out, struct error *err);
 };
 
-/* The first member of an implementation's own struct. store.c fills and clears it. */
+/* The first member of an implementation's own struct: its open calls store_init first, its close
+ * store_clear last; the type is set by store_open. */
 struct store {
 	const struct store_type *type;
 	pthread_mutex_t wake_lock;
@@ -82,6 +100,9 @@ struct store {
 		void (*wake)(void *ctx);
 		void *ctx;
 	} wakes[STORE_ROLE_COUNT];
+	void (*heard)(void *ctx, struct text message);
+	void *heard_ctx;
+	char *member; /* NULL: nobody */
 };
 
 struct store_txn {
@@ -92,7 +113,11 @@ struct store_txn {
 
 extern const struct store_type store_lmdb, store_redis, store_rediss, store_redis_unix;
 
+void store_init(struct store *store, const struct store_settings *settings);
+void store_clear(struct store *store);
 void store_wake(struct store *store, enum store_role role);
+/* Hands a message to the listener. */
+void store_hear(struct store *store, struct text message);
 /* Tells store_on_point's listener. */
 void store_point(const char *point);
 

@@ -83,6 +83,8 @@ static UNUSED int fixture_setup(void **state)
 		.max_bytes = 64 * 1024 * 1024,
 		.retention_ms = 1000,
 		.sync = true,
+		.member = "host-1/run/1",
+		.watches = true,
 	};
 	fixture_open(f);
 	*state = f;
