@@ -1,6 +1,7 @@
 #include "rule/rule_index.h"
 
 #include "rule/condition.h"
+#include "rule/index_choice.h"
 
 #define PART_MAX 255 /* bytes of a name's beginning or ending that are looked up */
 #define KINDS 32
@@ -52,6 +53,7 @@ struct rule_index {
 	size_t entry_count, entry_room;
 	struct slot *slots;
 	uint64_t mask;
+	struct index_choices choices;
 	struct scanned *scanned;
 	size_t scanned_count;
 	event_kinds *kinds; /* by rule */
@@ -133,6 +135,7 @@ void rule_index_free(struct rule_index *index)
 		free(index->unfiled[i].items);
 	free(index->unfiled_any.items);
 	free(index->kinds);
+	index_choices_clear(&index->choices);
 	free(index->scanned);
 	free(index->slots);
 	free(index->entries);
@@ -160,27 +163,43 @@ static void file_unfiled(struct rule_index *index, event_kinds kinds, uint32_t r
 			numbers_add(&index->unfiled[i], rule);
 }
 
-/* The part of a name that says most; false if none can be looked up. */
-static bool name_tail(struct space *space, const struct pattern *name, uint64_t *out)
-{
-	struct text ending = name ? region_name_ending(name) : TEXT_NONE;
-	struct text start = name ? name->head : TEXT_NONE;
+/* What of a name can be looked up; both ends may be empty. */
+struct name_parts {
+	bool is_whole;
+	struct text start, ending;
+};
 
-	if (name && name->is_literal) {
-		*out = tail_hash(TAIL_NAME, hash_text(name->head));
-		return true;
+static struct name_parts name_parts_of(const struct pattern *name)
+{
+	struct name_parts parts = { 0 };
+
+	if (!name)
+		return parts;
+	parts.is_whole = name->is_literal;
+	parts.start = name->head;
+	if (parts.is_whole)
+		return parts;
+	parts.start.size = MIN(parts.start.size, PART_MAX);
+	parts.ending = region_name_ending(name);
+	if (parts.ending.size > PART_MAX)
+		parts.ending = TEXT_NONE;
+	return parts;
+}
+
+/* The hash of the one part that there is. */
+static uint64_t parts_tail(struct space *space, const struct name_parts *parts)
+{
+	if (parts->is_whole)
+		return tail_hash(TAIL_NAME, hash_text(parts->start));
+	if (parts->ending.size) {
+		lengths_add(&space->endings, parts->ending.size);
+		return tail_hash(TAIL_ENDING, hash_text(parts->ending));
 	}
-	if (ending.size && ending.size <= PART_MAX) {
-		lengths_add(&space->endings, ending.size);
-		*out = tail_hash(TAIL_ENDING, hash_text(ending));
-		return true;
+	if (parts->start.size) {
+		lengths_add(&space->starts, parts->start.size);
+		return tail_hash(TAIL_START, hash_text(parts->start));
 	}
-	if (!start.size)
-		return false;
-	start.size = MIN(start.size, PART_MAX);
-	lengths_add(&space->starts, start.size);
-	*out = tail_hash(TAIL_START, hash_text(start));
-	return true;
+	return tail_hash(TAIL_NONE, 0);
 }
 
 static uint64_t place_key(const struct space *space, uint64_t head, uint64_t tail)
@@ -207,21 +226,26 @@ static uint32_t expression_of(struct rule_index *index, const struct region *reg
 	return scan_add(index->scans[region->pattern->is_folded], regex, false);
 }
 
+static void add_scanned(struct rule_index *index, uint32_t rule, const struct region *region)
+{
+	index->scanned =
+		mem_grow(index->scanned, index->scanned_count + 1, sizeof(*index->scanned));
+	index->scanned[index->scanned_count++] =
+		(struct scanned){ rule, expression_of(index, region),
+				  region->expression == SCAN_NONE && region->pattern &&
+					  region->pattern->is_folded,
+				  region->kinds };
+}
+
 static void add_region(struct rule_index *index, uint32_t rule, const struct region *region)
 {
 	struct space *space = &index->spaces[region->is_folded];
+	const struct name_parts parts = name_parts_of(region->name);
 	bool has_head = region->directory.size > 0;
-	uint64_t head = 0, tail = tail_hash(TAIL_NONE, 0);
-	bool has_tail = name_tail(space, region->name, &tail);
+	uint64_t head = 0;
 
-	if (!has_head && !has_tail) {
-		index->scanned =
-			mem_grow(index->scanned, index->scanned_count + 1, sizeof(*index->scanned));
-		index->scanned[index->scanned_count++] =
-			(struct scanned){ rule, expression_of(index, region),
-					  region->expression == SCAN_NONE && region->pattern &&
-						  region->pattern->is_folded,
-					  region->kinds };
+	if (!has_head && !parts.is_whole && !parts.start.size && !parts.ending.size) {
+		add_scanned(index, rule, region);
 		return;
 	}
 	space->is_used = true;
@@ -231,7 +255,25 @@ static void add_region(struct rule_index *index, uint32_t rule, const struct reg
 		space->longest_head = MAX(space->longest_head, region->directory.size);
 		file_under(index, head_key(space, head), UINT32_MAX);
 	}
-	file_under(index, place_key(space, head, tail), rule);
+	if (parts.is_whole || !parts.start.size || !parts.ending.size) {
+		uint64_t key = place_key(space, head, parts_tail(space, &parts));
+
+		index_choices_see(&index->choices, key);
+		file_under(index, key, rule);
+		return;
+	}
+	index_choices_add(
+		&index->choices,
+		&(struct index_choice){
+			.rule = rule,
+			.is_folded = region->is_folded,
+			.start_key = place_key(space, head,
+					       tail_hash(TAIL_START, hash_text(parts.start))),
+			.ending_key = place_key(space, head,
+						tail_hash(TAIL_ENDING, hash_text(parts.ending))),
+			.start_size = parts.start.size,
+			.ending_size = parts.ending.size,
+		});
 }
 
 void rule_index_add(struct rule_index *index, uint32_t rule, const struct condition *condition)
@@ -261,6 +303,23 @@ static int compare_entries(const void *left, const void *right)
 	if (a->key != b->key)
 		return a->key < b->key ? -1 : 1;
 	return (a->rule > b->rule) - (a->rule < b->rule);
+}
+
+static void file_choices(struct rule_index *index)
+{
+	index_choices_decide(&index->choices);
+	for (size_t i = 0; i < index->choices.count; i++) {
+		const struct index_choice *choice = &index->choices.items[i];
+		struct space *space = &index->spaces[choice->is_folded];
+
+		if (choice->by_start)
+			lengths_add(&space->starts, choice->start_size);
+		else
+			lengths_add(&space->endings, choice->ending_size);
+		file_under(index, choice->by_start ? choice->start_key : choice->ending_key,
+			   choice->rule);
+	}
+	index_choices_clear(&index->choices);
 }
 
 static uint64_t scan_key(bool is_folded, uint32_t expression)
@@ -303,6 +362,7 @@ void rule_index_finish(struct rule_index *index)
 	size_t kept = 0, room = 16;
 
 	file_scanned(index);
+	file_choices(index);
 	if (index->entry_count)
 		qsort(index->entries, index->entry_count, sizeof(*index->entries), compare_entries);
 	for (size_t i = 0; i < index->entry_count; i++)

@@ -3,7 +3,8 @@
  * their number.
  *
  * Each rule is filed under access predicates, which are its condition's regions: a directory, a
- * name (whole, its beginning, or its ending from a dot on), or both together, as one hash; else an
+ * name (whole, its beginning, or its ending from a dot on, whichever fewer rules share), or both
+ * together, as one hash; else an
  * expression that a scan looks for; else the event's kinds alone. An event looks up the hashes of
  * its path's beginnings and its name's parts. False candidates do no harm, for every candidate is
  * evaluated: so hashes are not compared further.

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "rule/rule_set.h"
 #include "rule_fixture.h"
 
 static struct rule_set *load(const char *text)
@@ -375,6 +376,39 @@ static void the_index_finds_what_a_plain_loop_finds(void **state)
 	assert_true(found_at_all > 1000);
 }
 
+/* Of many rules for names of that beginning, a number and that end: how many are evaluated. */
+static size_t count_candidates(const char *start, const char *end, const char *path)
+{
+	AUTO(buf_free) struct buf *text = buf_new(1 << 20);
+	struct event event = fixture_event(EVENT_KIND(CHILD_FILE_ADDED), path);
+	struct rule_matcher *matcher;
+	struct subject subject;
+	struct rule_set *set;
+	size_t count;
+
+	assert_true(buf_print(text, "watched_items:\n"));
+	for (unsigned i = 0; i < 300; i++) {
+		assert_true(buf_print(text,
+				      "- {name: r%u, when: {name: \"%s%03u%s\"}, actions: [log]}\n",
+				      i, start, i, end));
+	}
+	set = load(text->data);
+	matcher = rule_matcher_new(set);
+	rule_matcher_start(matcher, &event, &subject);
+	count = rule_matcher_candidates(matcher, &subject)->count;
+	rule_matcher_free(matcher);
+	rule_set_free(set);
+	return count;
+}
+
+static void names_are_looked_up_by_the_end_of_them_that_fewer_rules_share(void **state)
+{
+	assert_int_equal(count_candidates("invoice-", "-*.docx", "/a/invoice-007-x.docx"), 1);
+	assert_int_equal(count_candidates("invoice-", "-*.docx", "/a/invoice-x.docx"), 0);
+	assert_int_equal(count_candidates("scan*.", "", "/a/scan-x.007"), 1);
+	assert_int_equal(count_candidates("scan*.", "", "/a/scan-x.tif"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +422,7 @@ int main(void)
 		cmocka_unit_test(the_prototypes_lists_are_a_rule_that_logs),
 		cmocka_unit_test(a_set_lives_until_its_last_owner_frees_it),
 		cmocka_unit_test(the_index_finds_what_a_plain_loop_finds),
+		cmocka_unit_test(names_are_looked_up_by_the_end_of_them_that_fewer_rules_share),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
