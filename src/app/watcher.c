@@ -77,10 +77,16 @@ static void set_state(struct watcher *watcher, enum watcher_state next, const ch
 }
 
 /* The note speaks only of what is durable: of what a crash loses it must say nothing. */
+static void note_alive(struct watcher *watcher)
+{
+	if (watch_log_flush(watcher->log))
+		watch_gap_note_alive(watcher->gap, watcher->complete_ms);
+}
+
 static void write_alive(struct watcher *watcher)
 {
-	if (watcher->status.state == WATCHER_LISTENING && watch_log_flush(watcher->log))
-		watch_gap_note_alive(watcher->gap, watcher->complete_ms);
+	if (watcher->status.state == WATCHER_LISTENING)
+		note_alive(watcher);
 }
 
 static void alive_due(uv_timer_t *timer)
@@ -176,10 +182,12 @@ static void watching(struct watcher *watcher)
 
 	watcher->listening_since_ms = clock_now_ms();
 	watcher->listening_since_steady_ms = clock_monotonic_ms();
+	/* Noted before it is told: who was told and kills us at once finds a gap at the next start.
+	 */
+	watch_gap_close(watcher->gap);
+	note_alive(watcher);
 	set_state(watcher, WATCHER_LISTENING, why);
 	log_info(watcher->who, "listening to %s", why);
-	watch_gap_close(watcher->gap);
-	write_alive(watcher);
 	check_mode(watcher);
 }
 

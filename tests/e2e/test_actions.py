@@ -440,4 +440,4 @@ def test_a_request_whose_answer_is_lost_is_applied_exactly_once(simulator, run, 
         assert [p.name for p in left] == ["a.txt.x" if "rename" in action else "a.txt"]
         assert not file.exists()
     assert len(simulator.changes()) == 1
-    assert [e for e in monitor.tail() if "echo_of" in e.get("label", {})]
+    wait_until(lambda: [e for e in monitor.tail() if "echo_of" in e.get("label", {})], "the echo")

@@ -68,8 +68,9 @@ def test_each_event_is_judged_by_one_set_while_rules_change_a_hundred_times(simu
     monitor, file = watching, watching.matches
 
     def by_command():
-        done = monitor.run("reload")
-        assert done.returncode == 0 and "At work" in done.stdout + done.stderr, done
+        done = monitor.run("reload")  # the change may have been seen by itself meanwhile
+        assert done.returncode == 0, done
+        assert "At work" in done.stdout or "Nothing had changed" in done.stdout, done
 
     ways = itertools.cycle([by_command, lambda: monitor.process.send_signal(signal.SIGHUP),
                             lambda: None])  # the last: the file's change is seen by itself

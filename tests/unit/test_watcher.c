@@ -43,9 +43,18 @@ struct scene {
 };
 
 static struct buf *log_lines;
+static struct store *told_store; /* looked into when the watcher says that it listens */
+static bool was_noted_when_told;
 
 static void keep_line(enum log_level level, const char *who, const char *line)
 {
+	if (told_store && strncmp(line, "listening to", 12) == 0) {
+		AUTO(free) char *note = NULL;
+		AUTO_ERROR err = { 0 };
+
+		assert_int_equal(store_note_get(told_store, "alive/main", &note, &err), 0);
+		was_noted_when_told = note != NULL;
+	}
 	if (!buf_print(log_lines, "%s: %s\n", who, line))
 		abort();
 }
@@ -434,6 +443,21 @@ static void the_time_between_two_runs_is_a_gap(void **state)
 	scene_close(&scene);
 }
 
+/* Whoever waits for it to listen and kills it at once must find a gap at the next start. */
+static void that_it_listens_is_durable_before_it_is_told(void **state)
+{
+	struct scene scene;
+
+	scene_open(&scene);
+	told_store = scene.store;
+	was_noted_when_told = false;
+	scene_watch(&scene);
+	AWAIT(scene, was_logged("listening to"));
+	assert_true(was_noted_when_told);
+	told_store = NULL;
+	scene_close(&scene);
+}
+
 static void a_gap_that_was_open_at_the_end_goes_on(void **state)
 {
 	struct scene scene;
@@ -602,6 +626,7 @@ int main(void)
 		cmocka_unit_test(the_cluster_names_the_time_of_the_next_attempt),
 		cmocka_unit_test(a_web_page_is_no_stream),
 		cmocka_unit_test(the_time_between_two_runs_is_a_gap),
+		cmocka_unit_test(that_it_listens_is_durable_before_it_is_told),
 		cmocka_unit_test(a_gap_that_was_open_at_the_end_goes_on),
 		cmocka_unit_test(trouble_that_another_thread_found_opens_the_stream_anew),
 		cmocka_unit_test(trouble_of_an_earlier_stream_does_not_cost_this_one),
