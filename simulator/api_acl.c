@@ -20,7 +20,7 @@ static void answer_acl(struct request *request, struct node *node, bool second_v
 
 static void get_acl(struct request *request, bool second_version)
 {
-	struct node *node = file_find(request);
+	struct node *node = file_find_read(request);
 
 	if (node && file_allow(request, node, RIGHT_READ_ACL))
 		answer_acl(request, node, second_version);

@@ -6,6 +6,7 @@
 #include "simulator/journal.h"
 #include "simulator/route.h"
 #include "simulator/server.h"
+#include "simulator/snapshots.h"
 
 static void refuse(struct request *request, const struct error *err)
 {
@@ -24,6 +25,9 @@ static void run_status(struct request *request)
 	json_object_set_new(status, "fault_hits", json_integer(sim->faults->hits));
 	json_object_set_new(status, "connections", json_integer(server_connections(sim->server)));
 	json_object_set_new(status, "objects", json_integer(tree_node_count(sim->tree)));
+	json_object_set_new(status, "snapshots", json_integer(sim->snapshots->count));
+	json_object_set_new(status, "snapshot_records",
+			    json_integer(tree_snapshot_records(sim->tree)));
 	answer_json(request, 200, status);
 }
 

@@ -8,6 +8,7 @@
 #include "simulator/data.h"
 #include "simulator/route.h"
 #include "simulator/settings.h"
+#include "simulator/snapshots.h"
 
 /* A cluster copies as much as it likes per request; so that clients' loops are tested, not all. */
 static const int64_t copy_chunk_max = 16 << 20;
@@ -18,8 +19,16 @@ static void answer_symlink(struct request *request, struct node *node, int64_t o
 			   int64_t length)
 {
 	AUTO(free) char *text = tree_symlink_text(request->sim->tree, node);
-	int64_t size = strlen(text);
+	int64_t size;
 
+	if (!text) {
+		AUTO_ERROR err = { 0 };
+
+		error_set(&err, "the link is gone");
+		answer_tree_error(request, TREE_NOT_KEPT, &err);
+		return;
+	}
+	size = strlen(text);
 	offset = MIN(offset, size);
 	answer_bytes(request, "application/octet-stream", text + offset,
 		     MIN(length, size - offset));
@@ -76,7 +85,8 @@ void data_get(struct request *request, struct node *node, uint64_t stream)
 		answer_descriptor(request, fd, offset, length);
 	}
 	answer_etag(request, etag);
-	note_read(request, node);
+	if (!url_parameter(&request->url, "snapshot"))
+		note_read(request, node);
 }
 
 /* ---- writing ---- */
@@ -136,6 +146,18 @@ struct copy {
 	int64_t source_offset, target_offset, length;
 };
 
+static struct node *copy_find_node(struct request *request, const json_t *body, const char *ref)
+{
+	const json_t *number = json_object_get(body, "source_snapshot");
+	const struct snapshot *snapshot;
+
+	if (!number || json_is_null(number))
+		return file_find_ref(request, ref);
+	AUTO(free) char *text = json_dumps(number, JSON_ENCODE_ANY);
+	snapshot = snapshot_named(request, text);
+	return snapshot ? file_find_then(request, snapshot, ref) : NULL;
+}
+
 /* False: answered. */
 static bool copy_find_source(struct request *request, const json_t *body, struct copy *copy)
 {
@@ -153,11 +175,7 @@ static bool copy_find_source(struct request *request, const json_t *body, struct
 			     "Expected exactly one of source_id and source_path");
 		return false;
 	}
-	if (json_is_integer(json_object_get(body, "source_snapshot"))) {
-		answer_error(request, 404, "snapshot_not_found_error", "No such snapshot");
-		return false;
-	}
-	copy->source = file_find_ref(request, id ? id : path);
+	copy->source = copy_find_node(request, body, id ? id : path);
 	if (!copy->source)
 		return false;
 	AUTO(free) char *own_etag = file_etag(request->sim, copy->source);
@@ -261,7 +279,7 @@ void data_copy_chunk(struct request *request, struct node *node, uint64_t stream
 
 static void run_get(struct request *request)
 {
-	struct node *node = file_find(request);
+	struct node *node = file_find_read(request);
 
 	if (node)
 		data_get(request, node, TREE_STREAM_DEFAULT);

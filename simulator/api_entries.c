@@ -13,10 +13,12 @@ static char *next_page(const struct request *request, int64_t limit, uint64_t cu
 {
 	const char *pattern = url_parameter(&request->url, "smb-pattern");
 	AUTO(free) char *encoded = pattern ? url_encode(pattern) : NULL;
+	const char *snapshot = url_parameter(&request->url, "snapshot");
 	struct text ref = request->url.part[2];
 
-	return str_format("/v1/files/%.*s/entries/?limit=%lld&after=%llu%s%s", TEXT_ARGS(ref),
+	return str_format("/v1/files/%.*s/entries/?limit=%lld&after=%llu%s%s%s%s", TEXT_ARGS(ref),
 			  (long long)limit, (unsigned long long)cursor,
+			  snapshot ? "&snapshot=" : "", snapshot ? snapshot : "",
 			  encoded ? "&smb-pattern=" : "", encoded ? encoded : "");
 }
 
@@ -59,7 +61,7 @@ static bool cursor_parse(const char *text, uint64_t *out)
 static void run_list(struct request *request)
 {
 	struct sim *sim = request->sim;
-	struct node *directory = file_find(request);
+	struct node *directory = file_find_read(request);
 	const char *after_text = url_parameter(&request->url, "after");
 	uint64_t after = 0;
 	int64_t limit;

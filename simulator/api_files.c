@@ -5,12 +5,13 @@
 #include "simulator/nanotime.h"
 #include "simulator/render.h"
 #include "simulator/route.h"
+#include "simulator/snapshots.h"
 
 /* ---- attributes ---- */
 
 static void run_get_attributes(struct request *request)
 {
-	struct node *node = file_find(request);
+	struct node *node = file_find_read(request);
 	bool with_lock;
 
 	if (!node || request_flag(request, "retrieve-file-lock", &with_lock) < 0 ||
@@ -245,32 +246,46 @@ static void run_delete_entry(struct request *request)
 
 /* ---- ids to paths, open handles, totals ---- */
 
+static struct node *resolve_one(struct sim *sim, const struct snapshot *snapshot, struct text text)
+{
+	uint64_t id;
+
+	if (!tree_id_parse(sim->tree, text, &id))
+		return NULL;
+	if (!snapshot)
+		return tree_node(sim->tree, id);
+	return tree_snapshot_covers(sim->tree, snapshot->id, snapshot->source, id)
+		       ? tree_snapshot_node(sim->tree, snapshot->id, id)
+		       : NULL;
+}
+
 static void run_resolve(struct request *request)
 {
 	AUTO(json_decref) json_t *ids = request_array(request);
+	const char *then = url_parameter(&request->url, "snapshot");
+	const struct snapshot *snapshot = then && ids ? snapshot_named(request, then) : NULL;
 	struct sim *sim = request->sim;
 	json_t *id;
 	size_t index;
 
-	if (!ids)
+	if (!ids || (then && !snapshot))
 		return;
 	AUTO(json_decref) json_t *found = json_array();
 	tree_sync(sim->tree);
 	json_array_foreach(ids, index, id)
 	{
 		struct text text = text_of(json_string_value(id));
-		uint64_t number;
 
 		if (!text.data) {
 			answer_error(request, 400, "decode_error", "Expected ids as strings");
 			return;
 		}
-		struct node *node = tree_id_parse(sim->tree, text, &number)
-					    ? tree_node(sim->tree, number)
-					    : NULL;
+		struct node *node = resolve_one(sim, snapshot, text);
 		if (!node && switch_value(&sim->switches, SWITCH_RESOLVE_DEAD) == USUAL_SIDE) {
-			answer_error(request, 404, "fs_no_such_inode_error", "No such inode: %s",
-				     text.data);
+			answer_error(request, 404,
+				     snapshot ? "fs_no_such_file_version_error"
+					      : "fs_no_such_inode_error",
+				     "No such inode: %s", text.data);
 			return;
 		}
 		if (!node)

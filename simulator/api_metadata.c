@@ -117,7 +117,7 @@ static json_t *list_tags(struct request *request, struct node *node, const char 
 
 static void answer_list(struct request *request, const char *kind)
 {
-	struct node *node = file_find(request);
+	struct node *node = file_find_read(request);
 	int64_t limit, after;
 
 	if (!node || request_number(request, "limit", 1000, &limit) < 0 ||
@@ -126,10 +126,13 @@ static void answer_list(struct request *request, const char *kind)
 		return;
 	limit = MAX(limit, 1);
 	json_t *list = json_pack("{s:o}", "entries", list_tags(request, node, kind, limit, &after));
+	const char *snapshot = url_parameter(&request->url, "snapshot");
 	AUTO(free)
-	char *next = after ? str_format("%.*s?limit=%lld&after=%lld", TEXT_ARGS(request->url.path),
-					(long long)limit, (long long)after)
-			   : NULL;
+	char *next =
+		after ? str_format("%.*s?limit=%lld&after=%lld%s%s", TEXT_ARGS(request->url.path),
+				   (long long)limit, (long long)after, snapshot ? "&snapshot=" : "",
+				   snapshot ? snapshot : "")
+		      : NULL;
 	answer_paging(request, list, next);
 	answer_json(request, 200, list);
 }
@@ -152,7 +155,7 @@ static void run_list_kind(struct request *request)
 static void run_get(struct request *request)
 {
 	const char *kind = parse_kind(request);
-	struct node *node = kind ? file_find(request) : NULL;
+	struct node *node = kind ? file_find_read(request) : NULL;
 
 	if (!node || !file_allow(request, node, RIGHT_READ_EA))
 		return;

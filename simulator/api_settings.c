@@ -20,16 +20,9 @@ static void answer_version(struct request *request, json_t *body, int64_t versio
 
 static bool if_match(struct request *request, int64_t version)
 {
-	const char *wanted = request_header(request, "If-Match");
 	AUTO(free) char *etag = str_format("\"%lld\"", (long long)version);
-	bool with_class =
-		switch_value(&request->sim->switches, SWITCH_MISMATCH_CLASS) == USUAL_SIDE;
 
-	if (!wanted || strcmp(wanted, "*") == 0 || strcmp(wanted, etag) == 0)
-		return true;
-	answer_error(request, 412, with_class ? "fs_tag_mismatch_error" : "",
-		     "If-Match %s: the settings are at %s", wanted, etag);
-	return false;
+	return request_if_match(request, etag, "the setting");
 }
 
 static void run_permissions(struct request *request)

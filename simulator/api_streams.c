@@ -40,7 +40,7 @@ static void answer_stream(struct request *request, struct node *node, uint64_t i
 
 static void run_list(struct request *request)
 {
-	struct node *node = file_find(request);
+	struct node *node = file_find_read(request);
 	struct tree_stream stream;
 
 	if (!node || !file_allow(request, node, RIGHT_READ_ATTR))
@@ -110,7 +110,7 @@ static void run_rename(struct request *request)
 
 static void run_get_attributes(struct request *request)
 {
-	struct node *node = file_find(request);
+	struct node *node = file_find_read(request);
 	struct tree_stream stream;
 
 	if (node && stream_find(request, node, &stream) &&
@@ -140,7 +140,7 @@ static void run_patch_attributes(struct request *request)
 
 static void run_get_data(struct request *request)
 {
-	struct node *node = file_find(request);
+	struct node *node = file_find_read(request);
 	struct tree_stream stream;
 
 	if (node && stream_find(request, node, &stream))

@@ -4,6 +4,7 @@
 #include "simulator/auth.h"
 #include "simulator/nanotime.h"
 #include "simulator/render.h"
+#include "simulator/snapshots.h"
 
 /* ---- finding ---- */
 
@@ -41,15 +42,69 @@ struct node *file_find_ref(struct request *request, const char *ref)
 
 struct node *file_find(struct request *request)
 {
-	const char *snapshot = url_parameter(&request->url, "snapshot");
-
-	if (snapshot) {
-		answer_error(request, 404, "snapshot_not_found_error", "No such snapshot: %s",
-			     snapshot);
+	if (url_parameter(&request->url, "snapshot")) {
+		answer_error(request, 400, "invalid_request_error",
+			     "This cannot be done in a snapshot");
 		return NULL;
 	}
 	tree_sync(request->sim->tree);
 	return file_find_ref(request, request->argument[0]);
+}
+
+/* ---- finding what was ---- */
+
+static bool is_covered(struct request *request, const struct snapshot *snapshot, uint64_t id)
+{
+	if (tree_snapshot_covers(request->sim->tree, snapshot->id, snapshot->source, id))
+		return true;
+	answer_error(request, 404, "fs_file_not_covered_by_snapshot_error",
+		     "Not below the directory of the snapshot");
+	return false;
+}
+
+static struct node *find_id_then(struct request *request, const struct snapshot *snapshot,
+				 const char *ref)
+{
+	struct tree *tree = request->sim->tree;
+	struct node *node = NULL;
+	uint64_t id;
+
+	if (tree_id_parse(tree, text_of(ref), &id))
+		node = tree_snapshot_node(tree, snapshot->id, id);
+	if (!node) {
+		answer_error(request, 404, "fs_no_such_file_version_error",
+			     "Not in the snapshot: %s", ref);
+		return NULL;
+	}
+	return is_covered(request, snapshot, id) ? node : NULL;
+}
+
+struct node *file_find_then(struct request *request, const struct snapshot *snapshot,
+			    const char *ref)
+{
+	struct node *node = NULL;
+	AUTO_ERROR err = { 0 };
+
+	if (is_id(ref))
+		return find_id_then(request, snapshot, ref);
+	enum tree_result result =
+		tree_snapshot_lookup(request->sim->tree, snapshot->id, text_of(ref), &node, &err);
+	if (result != TREE_OK) {
+		answer_tree_error(request, result, &err);
+		return NULL;
+	}
+	return is_covered(request, snapshot, tree_id(node)) ? node : NULL;
+}
+
+struct node *file_find_read(struct request *request)
+{
+	const char *text = url_parameter(&request->url, "snapshot");
+	const struct snapshot *snapshot = text ? snapshot_named(request, text) : NULL;
+
+	if (!text)
+		return file_find(request);
+	tree_sync(request->sim->tree);
+	return snapshot ? file_find_then(request, snapshot, request->argument[0]) : NULL;
 }
 
 bool file_find_entry(struct request *request, const char *ref, struct node **out_directory,
@@ -104,16 +159,9 @@ char *file_etag(struct sim *sim, struct node *node)
 
 bool file_if_match(struct request *request, struct node *node)
 {
-	const char *wanted = request_header(request, "If-Match");
 	AUTO(free) char *etag = file_etag(request->sim, node);
-	bool with_class =
-		switch_value(&request->sim->switches, SWITCH_MISMATCH_CLASS) == USUAL_SIDE;
 
-	if (!wanted || strcmp(wanted, "*") == 0 || strcmp(wanted, etag) == 0)
-		return true;
-	answer_error(request, 412, with_class ? "fs_tag_mismatch_error" : "",
-		     "If-Match %s: the object is at %s", wanted, etag);
-	return false;
+	return request_if_match(request, etag, "the object");
 }
 
 /* ---- JSON ---- */
@@ -281,6 +329,7 @@ void answer_tree_error(struct request *request, enum tree_result result, const s
 		[TREE_NO_SPACE] = { 507, "fs_no_space_error" },
 		[TREE_NO_KEY] = { 404, "fs_user_metadata_key_not_found" },
 		[TREE_NO_STREAM] = { 404, "fs_no_such_entry_error" },
+		[TREE_NOT_KEPT] = { 501, "http_not_implemented_error" },
 		[TREE_INVALID] = { 400, "invalid_request_error" },
 		[TREE_FAILED] = { 500, "fs_access_error" },
 	};

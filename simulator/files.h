@@ -39,7 +39,12 @@ void answer_missing_privilege(struct request *request, privilege_set any_of);
 
 /* The object that the first argument of the path names, by id or path. NULL: 404 was answered. */
 struct node *file_find(struct request *request);
-/* Any reference; the same. */
+/* For reading: the same, as it was in the snapshot that ?snapshot= names. */
+struct node *file_find_read(struct request *request);
+struct snapshot;
+struct node *file_find_then(struct request *request, const struct snapshot *snapshot,
+			    const char *ref);
+/* Any reference, as file_find. */
 struct node *file_find_ref(struct request *request, const char *ref);
 /*
  * The directory and the name of an entry given by absolute path (or by id, where an object's first

@@ -13,6 +13,7 @@
 #include "simulator/keep.h"
 #include "simulator/options.h"
 #include "simulator/server.h"
+#include "simulator/snapshots.h"
 #include "simulator/tree.h"
 
 enum { EXIT_RUN_TIME = 1, EXIT_USAGE = 2 };
@@ -26,6 +27,8 @@ void sim_apply_switches(struct sim *sim)
 	options->parent_mtime = switch_value(switches, SWITCH_PARENT_MTIME) == OTHER_SIDE;
 	options->rename_locked = switch_value(switches, SWITCH_LOCKED_RENAME) == OTHER_SIDE;
 	options->nfs_create_noise = switch_value(switches, SWITCH_NFS_CREATE_NOISE) == OTHER_SIDE;
+	options->every_link = switch_value(switches, SWITCH_LINK_EVENTS) == OTHER_SIDE;
+	options->past_most = switch_value(switches, SWITCH_SNAPSHOT_RECORDS);
 	options->smb_archive_noise = switch_value(switches, SWITCH_SMB_ARCHIVE_NOISE) == OTHER_SIDE;
 }
 
@@ -153,6 +156,7 @@ static int open_parts(struct sim *sim, const struct options *options, struct err
 	sim->name = str_copy("simulator");
 	sim->faults = faults_new();
 	sim->journal = journal_new();
+	sim->snapshots = snapshots_new();
 	sim->hub = hub_new(sim);
 	hub_listen(sim->hub);
 	return 0;
@@ -165,6 +169,7 @@ static void close_parts(struct sim *sim)
 	tree_close(sim->tree);
 	faults_free(sim->faults);
 	journal_free(sim->journal);
+	snapshots_free(sim->snapshots);
 	uv_run(sim->loop, UV_RUN_DEFAULT);
 	auth_free(sim->auth);
 	switches_clear(&sim->switches);

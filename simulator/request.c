@@ -209,6 +209,19 @@ void answer_etag(struct request *request, const char *etag)
 	answer_header(request, "ETag", etag);
 }
 
+bool request_if_match(struct request *request, const char *etag, const char *what)
+{
+	const char *wanted = request_header(request, "If-Match");
+	bool with_class =
+		switch_value(&request->sim->switches, SWITCH_MISMATCH_CLASS) == USUAL_SIDE;
+
+	if (!wanted || strcmp(wanted, "*") == 0 || strcmp(wanted, etag) == 0)
+		return true;
+	answer_error(request, 412, with_class ? "fs_tag_mismatch_error" : "",
+		     "If-Match %s: %s is at %s", wanted, what, etag);
+	return false;
+}
+
 void answer_paging(const struct request *request, json_t *list, const char *next)
 {
 	json_t *paging = json_object();

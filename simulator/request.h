@@ -71,6 +71,9 @@ void answer_error(struct request *request, unsigned status, const char *class, c
 void answer_header(struct request *request, const char *name, const char *value);
 void answer_etag(struct request *request, const char *etag);
 
+/* Whether the object that `what` names, at this ETag, may be changed; false: 412 was answered. */
+bool request_if_match(struct request *request, const char *etag, const char *what);
+
 /* {"description": ...} as it stands in a body or in an error line of a stream. */
 json_t *error_body(const char *class, const char *description);
 

@@ -35,6 +35,7 @@ extern const struct route routes_metadata[];
 extern const struct route routes_acl[];
 extern const struct route routes_streams[];
 extern const struct route routes_notify[];
+extern const struct route routes_snapshots[];
 extern const struct route routes_control[];
 
 #endif

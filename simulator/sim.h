@@ -14,6 +14,7 @@ struct sim {
 	struct hub *hub;
 	struct faults *faults;
 	struct journal *journal;
+	struct snapshots *snapshots;
 	struct server *server;
 	int64_t down_until_ms; /* until then (monotonic) nobody is served: a node that reboots */
 	char *root;            /* the directory served */

@@ -86,10 +86,32 @@ static const struct description descriptions[SWITCH_COUNT] = {
 				 "the two halves of a move: in one message, in two, with other "
 				 "events "
 				 "between them, moved_to first" },
+	[SWITCH_LINK_EVENTS] = { "link-events", "U27", CHOICE, "canonical|every", "canonical",
+				 "attribute events of a file with several names: once, or once for "
+				 "each" },
 	[SWITCH_NOTIFY_SETTINGS] = { "notify-settings", "U30", CHOICE, "by-privilege|403",
 				     "by-privilege", "reading the notify settings" },
 	[SWITCH_EVENT_DELAY] = { "event-delay", "", DURATION, "TIME", "0s",
 				 "how long after the change its event is sent" },
+	[SWITCH_SNAPSHOT_LIMIT] = { "snapshot-limit", "", NUMBER, "SNAPSHOTS", "40000",
+				    "most snapshots that there may be" },
+	[SWITCH_SNAPSHOT_RECORDS] = { "snapshot-records", "", NUMBER, "RECORDS", "2000000",
+				      "changed objects and entries that snapshots may keep in "
+				      "memory; beyond it the oldest snapshot goes" },
+	[SWITCH_SNAPSHOT_DELETE] = { "snapshot-delete", "", DURATION, "TIME", "0s",
+				     "how long a deleted snapshot is shown, with in_delete" },
+	[SWITCH_SNAPSHOT_FILTER] = { "snapshot-filter", "", CHOICE, "optional|needed", "optional",
+				     "the filter parameter of lists of snapshots" },
+	[SWITCH_NO_EXPIRATION] = { "no-expiration", "", CHOICE, "null|empty", "null",
+				   "expiration of a snapshot that has none" },
+	[SWITCH_DIFF_ORDER] = { "diff-order", "U25", CHOICE, "path|reverse|mixed", "path",
+				"order of the entries of a tree diff" },
+	[SWITCH_DIFF_PAGE_LIMIT] = { "diff-page-limit", "U25", NUMBER, "ENTRIES", "1000",
+				     "most entries in a page of a tree diff, and how many without "
+				     "a limit" },
+	[SWITCH_DIFF_REPLACED] = { "diff-replaced", "", CHOICE, "delete-create|modify",
+				   "delete-create",
+				   "a name that another object has now, in a tree diff" },
 };
 
 const char *switch_name(enum switch_id id)

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "simulator/tree_model.h"
+#include "simulator/tree_past.h"
 
 /* ---- life ---- */
 
@@ -56,6 +56,7 @@ int tree_open(struct tree **out, const char *root_path, const char *side_path, u
 	list_init(&tree->inbox);
 	if (options)
 		tree->options = *options;
+	past_open(tree);
 	if (open_root(tree, root_path, err) < 0 || sides_open(tree, side_path, err) < 0 ||
 	    ids_open(tree, err) < 0 || watch_open(tree, loop, err) < 0 || first_scan(tree, err) < 0)
 		return -1;
@@ -72,7 +73,9 @@ void tree_close(struct tree *tree)
 		watch_drain(tree); /* what is there now keeps its id */
 	ids_close(tree);
 	watch_close(tree);
+	past_forget(tree);
 	model_clear(tree);
+	past_close(tree);
 	events_clear(tree);
 	dir_forget_all(tree);
 	places_clear(&tree->walk);
@@ -210,17 +213,6 @@ bool tree_is_below(const struct node *node, const struct node *directory)
 
 /* ---- listing ---- */
 
-/* Nothing to do with how names sort (FNV-1a, well stirred); never 0. */
-static uint64_t name_hash(const struct link *link)
-{
-	uint64_t hash = UINT64_C(14695981039346656037);
-
-	for (size_t i = 0; i < link->name_size; i++)
-		hash = (hash ^ (unsigned char)link_name(link)[i]) * UINT64_C(1099511628211);
-	hash ^= hash >> 31;
-	return hash ? hash : 1;
-}
-
 static int by_hash(const void *a, const void *b)
 {
 	const struct sorted *x = a, *y = b;
@@ -237,7 +229,9 @@ static void sort_entries(struct directory *dir)
 	dir->sorted = mem_array(dir->count + 1, sizeof(*dir->sorted));
 	dir->sorted_count = 0;
 	list_for_each (link, &dir->children, siblings)
-		dir->sorted[dir->sorted_count++] = (struct sorted){ name_hash(link), link };
+		dir->sorted[dir->sorted_count++] = (struct sorted){
+			name_hash((struct text){ link_name(link), link->name_size }), link
+		};
 	qsort(dir->sorted, dir->sorted_count, sizeof(*dir->sorted), by_hash);
 }
 
@@ -250,6 +244,8 @@ size_t tree_list(struct tree *tree, struct node *directory, uint64_t after, size
 	*out_more = false;
 	if (!dir)
 		return 0;
+	if (directory->frozen)
+		return view_list(tree, directory, after, limit, out, out_more);
 	if (!dir->sorted)
 		sort_entries(dir);
 	for (high = dir->sorted_count; low < high;) {
@@ -317,6 +313,8 @@ static size_t child_count(struct tree *tree, const struct node *node)
 {
 	size_t count = node->dir ? node->dir->count : 0;
 
+	if (node->frozen)
+		return view_child_count(tree, node);
 	for (size_t i = 0; i < tree->ghosts.count && count > 0; i++) {
 		const struct node *ghost = node_find(tree, tree->ghosts.items[i].directory);
 

@@ -50,6 +50,7 @@ struct tree_options {
 	bool rename_locked; /* U16: a locked file may be renamed */
 	bool nfs_create_noise;  /* acl_changed after each file added */
 	bool smb_archive_noise; /* extra_attrs_changed after each data written */
+	size_t past_most; /* records that snapshots may keep (tree_snapshot.h); 0: two million */
 };
 
 /* How an operation ended. The sentence in err is for people, all but TREE_OK have one. */
@@ -74,6 +75,7 @@ enum tree_result {
 	TREE_NO_SPACE,      /* disk or quota is full */
 	TREE_NO_KEY,        /* no such user metadata */
 	TREE_NO_STREAM,     /* no such stream id */
+	TREE_NOT_KEPT,      /* the data of a snapshot that has changed since */
 	TREE_INVALID,       /* an argument makes no sense: err says which */
 	TREE_FAILED,        /* anything else that the host said: err has it */
 };

@@ -88,11 +88,13 @@ int identity_set(struct tree *tree, struct node *node, bool is_group,
 	struct kept_identity *kept;
 
 	if (is_plain && (id == real || set_real_identity(tree, node, is_group, id) == 0)) {
-		if (node->side)
+		if (node->side) {
+			past_keep(tree, node);
 			kept_identity_clear(is_group ? &node->side->group : &node->side->owner);
+		}
 		return 0;
 	}
-	kept = is_group ? &side_of(node)->group : &side_of(node)->owner;
+	kept = is_group ? &side_of(tree, node)->group : &side_of(tree, node)->owner;
 	kept_identity_clear(kept);
 	*kept = (struct kept_identity){
 		str_copy(identity->id_type ? identity->id_type : "INTERNAL"),
@@ -207,7 +209,7 @@ static bool take_over(struct tree *tree, struct node *node, const struct tree_ch
 	 * (The host may have taken setuid and setgid away; that is no such event.) */
 	if (set & TREE_SET_MODE)
 		look.mode = (look.mode & ~01777u) | (change->mode & 01777u);
-	node_take(node, &look);
+	node_take(tree, node, &look);
 	side_compare(tree, node);
 	return true;
 }
@@ -218,15 +220,16 @@ static bool retake(struct tree *tree, struct node *node)
 	return take_over(tree, node, NULL, 0);
 }
 
-static void keep_change(struct node *node, const struct tree_change *change, unsigned set)
+static void keep_change(struct tree *tree, struct node *node, const struct tree_change *change,
+			unsigned set)
 {
 	struct side *side;
 
 	if (!(set & (TREE_SET_FLAGS | TREE_SET_CREATION | TREE_SET_CHANGE | TREE_SET_OWNER |
 		     TREE_SET_GROUP)))
 		return;
-	side_touch(node);
-	side = side_of(node);
+	side_touch(tree, node);
+	side = side_of(tree, node);
 	if (set & TREE_SET_FLAGS)
 		side->flags = change->flags;
 	if (set & TREE_SET_CREATION)
@@ -255,7 +258,7 @@ enum tree_result tree_set_attributes(struct tree *tree, struct node *node,
 		return result;
 	}
 	if (take_over(tree, node, change, set)) {
-		keep_change(node, change, set);
+		keep_change(tree, node, change, set);
 		tell_change(tree, node, set);
 		if (side_save(tree, node, err) < 0)
 			result = TREE_FAILED;
@@ -298,12 +301,12 @@ enum tree_result tree_set_lock(struct tree *tree, struct node *node, int64_t ret
 	if (retention_ns != TREE_TIME_NONE && node->side &&
 	    node->side->retention_ns != TREE_TIME_NONE && retention_ns < node->side->retention_ns)
 		return change_refused(err, TREE_INVALID, "a retention can only be extended");
-	side = side_of(node);
+	side = side_of(tree, node);
 	if (retention_ns != TREE_TIME_NONE)
 		side->retention_ns = retention_ns;
 	if (legal_hold >= 0)
 		side->legal_hold = legal_hold > 0;
-	side_touch(node);
+	side_touch(tree, node);
 	return side_save(tree, node, err) < 0 ? TREE_FAILED : TREE_OK;
 }
 
@@ -334,11 +337,11 @@ enum tree_result tree_set_acl(struct tree *tree, struct node *node, const json_t
 	if (mode != (node->look.mode & MODE_BITS) && set_mode(tree, node, mode) < 0)
 		return change_failed(err, "the mode that the ACL amounts to");
 	retake(tree, node);
-	side = side_of(node);
+	side = side_of(tree, node);
 	json_decref(side->acl);
 	side->acl = json_deep_copy(acl);
 	side->acl_mode = node->look.mode & MODE_BITS;
-	side_touch(node);
+	side_touch(tree, node);
 	emit_node(tree, CHILD_ACL_CHANGED, node, NULL);
 	if (side_save(tree, node, err) < 0)
 		result = TREE_FAILED;

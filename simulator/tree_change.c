@@ -17,6 +17,7 @@ struct node *change_begin(struct tree *tree, struct node *node)
 {
 	uint64_t id = node->id;
 
+	assert(!node->frozen);
 	assert(!tree->busy); /* a subscriber may not change the tree */
 	watch_drain(tree);
 	node = node_find(tree, id);
@@ -173,13 +174,13 @@ static int dress(struct tree *tree, struct node *node, const struct tree_new *wh
 	struct look look;
 
 	if (what->type == TREE_SYMLINK && what->symlink_target)
-		side_of(node)->symlink_target = str_copy(what->symlink_target);
+		side_of(tree, node)->symlink_target = str_copy(what->symlink_target);
 	if (what->owner && identity_set(tree, node, false, what->owner) < 0)
 		return -1;
 	if (what->group && identity_set(tree, node, true, what->group) < 0)
 		return -1;
 	if (look_at_node(tree, node, &look) == 0 && identity_is(node, &look))
-		node_take(node, &look);
+		node_take(tree, node, &look);
 	return side_save(tree, node, err);
 }
 
@@ -337,7 +338,7 @@ enum tree_result tree_rename(struct tree *tree, struct node *old_directory, stru
 	link = scan_moved(tree, link, directory, plain);
 	link->seen = tree->slurps;
 	if (look_at(tree, directory, plain, &look) == 0 && identity_is(node, &look))
-		node_take(node, &look);
+		node_take(tree, node, &look);
 	change_end(tree);
 	return TREE_OK;
 }

@@ -28,19 +28,43 @@ static int data_open(struct tree *tree, struct node *node, uint64_t stream, int 
 	return fd;
 }
 
+/* What a snapshot's file or stream is now; NULL: it has other data, or is gone. */
+static struct node *unchanged_since(struct tree *tree, const struct node *frozen, uint64_t stream)
+{
+	struct node *node = node_find(tree, frozen->id);
+	const struct kept_stream *old = side_stream(frozen, stream), *now;
+
+	if (!node || node->ghost)
+		return NULL;
+	if (stream == TREE_STREAM_DEFAULT)
+		return node->data_revision == frozen->data_revision ? node : NULL;
+	now = side_stream(node, stream);
+	return old && now && now->data_revision == old->data_revision ? node : NULL;
+}
+
 int tree_data_open(struct tree *tree, struct node *node, uint64_t stream,
 		   enum tree_result *out_result, struct error *err)
 {
 	*out_result = TREE_OK;
+	if (node->frozen && !(node = unchanged_since(tree, node, stream))) {
+		*out_result = change_refused(err, TREE_NOT_KEPT,
+					     "the data has changed since the snapshot, and "
+					     "cn_simulator does not keep it");
+		return -1;
+	}
 	return data_open(tree, node, stream, O_RDONLY, out_result, err);
 }
 
 char *tree_symlink_text(struct tree *tree, struct node *node)
 {
-	int fd = S_ISLNK(node->look.mode) ? node_open_path(tree, node) : -1;
 	size_t room = node->look.size + 1;
 	char *text;
 	ssize_t size;
+	int fd;
+
+	if (node->frozen) /* a link's text does not change */
+		node = node_find(tree, node->id);
+	fd = node && S_ISLNK(node->look.mode) ? node_open_path(tree, node) : -1;
 
 	if (fd < 0)
 		return NULL;
@@ -78,7 +102,7 @@ static void file_told(struct tree *tree, struct node *node, bool written)
 
 	if (look_at_node(tree, node, &look) < 0 || !identity_is(node, &look))
 		return;
-	node_take(node, &look);
+	node_take(tree, node, &look);
 	node->told = tree->slurps; /* whatever inotify says about what we did is told here */
 	if (written)
 		scan_written(tree, node, look.size != old_size);
@@ -98,9 +122,10 @@ static int stream_told(struct tree *tree, struct node *node, uint64_t id, int fd
 	resized = st.st_size != stream->size;
 	if (!written && !resized)
 		return 0;
+	past_keep(tree, node);
 	stream->size = st.st_size;
 	stream->data_revision++;
-	side_touch(node);
+	side_touch(tree, node);
 	if (written)
 		emit_node(tree, CHILD_STREAM_DATA_WRITTEN, node, stream->name);
 	if (resized)

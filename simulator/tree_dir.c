@@ -200,7 +200,7 @@ int node_open_data(struct tree *tree, struct node *node, int flags)
 			fd = -1;
 		}
 		if (look_at_fd(by_path, &look) == 0) /* nobody is told of what we did to it */
-			node_take(node, &look);
+			node_take(tree, node, &look);
 		errno = cause;
 	}
 	cause = errno;

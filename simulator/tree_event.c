@@ -13,6 +13,14 @@ static bool may_merge(enum event_type type)
 	       type == CHILD_STREAM_SIZE_CHANGED || type == CHILD_STREAM_DATA_WRITTEN;
 }
 
+/* With an event for each name of an object, those of different names are not the same. */
+static bool is_of_link(const struct tree_event *event, const struct link *link)
+{
+	return event->spine[event->spine_size - 2] == link->parent->id &&
+	       text_equal(path_name(event->path),
+			  (struct text){ link_name(link), link->name_size });
+}
+
 /* Whether the run of such events of this object at the end of the queue has this one already. */
 static bool is_told(const struct tree *tree, enum event_type type, const struct link *link,
 		    const char *stream)
@@ -24,7 +32,7 @@ static bool is_told(const struct tree *tree, enum event_type type, const struct 
 		    event->spine[event->spine_size - 1] != link->node->id ||
 		    !text_equal(event->stream, text_of(stream)))
 			return false;
-		if (event->type == type)
+		if (event->type == type && (!tree->options.every_link || is_of_link(event, link)))
 			return true;
 	}
 	return false;

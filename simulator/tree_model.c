@@ -1,9 +1,20 @@
 /* tree_model: nodes and links in memory, and the tables that find them. */
-#include "simulator/tree_model.h"
+#include "simulator/tree_past.h"
 
 #include <assert.h>
 
 #include "base/clock.h"
+
+/* FNV-1a, well stirred. */
+uint64_t name_hash(struct text name)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < name.size; i++)
+		hash = (hash ^ (unsigned char)name.data[i]) * UINT64_C(1099511628211);
+	hash ^= hash >> 31;
+	return hash ? hash : 1;
+}
 
 void places_add(struct places *places, uint64_t directory, const char *name)
 {
@@ -44,6 +55,7 @@ struct node *node_new(struct tree *tree, const struct look *look, uint64_t id)
 	struct node *node = NEW(struct node);
 
 	node->id = id;
+	node->since = tree->past->last;
 	node->look = *look;
 	HASH_ADD(by_id, tree->by_id, id, sizeof(node->id), node);
 	if (S_ISDIR(look->mode)) {
@@ -57,6 +69,10 @@ struct node *node_new(struct tree *tree, const struct look *look, uint64_t id)
 
 void node_set_identity(struct tree *tree, struct node *node, const struct look *look)
 {
+	/* Only now does it exist, for a snapshot too. */
+	node->since = tree->past->last;
+	for (struct link *link = node->links; link; link = link->next)
+		link->since = tree->past->last;
 	node->look = *look;
 	node->ghost = false;
 	HASH_ADD(by_identity, tree->by_identity, look.identity, sizeof(node->look.identity), node);
@@ -65,18 +81,20 @@ void node_set_identity(struct tree *tree, struct node *node, const struct look *
 	node->data_revision = look->ctime_ns;
 }
 
-void node_changed(struct node *node)
+void node_changed(struct tree *tree, struct node *node)
 {
+	past_keep(tree, node);
 	node->etag = MAX(node->etag + 1, (uint64_t)node->look.ctime_ns);
 }
 
-void node_data_changed(struct node *node)
+void node_data_changed(struct tree *tree, struct node *node)
 {
+	past_keep(tree, node);
 	node->data_revision = MAX(node->data_revision + 1, (uint64_t)node->look.ctime_ns);
-	node_changed(node);
+	node_changed(tree, node);
 }
 
-void node_take(struct node *node, const struct look *look)
+void node_take(struct tree *tree, struct node *node, const struct look *look)
 {
 	/* The host's clock ticks every few milliseconds: two changes may have one time. */
 	bool changed = look->ctime_ns != node->look.ctime_ns || look->size != node->look.size ||
@@ -84,9 +102,12 @@ void node_take(struct node *node, const struct look *look)
 		       look->gid != node->look.gid;
 
 	assert(identity_is(node, look));
+	if (memcmp(look, &node->look, sizeof(*look)) == 0)
+		return;
+	past_keep(tree, node);
 	node->look = *look;
 	if (changed)
-		node_changed(node);
+		node_changed(tree, node);
 }
 
 struct node *node_find(struct tree *tree, uint64_t id)
@@ -137,6 +158,7 @@ struct link *link_add(struct tree *tree, struct node *node, struct node *directo
 	link->node = node;
 	link->parent = directory;
 	link->name_size = name_size;
+	link->since = tree->past->last;
 	link->seen = tree->slurps;
 	link->mark = tree->mark;
 	memcpy(link->key, &directory->id, sizeof(uint64_t));
@@ -155,6 +177,7 @@ void link_free(struct tree *tree, struct link *link)
 {
 	struct link **place = &link->node->links;
 
+	past_keep_link(tree, link);
 	while (*place != link)
 		place = &(*place)->next;
 	*place = link->next;
@@ -168,6 +191,7 @@ void link_free(struct tree *tree, struct link *link)
 void node_free(struct tree *tree, struct node *node)
 {
 	assert(!node->links);
+	past_keep(tree, node);
 	if (!node->ghost)
 		HASH_DELETE(by_identity, tree->by_identity, node);
 	HASH_DELETE(by_id, tree->by_id, node);

@@ -40,9 +40,10 @@ struct link {
 	struct link *next;      /* the node's next name */
 	struct node *parent;
 	struct node *node;
-	uint64_t seen; /* the tree's clock when the host was seen to have it */
-	uint32_t mark; /* the walk that met it last */
-	bool missing;  /* a walk did not meet it; it may turn up elsewhere until the walk ends */
+	uint64_t since; /* the last snapshot's number when it came here: see tree_past.h */
+	uint64_t seen;  /* the tree's clock when the host was seen to have it */
+	uint32_t mark;  /* the walk that met it last */
+	bool missing;   /* a walk did not meet it; it may turn up elsewhere until the walk ends */
 	uint16_t name_size;
 	char key[]; /* 8 bytes of id, then the name with a NUL */
 };
@@ -74,8 +75,10 @@ struct node {
 	struct side *side; /* NULL: nothing is kept beside it */
 	uint64_t etag;
 	uint64_t data_revision;
-	uint64_t told;  /* the tree's clock when its data was last looked at and told */
-	bool dirty;     /* written, and gone from its place before we could look */
+	uint64_t since; /* the last snapshot's number when it became as it is: see tree_past.h */
+	struct frozen *frozen; /* only of a snapshot's nodes: see tree_view.c */
+	uint64_t told;         /* the tree's clock when its data was last looked at and told */
+	bool dirty;            /* written, and gone from its place before we could look */
 	bool ghost;     /* made and gone from its place before we could look: no identity yet */
 	bool announced; /* a ghost whose being added was told */
 	struct node *next_dead;
@@ -161,6 +164,9 @@ struct tree {
 	struct node *dead; /* gone, but the server may still point to them in this turn */
 	char owner_text[24], group_text[24]; /* for tree_stat */
 
+	/* tree_past.c */
+	struct past *past;
+
 	/* tree_dir.c */
 	struct {
 		const struct node *node;
@@ -233,6 +239,9 @@ static inline bool node_is_file(const struct node *node)
 	return S_ISREG(node->look.mode);
 }
 
+/* By which directories are listed: nothing to do with how names sort; never 0. */
+uint64_t name_hash(struct text name);
+
 void places_add(struct places *places, uint64_t directory, const char *name);
 /* The last one; its name is for free(). False: there is none. */
 bool places_pop(struct places *places, struct place *out);
@@ -243,9 +252,9 @@ void places_clear(struct places *places);
 struct node *node_new(struct tree *tree, const struct look *look, uint64_t id);
 void node_set_identity(struct tree *tree, struct node *node, const struct look *look);
 /* Takes over what was seen; ETag and revision grow as needed. */
-void node_take(struct node *node, const struct look *look);
-void node_changed(struct node *node); /* the ETag grows */
-void node_data_changed(struct node *node);
+void node_take(struct tree *tree, struct node *node, const struct look *look);
+void node_changed(struct tree *tree, struct node *node); /* the ETag grows */
+void node_data_changed(struct tree *tree, struct node *node);
 struct node *node_find(struct tree *tree, uint64_t id); /* NULL: no such object */
 struct node *node_by_identity(struct tree *tree, const struct look *look);
 struct link *link_find(struct tree *tree, uint64_t directory, const char *name, size_t size);
@@ -288,10 +297,11 @@ void ids_close(struct tree *tree);
 int sides_open(struct tree *tree, const char *side_path, struct error *err);
 int sides_load(struct tree *tree, struct error *err); /* after the first scan */
 void sides_close(struct tree *tree);
-/* Makes the node's side if it has none. */
-struct side *side_of(struct node *node);
+/* For a change: makes the node's side if it has none. */
+struct side *side_of(struct tree *tree, struct node *node);
 /* The object changed in a way that the host does not see: ETag and change time move on. */
-void side_touch(struct node *node);
+void side_touch(struct tree *tree, struct node *node);
+struct side *side_copy(const struct side *side); /* NULL of NULL */
 /* Writes it, or takes it away when nothing is left in it. */
 int side_save(struct tree *tree, struct node *node, struct error *err);
 void side_free(struct side *side);
@@ -302,6 +312,14 @@ int side_stream_open(struct tree *tree, const struct node *node, uint64_t stream
 void side_stream_remove(struct tree *tree, const struct node *node, uint64_t stream);
 struct kept_stream *side_stream(const struct node *node, uint64_t stream);
 void kept_identity_clear(struct kept_identity *kept);
+
+/* ---- tree_past.c ---- */
+/* Before a change of anything about it (but for its names): snapshots see it as it is now. */
+void past_keep(struct tree *tree, struct node *node);
+void past_keep_link(struct tree *tree, const struct link *link); /* before it goes */
+void past_open(struct tree *tree);
+void past_forget(struct tree *tree); /* nothing is kept from now on */
+void past_close(struct tree *tree);
 
 /* ---- tree_event.c ---- */
 void group_next(struct tree *tree);

@@ -15,7 +15,7 @@
 
 void scan_written(struct tree *tree, struct node *node, bool resized)
 {
-	node_data_changed(node);
+	node_data_changed(tree, node);
 	node->told = tree->slurps;
 	node->dirty = false;
 	emit_node(tree, CHILD_DATA_WRITTEN, node, NULL);
@@ -28,7 +28,7 @@ void scan_written(struct tree *tree, struct node *node, bool resized)
 
 void scan_resized(struct tree *tree, struct node *node)
 {
-	node_data_changed(node);
+	node_data_changed(tree, node);
 	node->told = tree->slurps;
 	node->dirty = false;
 	emit_node(tree, CHILD_SIZE_CHANGED, node, NULL);
@@ -102,7 +102,7 @@ void scan_refresh(struct tree *tree, struct node *node, const struct look *look,
 	struct look old = node->look;
 	bool other = false;
 
-	node_take(node, look);
+	node_take(tree, node, look);
 	side_compare(tree, node);
 	if (refresh_data(tree, node, &old, cause))
 		old.mtime_ns = look->mtime_ns;

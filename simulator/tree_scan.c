@@ -43,7 +43,7 @@ void scan_settle_stale(struct tree *tree)
 		/* Somebody's chmod is on its way to us: its event must find a difference. */
 		if (look.mode == node->look.mode && look.uid == node->look.uid &&
 		    look.gid == node->look.gid)
-			node_take(node, &look);
+			node_take(tree, node, &look);
 	}
 	places_clear(&tree->stale);
 }
@@ -81,6 +81,7 @@ static void drop(struct tree *tree, struct link *link)
 		side_forget(tree, node);
 		node_free(tree, node);
 	} else if (look_at_node(tree, node, &look) == 0 && identity_is(node, &look)) {
+		node_changed(tree, node);
 		node->look.links = look.links; /* the rest is for its own events to tell */
 	}
 }

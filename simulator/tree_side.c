@@ -32,8 +32,9 @@ static void stream_name(const struct node *node, uint64_t stream, char name[NAME
 	snprintf(name, NAME_SIZE, "streams/%" PRIu64 ".%" PRIu64, node->id, stream);
 }
 
-struct side *side_of(struct node *node)
+struct side *side_of(struct tree *tree, struct node *node)
 {
+	past_keep(tree, node);
 	if (!node->side) {
 		node->side = NEW(struct side);
 		node->side->retention_ns = TREE_TIME_NONE;
@@ -48,6 +49,33 @@ void kept_identity_clear(struct kept_identity *kept)
 	free(kept->id_type);
 	free(kept->id_value);
 	*kept = (struct kept_identity){ 0 };
+}
+
+static void kept_identity_copy(struct kept_identity *kept)
+{
+	kept->id_type = str_copy(kept->id_type);
+	kept->id_value = str_copy(kept->id_value);
+}
+
+struct side *side_copy(const struct side *side)
+{
+	struct side *copy;
+
+	if (!side)
+		return NULL;
+	copy = mem_copy(side, sizeof(*side));
+	kept_identity_copy(&copy->owner);
+	kept_identity_copy(&copy->group);
+	copy->acl = json_deep_copy(side->acl);
+	copy->tags = json_deep_copy(side->tags);
+	copy->symlink_target = str_copy(side->symlink_target);
+	copy->streams = NULL;
+	if (side->stream_count > 0)
+		copy->streams =
+			mem_copy(side->streams, side->stream_count * sizeof(*side->streams));
+	for (size_t i = 0; i < copy->stream_count; i++)
+		copy->streams[i].name = str_copy(copy->streams[i].name);
+	return copy;
 }
 
 void side_free(struct side *side)
@@ -65,11 +93,11 @@ void side_free(struct side *side)
 	free(side);
 }
 
-void side_touch(struct node *node)
+void side_touch(struct tree *tree, struct node *node)
 {
-	struct side *side = side_of(node);
+	struct side *side = side_of(tree, node);
 
-	node_changed(node);
+	node_changed(tree, node);
 	side->etag = node->etag;
 	side->change_ns = MAX(clock_now_ms() * NS_PER_MS, node->look.ctime_ns);
 	side->real_change_ns = node->look.ctime_ns;
@@ -192,28 +220,25 @@ void side_forget(struct tree *tree, struct node *node)
 void side_compare(struct tree *tree, struct node *node)
 {
 	struct side *side = node->side;
-	bool changed = false;
+	bool acl, owner, group;
+	AUTO_ERROR err = { 0 };
 
 	if (!side)
 		return;
-	if (side->acl && side->acl_mode != (node->look.mode & 07777)) {
+	acl = side->acl && side->acl_mode != (node->look.mode & 07777);
+	owner = side->owner.id_type && side->owner.real != node->look.uid;
+	group = side->group.id_type && side->group.real != node->look.gid;
+	if (!acl && !owner && !group)
+		return;
+	past_keep(tree, node);
+	if (acl)
 		json_decref(TAKE(side->acl));
-		changed = true;
-	}
-	if (side->owner.id_type && side->owner.real != node->look.uid) {
+	if (owner)
 		kept_identity_clear(&side->owner);
-		changed = true;
-	}
-	if (side->group.id_type && side->group.real != node->look.gid) {
+	if (group)
 		kept_identity_clear(&side->group);
-		changed = true;
-	}
-	if (changed) {
-		AUTO_ERROR err = { 0 };
-
-		if (side_save(tree, node, &err) < 0)
-			log_error("tree", "not kept over a restart: %s", error_text(&err));
-	}
+	if (side_save(tree, node, &err) < 0)
+		log_error("tree", "not kept over a restart: %s", error_text(&err));
 }
 
 /* ---- streams' data ---- */
@@ -285,9 +310,9 @@ static void get_streams(const json_t *object, struct side *side)
 	}
 }
 
-static void side_from_json(struct node *node, const json_t *object)
+static void side_from_json(struct tree *tree, struct node *node, const json_t *object)
 {
-	struct side *side = side_of(node);
+	struct side *side = side_of(tree, node);
 	const char *target = json_string_value(json_object_get(object, "symlink_target"));
 
 	get_identity(object, "owner", &side->owner);
@@ -325,7 +350,7 @@ static void load_object(struct tree *tree, int directory, const char *name)
 	fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
 	json = fd < 0 ? NULL : json_loadfd(fd, 0, &cause);
 	if (json)
-		side_from_json(node, json);
+		side_from_json(tree, node, json);
 	else
 		log_error("tree", "%s/objects/%s: left out: %s", tree->side_path, name,
 			  fd < 0 ? strerror(errno) : cause.text);

@@ -50,14 +50,17 @@ static struct node *begin(struct tree *tree, struct node *node, const struct tex
 		if (text_is(*name, node->side->streams[i].name))
 			*out_result =
 				change_refused(err, TREE_EXISTS, "the stream %s exists", plain);
-	return *out_result == TREE_OK ? node : NULL;
+	if (*out_result != TREE_OK)
+		return NULL;
+	past_keep(tree, node);
+	return node;
 }
 
 static enum tree_result end(struct tree *tree, struct node *node, struct error *err)
 {
 	enum tree_result result;
 
-	side_touch(node);
+	side_touch(tree, node);
 	result = side_save(tree, node, err) < 0 ? TREE_FAILED : TREE_OK;
 	change_end(tree);
 	return result;
@@ -75,7 +78,7 @@ enum tree_result tree_stream_add(struct tree *tree, struct node *node, struct te
 	node = begin(tree, node, &name, plain, &result, err);
 	if (!node)
 		return result;
-	side = side_of(node);
+	side = side_of(tree, node);
 	fd = side_stream_open(tree, node, side->last_stream + 1, O_RDWR | O_TRUNC);
 	if (fd < 0)
 		return change_failed(err, "stream %s", plain);
@@ -199,7 +202,7 @@ enum tree_result tree_tag_set(struct tree *tree, struct node *node, const char *
 		return change_refused(err, TREE_INVALID, "user metadata needs a key and a value");
 	if (mode == TREE_TAG_ADD && tree_tag_get(node, kind, key))
 		return change_refused(err, TREE_EXISTS, "the key %s exists", plain);
-	side = side_of(node);
+	side = side_of(tree, node);
 	if (!side->tags)
 		side->tags = json_object();
 	keys = json_object_get(side->tags, kind);
