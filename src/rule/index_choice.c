@@ -23,8 +23,8 @@ void index_choices_add(struct index_choices *choices, const struct index_choice 
 		choices->items = mem_grow(choices->items, choices->room, sizeof(*choices->items));
 	}
 	choices->items[choices->count++] = *choice;
-	index_choices_see(choices, choice->start_key);
-	index_choices_see(choices, choice->ending_key);
+	index_choices_see(choices, choice->start.key);
+	index_choices_see(choices, choice->ending.key);
 }
 
 static int compare_keys(const void *left, const void *right)
@@ -63,7 +63,7 @@ void index_choices_decide(struct index_choices *choices)
 	for (size_t i = 0; i < choices->count; i++) {
 		struct index_choice *choice = &choices->items[i];
 
-		choice->by_start = count_key(choices, choice->start_key) <
-				   count_key(choices, choice->ending_key);
+		choice->by_start = count_key(choices, choice->start.key) <
+				   count_key(choices, choice->ending.key);
 	}
 }

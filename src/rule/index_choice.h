@@ -8,11 +8,16 @@
 
 #include "base/mem.h"
 
+/* One end of a name: the key that a rule may be filed under, the hash of the end, its length. */
+struct index_end {
+	uint64_t key, tail;
+	size_t size;
+};
+
 struct index_choice {
 	uint32_t rule;
 	bool is_folded;
-	uint64_t start_key, ending_key;
-	size_t start_size, ending_size;
+	struct index_end start, ending;
 	bool by_start; /* decided */
 };
 

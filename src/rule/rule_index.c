@@ -2,6 +2,7 @@
 
 #include "rule/condition.h"
 #include "rule/index_choice.h"
+#include "rule/index_sieve.h"
 
 #define PART_MAX 255 /* bytes of a name's beginning or ending that are looked up */
 #define KINDS 32
@@ -53,6 +54,7 @@ struct rule_index {
 	size_t entry_count, entry_room;
 	struct slot *slots;
 	uint64_t mask;
+	struct index_sieve sieve; /* of tails, and of keys */
 	struct index_choices choices;
 	struct scanned *scanned;
 	size_t scanned_count;
@@ -136,6 +138,7 @@ void rule_index_free(struct rule_index *index)
 	free(index->unfiled_any.items);
 	free(index->kinds);
 	index_choices_clear(&index->choices);
+	index_sieve_clear(&index->sieve);
 	free(index->scanned);
 	free(index->slots);
 	free(index->entries);
@@ -256,23 +259,24 @@ static void add_region(struct rule_index *index, uint32_t rule, const struct reg
 		file_under(index, head_key(space, head), UINT32_MAX);
 	}
 	if (parts.is_whole || !parts.start.size || !parts.ending.size) {
-		uint64_t key = place_key(space, head, parts_tail(space, &parts));
+		uint64_t tail = parts_tail(space, &parts);
+		uint64_t key = place_key(space, head, tail);
 
 		index_choices_see(&index->choices, key);
+		index_sieve_add(&index->sieve, tail);
 		file_under(index, key, rule);
 		return;
 	}
+	uint64_t start = tail_hash(TAIL_START, hash_text(parts.start));
+	uint64_t ending = tail_hash(TAIL_ENDING, hash_text(parts.ending));
+
 	index_choices_add(
 		&index->choices,
 		&(struct index_choice){
 			.rule = rule,
 			.is_folded = region->is_folded,
-			.start_key = place_key(space, head,
-					       tail_hash(TAIL_START, hash_text(parts.start))),
-			.ending_key = place_key(space, head,
-						tail_hash(TAIL_ENDING, hash_text(parts.ending))),
-			.start_size = parts.start.size,
-			.ending_size = parts.ending.size,
+			.start = { place_key(space, head, start), start, parts.start.size },
+			.ending = { place_key(space, head, ending), ending, parts.ending.size },
 		});
 }
 
@@ -310,14 +314,12 @@ static void file_choices(struct rule_index *index)
 	index_choices_decide(&index->choices);
 	for (size_t i = 0; i < index->choices.count; i++) {
 		const struct index_choice *choice = &index->choices.items[i];
+		const struct index_end *end = choice->by_start ? &choice->start : &choice->ending;
 		struct space *space = &index->spaces[choice->is_folded];
 
-		if (choice->by_start)
-			lengths_add(&space->starts, choice->start_size);
-		else
-			lengths_add(&space->endings, choice->ending_size);
-		file_under(index, choice->by_start ? choice->start_key : choice->ending_key,
-			   choice->rule);
+		lengths_add(choice->by_start ? &space->starts : &space->endings, end->size);
+		index_sieve_add(&index->sieve, end->tail);
+		file_under(index, end->key, choice->rule);
 	}
 	index_choices_clear(&index->choices);
 }
@@ -376,10 +378,13 @@ void rule_index_finish(struct rule_index *index)
 	for (size_t i = 0; i < kept; i++) {
 		struct slot *slot = slot_for(index->slots, index->mask, index->entries[i].key);
 
-		if (!slot->key)
+		if (!slot->key) {
 			*slot = (struct slot){ index->entries[i].key, i, 0 };
+			index_sieve_add(&index->sieve, slot->key);
+		}
 		slot->count++;
 	}
+	index_sieve_finish(&index->sieve);
 }
 
 void rule_candidates_init(struct rule_candidates *candidates, size_t rule_count)
@@ -408,11 +413,15 @@ static void find_rule(const struct rule_index *index, const struct rule_query *q
 static bool look_up(const struct rule_index *index, uint64_t key, const struct rule_query *query,
 		    struct rule_candidates *candidates)
 {
-	const struct slot *slot = slot_for(index->slots, index->mask, key);
-	const struct entry *entry = index->entries + slot->first;
+	const struct slot *slot;
+	const struct entry *entry;
 
+	if (!index_sieve_has(&index->sieve, key))
+		return false;
+	slot = slot_for(index->slots, index->mask, key);
 	if (!slot->key)
 		return false;
+	entry = index->entries + slot->first;
 	for (uint32_t i = 0; i < slot->count; i++, entry++)
 		if (entry->rule != UINT32_MAX)
 			find_rule(index, query, candidates, entry->rule);
@@ -424,25 +433,33 @@ struct tails {
 	size_t count;
 };
 
-static void find_tails(const struct space *space, struct text name, struct tails *tails)
+static void add_tail(const struct rule_index *index, struct tails *tails, uint64_t tail)
+{
+	if (index_sieve_has(&index->sieve, tail))
+		tails->items[tails->count++] = tail;
+}
+
+/* Those parts of the name that some rule is filed under, in whatever directory. */
+static void find_tails(const struct rule_index *index, const struct space *space, struct text name,
+		       struct tails *tails)
 {
 	uint64_t hash = HASH_START;
 
 	tails->count = 0;
-	tails->items[tails->count++] = tail_hash(TAIL_NONE, 0);
+	add_tail(index, tails, tail_hash(TAIL_NONE, 0));
 	for (size_t i = 0; i < name.size; i++) {
 		size_t left = name.size - i;
 
 		if (name.data[i] == '.' && lengths_have(&space->endings, left)) {
 			struct text ending = { name.data + i, left };
 
-			tails->items[tails->count++] = tail_hash(TAIL_ENDING, hash_text(ending));
+			add_tail(index, tails, tail_hash(TAIL_ENDING, hash_text(ending)));
 		}
 		hash = hash_byte(hash, name.data[i]);
 		if (lengths_have(&space->starts, i + 1))
-			tails->items[tails->count++] = tail_hash(TAIL_START, hash);
+			add_tail(index, tails, tail_hash(TAIL_START, hash));
 	}
-	tails->items[tails->count++] = tail_hash(TAIL_NAME, hash);
+	add_tail(index, tails, tail_hash(TAIL_NAME, hash));
 }
 
 static void find_at(const struct rule_index *index, const struct space *space, uint64_t head,
@@ -463,7 +480,7 @@ static void find_in_space(const struct rule_index *index, const struct space *sp
 
 	if (!space->is_used)
 		return;
-	find_tails(space, path_name(path), &tails);
+	find_tails(index, space, path_name(path), &tails);
 	find_at(index, space, 0, &tails, query, candidates);
 	for (size_t i = 0; i < end && space->has_heads; i++) {
 		if (path.data[i] == '/' && i > 0 &&
