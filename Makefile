@@ -2,6 +2,7 @@
 #
 #   make demo      installs what is missing, builds, and shows cn_monitor at work (KEEP=1 stays up)
 #   make test      installs what is missing, builds, runs all tests
+#   make bench     installs what is missing, builds, measures (QUICK=1, PARTS="ingest jobs", JSON=FILE)
 #   make test-deploy   tests deploy/: containers, compose, Kubernetes manifests, systemd (as root)
 #   make build     builds into build/release
 #   make install   installs (PREFIX=/usr/local, DESTDIR=)
@@ -10,7 +11,7 @@
 PREFIX ?= /usr/local
 BUILD := build/release
 
-.PHONY: demo test test-deploy build install clean deps format
+.PHONY: demo test bench test-deploy build install clean deps format
 
 demo: build
 	@scripts/install-deps demo
@@ -19,6 +20,10 @@ demo: build
 test:
 	@scripts/install-deps test
 	@/usr/bin/python3 scripts/test
+
+bench: build
+	@scripts/install-deps bench
+	@scripts/bench --build $(BUILD) $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON)) $(PARTS)
 
 test-deploy: deps
 	@/usr/bin/python3 scripts/test-deploy
