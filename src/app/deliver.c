@@ -9,7 +9,6 @@
 #include "store/echo.h"
 
 #define IDLE_ACTIONS 64     /* open without a user */
-#define PROLONG_MS 15000    /* well within LEASE_MS */
 #define STORE_AGAIN_MS 1000 /* after the store could not be written */
 #define DUE_MOST_MS 60000   /* the wall's clock may step: look again */
 #define ENDING_MOST 256     /* jobs that share one wait for the disk when they end */
@@ -119,7 +118,7 @@ static int write_one(struct delivery *delivery, struct store_txn *txn, struct er
 		return -1;
 	switch (delivery->write) {
 	case WRITE_PROGRESS:
-		return store_job_save_in(txn, &delivery->job, now_ms, LEASE_MS, err);
+		return store_job_save_in(txn, &delivery->job, now_ms, settings->act.lease_ms, err);
 	case WRITE_RETRY:
 		return store_job_retry_in(txn, &delivery->job, err);
 	case WRITE_DONE:
@@ -167,6 +166,39 @@ static void written(struct delivery *delivery)
 		delivery_free(delivery);
 }
 
+/* 1: it is still ours; 0: it was not, and is dropped. */
+static int keep_or_drop(struct delivery *delivery, struct error *err)
+{
+	int is_ours = store_job_is_ours(delivery->deliver->store, delivery->job.id, err);
+
+	if (is_ours)
+		return is_ours;
+	log_warn("act", "job %llu was not prolonged in time and is left to whoever takes it now",
+		 (unsigned long long)delivery->job.id);
+	delivery_free(delivery);
+	return 0;
+}
+
+/*
+ * A job whose lease ran out, because this process stood still or could not reach the store for too
+ * long, is somebody else's now, who begins with what was stored last. Whether some were dropped.
+ */
+static bool drop_lost(struct deliver *deliver)
+{
+	struct delivery *delivery;
+	bool is_any_lost = false;
+
+	list_for_each (delivery, &deliver->running, link) {
+		AUTO_ERROR err = { 0 };
+		int is_kept = keep_or_drop(delivery, &err);
+
+		if (is_kept < 0)
+			return false;
+		is_any_lost |= !is_kept;
+	}
+	return is_any_lost;
+}
+
 /* Whether the store took what there was; then only what has come up just now waits to be written.
  */
 static bool flush(struct deliver *deliver)
@@ -179,6 +211,9 @@ static bool flush(struct deliver *deliver)
 	if (list_is_empty(&deliver->writing) && list_is_empty(&deliver->expecting))
 		return true;
 	if (write_all(deliver, &after_seq, &err) < 0) {
+		/* One that is not ours any more must not keep the others. */
+		if (drop_lost(deliver))
+			return flush(deliver);
 		set_trouble(deliver, error_text(&err));
 		/* What has ended is worth more than what only begins: it is stored alone, at once.
 		 */
@@ -216,7 +251,8 @@ static int take_one(struct deliver *deliver)
 {
 	AUTO_ERROR err = { 0 };
 	struct job job = { 0 };
-	int rc = store_job_take(deliver->store, clock_now_ms(), LEASE_MS, &job, &err);
+	int rc = store_job_take(deliver->store, clock_now_ms(), deliver->settings->act.lease_ms,
+				&job, &err);
 
 	if (rc < 0) {
 		set_trouble(deliver, error_text(&err));
@@ -326,8 +362,15 @@ static void prolong_all(struct deliver *deliver)
 		struct job lease = { .id = delivery->job.id };
 		AUTO_ERROR err = { 0 };
 
-		if (store_job_save(deliver->store, &lease, clock_now_ms(), LEASE_MS, &err) < 0)
-			log_warn("act", "%s", error_text(&err));
+		if (store_job_save(deliver->store, &lease, clock_now_ms(),
+				   deliver->settings->act.lease_ms, &err) == 0)
+			continue;
+		/* A store that cannot be reached is not asked once more for each job. */
+		if (keep_or_drop(delivery, &err) < 0) {
+			log_warn("act", "the jobs under way cannot be prolonged: %s",
+				 error_text(&err));
+			return;
+		}
 	}
 }
 
@@ -373,12 +416,15 @@ static void open_timer(struct deliver *deliver, uv_timer_t *timer, uv_timer_cb c
 
 static void open_handles(struct deliver *deliver)
 {
+	/* So that some of them may fail. */
+	uint64_t prolong_ms = (uint64_t)MAX(deliver->settings->act.lease_ms / 4, 1);
+
 	uv_async_init(deliver->loop, &deliver->wake, on_wake);
 	deliver->wake.data = deliver;
 	deliver->open_handles = 1;
 	open_timer(deliver, &deliver->turn, on_turn, 0, 0);
 	open_timer(deliver, &deliver->due, on_turn, DUE_MOST_MS, 0);
-	open_timer(deliver, &deliver->lease, on_lease, PROLONG_MS, PROLONG_MS);
+	open_timer(deliver, &deliver->lease, on_lease, prolong_ms, prolong_ms);
 }
 
 static void open_metrics(struct deliver *deliver)
@@ -401,8 +447,8 @@ int deliver_open(struct deliver **out, uv_loop_t *loop, struct http *http,
 	struct deliver *deliver;
 	struct fingerprints_host prints = { NULL, loop, store, is_busy };
 
-	/* Whoever had taken jobs before is gone: this is the only act role of its store. */
-	if (store_job_release_all(store, err) < 0)
+	/* Whoever had taken jobs before is gone, where this is the only process of its store. */
+	if (settings_store_is_embedded(settings) && store_job_release_all(store, err) < 0)
 		return -1;
 	deliver = NEW(struct deliver);
 	deliver->loop = loop;

@@ -67,7 +67,8 @@ static int write_expectations(struct delivery *delivery, uint64_t after_seq, str
 	if (echo_expect_in(txn, delivery->effects, delivery->effect_count, after_seq,
 			   clock_now_ms(), err) < 0)
 		return -1;
-	return store_job_save_in(txn, &progress, clock_now_ms(), LEASE_MS, err);
+	return store_job_save_in(txn, &progress, clock_now_ms(),
+				 delivery->deliver->settings->act.lease_ms, err);
 }
 
 int deliver_write_expectations(struct deliver *deliver, uint64_t after_seq, struct store_txn *txn,

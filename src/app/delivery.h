@@ -19,8 +19,6 @@
 #include "base/metric.h"
 #include "store/echo.h"
 
-#define LEASE_MS 60000
-
 enum delivery_state { DELIVERY_LOOKING, DELIVERY_ACTING, DELIVERY_FINISHED, DELIVERY_WRITING };
 
 /* What is to be stored about a job. */

@@ -156,7 +156,9 @@ static int batch_begin(struct batch *batch)
 {
 	if (batch->txn)
 		return 0;
-	if (store_begin(batch->filter->store, &batch->txn, batch->err) < 0)
+	if (store_begin(batch->filter->store, &batch->txn, batch->err) < 0 ||
+	    store_fence(batch->txn, STORE_FILTER, batch->err) < 0 ||
+	    store_cursor_check(batch->txn, batch->cursor, batch->err) < 0)
 		return -1;
 	return judge_begin(batch->filter->judge, batch->txn, batch->cursor, clock_now_ms(),
 			   batch->err);
@@ -222,6 +224,17 @@ static bool take_record(void *ctx, const struct record *record)
 	return !batch->is_full;
 }
 
+/* A store that lost its last moments (a server that was killed, a replica that was behind) has
+ * records again that seem to be judged. */
+static int check_place(struct filter *filter, struct error *err)
+{
+	uint64_t cursor;
+
+	if (store_cursor_get(filter->store, &cursor, err) < 0)
+		return -1;
+	return cursor == filter->cursor ? 0 : store_cursor_moved(filter->cursor, cursor, err);
+}
+
 /* Nothing is left in the log: now it is the clock that says what is due. */
 static int take_time(struct batch *batch)
 {
@@ -251,7 +264,7 @@ static int batch_fill(struct batch *batch)
 		return -1;
 	if (count > 0)
 		batch->is_full = true; /* perhaps; the next one will see */
-	else if (take_time(batch) < 0)
+	else if (check_place(filter, batch->err) < 0 || take_time(batch) < 0)
 		return -1;
 	return judge_has_news(filter->judge) ? batch_begin(batch) : 0;
 }
@@ -399,7 +412,8 @@ static void on_trim(uv_timer_t *timer)
 {
 	struct filter *filter = timer->data;
 	AUTO_ERROR err = { 0 };
-	int more = trim_store(filter->store, filter->cursor, clock_now_ms(), &err);
+	int more =
+		trim_store(filter->store, filter->settings, filter->cursor, clock_now_ms(), &err);
 
 	if (more < 0)
 		log_warn("filter", "cannot trim the store, later again: %s", error_text(&err));

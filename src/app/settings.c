@@ -358,6 +358,21 @@ struct settings *settings_load(const char *path, struct problems *problems)
 	return problems_error_count(problems) > errors ? NULL : TAKE(settings);
 }
 
+struct store_settings settings_of_store(const struct settings *settings)
+{
+	return (struct store_settings){
+		.url = settings->store.url,
+		.max_bytes = settings->store.max_bytes,
+		.retention_ms = settings->store.retention_ms,
+		.sync = settings->store.commit != COMMIT_OS,
+	};
+}
+
+bool settings_store_is_embedded(const struct settings *settings)
+{
+	return text_starts_with(text_of(settings->store.url), TEXT("embedded:"));
+}
+
 void settings_free(struct settings *settings)
 {
 	if (!settings)
@@ -379,6 +394,7 @@ void settings_free(struct settings *settings)
 		key_clear(settings_sections[type].keys, settings);
 	free(settings->clusters);
 	free(settings->watches);
+	free(settings->store.shown);
 	free(settings->file);
 	free(settings);
 }

@@ -10,6 +10,7 @@
 
 #include "config/key.h"
 #include "io/mail.h"
+#include "store/store.h"
 
 enum commit_mode { COMMIT_BATCH, COMMIT_ALWAYS, COMMIT_OS };
 
@@ -58,6 +59,7 @@ struct settings {
 		int64_t retention_ms;
 		int commit; /* enum commit_mode */
 		int64_t max_bytes;
+		char *shown; /* url without a password: for people */
 	} store;
 	struct {
 		char *server; /* host or host:port; NULL: no mail */
@@ -82,6 +84,7 @@ struct settings {
 		int64_t back_off_max_ms;
 		int64_t concurrency;    /* jobs under way at once */
 		int64_t echo_expiry_ms; /* how long an expectation outlives its action; 60 s */
+		int64_t lease_ms;       /* how long a job stays with a process that is silent */
 		bool dry_run;
 	} act;
 };
@@ -89,6 +92,14 @@ struct settings {
 /* path NULL: cn_monitor.conf here, else /etc/cn_monitor/cn_monitor.conf. NULL if there were errors.
  */
 struct settings *settings_load(const char *path, struct problems *problems);
+/* What store_open wants to know; points into settings. member and watches are left to the caller.
+ */
+struct store_settings settings_of_store(const struct settings *settings);
+bool settings_store_is_embedded(const struct settings *settings);
+/* The admin socket of the process that has the role ("run": all of them), from [ADMIN] SOCKET,
+ * which may have its name in it. For free(). */
+#define SETTINGS_ROLE "{role}"
+char *settings_socket(const struct settings *settings, const char *role);
 void settings_free(struct settings *settings);
 AUTO_DEFINE(struct settings *, settings_free)
 void settings_print_reference(void); /* every key with default and meaning, to standard output */

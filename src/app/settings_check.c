@@ -360,6 +360,7 @@ static void check_store(struct settings_source *source, const struct settings_in
 	AUTO(free) char *whole = path_join(text_of(path), TEXT(""));
 	free(source->settings->store.url);
 	source->settings->store.url = str_format("embedded:%s", whole);
+	source->settings->store.shown = str_copy(source->settings->store.url);
 }
 
 static void check_admin(struct settings_source *source, const struct settings_instance *instance)

@@ -135,6 +135,11 @@ static const struct config_key act_keys[] = {
 	{ "ECHO_EXPIRY", KEY_TIME, OTHER(act.echo_expiry_ms), "60s",
 	  "How long after an action an event of its own is still recognised as such.", .least = 100,
 	  .most = 86400000 },
+	{ "LEASE", KEY_TIME, OTHER(act.lease_ms), "30s",
+	  "Redis: how long the jobs of a process that gives no sign of life wait for it before "
+	  "others "
+	  "take them.",
+	  .least = 1000, .most = 3600000 },
 	{ "DRY_RUN", KEY_BOOL, OTHER(act.dry_run), "no",
 	  "Plan and record what would be done, and do none of it." },
 	{ 0 },

@@ -1,9 +1,25 @@
 #include "app/trim.h"
 
+#include "app/watch_gap.h"
 #include "store/echo.h"
 
+/* What was heard later may still be on its way to us, with echoes that we know only by what was
+ * expected. */
+static int cut_to_what_was_heard(struct store *store, const char *watch, int64_t *now_ms,
+				 struct error *err)
+{
+	int64_t heard_ms;
+
+	if (watch_gap_heard_until(store, watch, &heard_ms, err) < 0)
+		return -1;
+	if (heard_ms)
+		*now_ms = MIN(*now_ms, heard_ms);
+	return 0;
+}
+
 /* Expectations that no event can fit any more. */
-static int trim_echoes(struct store *store, uint64_t cursor, int64_t now_ms, struct error *err)
+static int trim_echoes(struct store *store, const struct settings *settings, uint64_t cursor,
+		       int64_t now_ms, struct error *err)
 {
 	AUTO(store_abort) struct store_txn *txn = NULL;
 	uint64_t first, last;
@@ -14,7 +30,10 @@ static int trim_echoes(struct store *store, uint64_t cursor, int64_t now_ms, str
 		return -1;
 	if (last > cursor)
 		return 0;
-	if (store_begin(store, &txn, err) < 0)
+	for (size_t i = 0; i < settings->watch_count; i++)
+		if (cut_to_what_was_heard(store, settings->watches[i].name, &now_ms, err) < 0)
+			return -1;
+	if (store_begin(store, &txn, err) < 0 || store_fence(txn, STORE_FILTER, err) < 0)
 		return -1;
 	count = echo_expire(txn, now_ms, err);
 	if (count <= 0)
@@ -22,12 +41,13 @@ static int trim_echoes(struct store *store, uint64_t cursor, int64_t now_ms, str
 	return store_commit(TAKE(txn), err);
 }
 
-int trim_store(struct store *store, uint64_t cursor, int64_t now_ms, struct error *err)
+int trim_store(struct store *store, const struct settings *settings, uint64_t cursor,
+	       int64_t now_ms, struct error *err)
 {
 	int log = store_log_trim(store, now_ms, err);
 	int state = log < 0 ? -1 : store_state_trim(store, now_ms, err);
 
-	if (state < 0 || trim_echoes(store, cursor, now_ms, err) < 0)
+	if (state < 0 || trim_echoes(store, settings, cursor, now_ms, err) < 0)
 		return -1;
 	return log == 1 || state == 1;
 }

@@ -112,14 +112,27 @@ void watch_gap_close(struct watch_gap *gap)
 	gap_store(gap);
 }
 
-static char *alive_name(const struct watch_gap *gap)
+static char *alive_name(const char *watch)
 {
-	return str_format("alive/%s", gap->watch);
+	return str_format("alive/%s", watch);
+}
+
+int watch_gap_heard_until(struct store *store, const char *watch, int64_t *out_ms,
+			  struct error *err)
+{
+	AUTO(free) char *name = alive_name(watch);
+	AUTO(free) char *value = NULL;
+
+	if (store_note_get(store, name, &value, err) < 0)
+		return -1;
+	if (!value || parse_number(text_of(value), 0, INT64_MAX, out_ms, NULL) < 0)
+		*out_ms = 0;
+	return 0;
 }
 
 void watch_gap_note_alive(struct watch_gap *gap, int64_t time_ms)
 {
-	AUTO(free) char *name = alive_name(gap);
+	AUTO(free) char *name = alive_name(gap->watch);
 	AUTO(free) char *value = str_format("%lld", (long long)time_ms);
 	AUTO_ERROR err = { 0 };
 
@@ -143,18 +156,16 @@ static void gap_adopt(void *ctx, const struct gap *found)
 
 int watch_gap_resume(struct watch_gap *gap, struct error *err)
 {
-	AUTO(free) char *name = alive_name(gap);
-	AUTO(free) char *value = NULL;
 	uint64_t first, last;
 	int64_t from_ms;
 
-	if (store_note_get(gap->store, name, &value, err) < 0 ||
+	if (watch_gap_heard_until(gap->store, gap->watch, &from_ms, err) < 0 ||
 	    store_log_range(gap->store, &first, &last, err) < 0 ||
 	    store_gap_visit(gap->store, gap_adopt, gap, err) < 0)
 		return -1;
 	if (gap->is_there)
 		gap_store(gap);
-	else if (value && parse_number(text_of(value), 0, INT64_MAX, &from_ms, NULL) == 0)
+	else if (from_ms)
 		watch_gap_open(gap, from_ms, last, "cn_monitor was not running");
 	return 0;
 }

@@ -25,6 +25,11 @@ bool watch_gap_explain(struct watch_gap *gap, const char *more);
 void watch_gap_close(struct watch_gap *gap); /* the stream is up again; says so in the log */
 /* Everything up to here was heard and is durable. */
 void watch_gap_note_alive(struct watch_gap *gap, int64_t time_ms);
+/* From any process: until when everything that this watch heard is in the log; 0: it never was
+ * heard.
+ */
+MUST_CHECK int watch_gap_heard_until(struct store *store, const char *watch, int64_t *out_ms,
+				     struct error *err);
 /* Tries again what the store has refused; from time to time. */
 void watch_gap_retry(struct watch_gap *gap);
 

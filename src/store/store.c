@@ -363,6 +363,29 @@ int store_cursor_get(struct store *store, uint64_t *out_seq, struct error *err)
 	return 0;
 }
 
+int store_cursor_moved(uint64_t expected, uint64_t found, struct error *err)
+{
+	if (found < expected)
+		return error_set(err,
+				 "the store has forgotten its last moments: it is at record %llu "
+				 "again, after %llu; what follows is judged once more",
+				 (unsigned long long)found, (unsigned long long)expected);
+	return error_set(err, "another process has judged up to record %llu; this one was at %llu",
+			 (unsigned long long)found, (unsigned long long)expected);
+}
+
+int store_cursor_check(struct store_txn *txn, uint64_t seq, struct error *err)
+{
+	AUTO(free) char *value = NULL;
+	size_t size = 0;
+
+	if (store_get(txn, SPACE_META, cursor_key, &value, &size, err) < 0)
+		return -1;
+	if (cursor_number(value, size) != seq)
+		return store_cursor_moved(seq, cursor_number(value, size), err);
+	return 0;
+}
+
 int store_peek(struct store *store, enum store_space space, struct text key, char **out,
 	       struct error *err)
 {
@@ -483,6 +506,11 @@ int store_job_release_all(struct store *store, struct error *err)
 		return -1;
 	store_wake(store, STORE_ACT);
 	return 0;
+}
+
+int store_job_is_ours(struct store *store, uint64_t id, struct error *err)
+{
+	return store->type->job_is_ours(store, id, err);
 }
 
 int store_job_visit(struct store *store, enum job_state state, size_t max,

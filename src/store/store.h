@@ -218,6 +218,11 @@ MUST_CHECK int store_fence(struct store_txn *txn, enum store_role role, struct e
 /* The filter is done with the log's records up to seq: they may be trimmed. Never goes back. */
 MUST_CHECK int store_cursor_put(struct store_txn *txn, uint64_t seq, struct error *err);
 MUST_CHECK int store_cursor_get(struct store *store, uint64_t *out_seq, struct error *err);
+/* -1 also if the cursor is not at seq: somebody else moved it, or the store lost its last moments.
+ */
+MUST_CHECK int store_cursor_check(struct store_txn *txn, uint64_t seq, struct error *err);
+/* Always -1: says so. */
+int store_cursor_moved(uint64_t expected, uint64_t found, struct error *err);
 /* Whether the space holds nothing: 1, 0 (something, or something was deleted in this txn), -1.
  * Looked up once in a transaction. */
 MUST_CHECK int store_is_empty(struct store_txn *txn, enum store_space space, struct error *err);
@@ -287,6 +292,8 @@ MUST_CHECK int store_job_end_in(struct store_txn *txn, const struct job *job, en
 				int64_t now_ms, struct error *err);
 /* Every taken job is due again at once: when the only act role starts. */
 MUST_CHECK int store_job_release_all(struct store *store, struct error *err);
+/* 1: taken by this process, and by nobody since; 0: not any more. */
+MUST_CHECK int store_job_is_ours(struct store *store, uint64_t id, struct error *err);
 MUST_CHECK int store_job_visit(struct store *store, enum job_state state, size_t max,
 			       bool (*visit)(void *ctx, const struct job *job), void *ctx,
 			       struct error *err); /* newest first */

@@ -497,6 +497,7 @@ const struct store_type store_lmdb = {
 	.job_retry = lmdb_job_retry,
 	.job_end = lmdb_job_end,
 	.job_release_all = lmdb_job_release_all,
+	.job_is_ours = lmdb_job_is_ours,
 	.job_visit = lmdb_job_visit,
 	.dead_get = lmdb_dead_get,
 	.dead_retry = lmdb_dead_retry,

@@ -157,6 +157,11 @@ bool lmdb_is_taken(struct store_lmdb *store, uint64_t id)
 	return is_taken;
 }
 
+int lmdb_job_is_ours(struct store *base, uint64_t id, struct error *err)
+{
+	return lmdb_is_taken(lmdb_of(base), id);
+}
+
 int lmdb_job_prolong(struct store *base, uint64_t id, int64_t lease_until_ms, struct error *err)
 {
 	struct store_lmdb *store = lmdb_of(base);

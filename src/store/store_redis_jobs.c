@@ -65,23 +65,31 @@ static void leave(struct redis_txn *txn, uint64_t id)
 	txn->left[txn->left_count++] = id;
 }
 
-/* 1: it is; 0: it has left, although the caller heard otherwise. The commit looks again; this tells
- * which of many jobs it is. */
-static int check_taken(struct redis_txn *txn, uint64_t id, struct error *err)
+static int ask_held(struct store_redis *store, uint64_t id, struct error *err)
 {
-	struct store_redis *store = redis_of(txn->base.store);
 	AUTO(freeReplyObject) redisReply *reply = NULL;
 	AUTO_WORDS words = { 0 };
 
-	if (has_left(txn, id))
-		return redis_not_taken(id, err);
 	words_add(&words, TEXT("is_held"));
 	words_add(&words, text_of(store->client));
 	words_add_id(&words, id);
 	if (redis_step(store, &words, NULL, &reply, err) < 0)
 		return -1;
-	if (redis_number(reply))
-		return 1;
+	return redis_number(reply) != 0;
+}
+
+/* 1: it is; 0: it has left, although the caller heard otherwise. The commit looks again; this tells
+ * which of many jobs it is. */
+static int check_taken(struct redis_txn *txn, uint64_t id, struct error *err)
+{
+	struct store_redis *store = redis_of(txn->base.store);
+	int is_held;
+
+	if (has_left(txn, id))
+		return redis_not_taken(id, err);
+	is_held = ask_held(store, id, err);
+	if (is_held)
+		return is_held;
 	return redis_left_late(store, id) ? 0 : redis_not_taken(id, err);
 }
 
@@ -204,6 +212,15 @@ int redis_job_prolong(struct store *base, uint64_t id, int64_t lease_until_ms, s
 	if (redis_step(store, &words, NULL, &reply, err) < 0)
 		return -1;
 	return text_is(redis_text(reply), "done") ? 0 : redis_not_taken(id, err);
+}
+
+int redis_job_is_ours(struct store *base, uint64_t id, struct error *err)
+{
+	struct store_redis *store = redis_of(base);
+	int is_held = ask_held(store, id, err);
+
+	/* One whose end was stored although we heard otherwise: to say it again does no harm. */
+	return is_held || !redis_left_late(store, id) ? is_held : 1;
 }
 
 int redis_job_release(struct store_redis *store, struct text client, struct error *err)

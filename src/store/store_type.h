@@ -81,6 +81,7 @@ struct store_type {
 	int (*job_end)(struct store_txn *txn, const struct job *job, enum job_state state,
 		       int64_t now_ms, struct error *err);
 	int (*job_release_all)(struct store *store, struct error *err);
+	int (*job_is_ours)(struct store *store, uint64_t id, struct error *err);
 	int (*job_visit)(struct store *store, enum job_state state, size_t max,
 			 bool (*visit)(void *ctx, const struct job *job), void *ctx,
 			 struct error *err);

@@ -357,6 +357,8 @@ static UNUSED void put_job(struct world *world, const char *modules, const char 
 	put_job_of(world, &rule, file_id, path);
 }
 
+#define LEASE_MS 60000
+
 static int world_setup(void **state)
 {
 	struct world *world;
@@ -371,11 +373,13 @@ static int world_setup(void **state)
 	world->watch = (struct watch_settings){ .name = (char *)"main", .on = &world->on };
 	world->settings.watches = &world->watch;
 	world->settings.watch_count = 1;
+	world->settings.store.url = (char *)"embedded:store";
 	world->settings.act.attempts = 3;
 	world->settings.act.back_off_ms = 1000;
 	world->settings.act.back_off_max_ms = 60000;
 	world->settings.act.concurrency = 2;
 	world->settings.act.echo_expiry_ms = 60000;
+	world->settings.act.lease_ms = LEASE_MS;
 	world->cluster =
 		(struct cluster){ .self = world, .get = world_get, .cancel = world_cancel };
 	world->clusters[0] = &world->cluster;
