@@ -1,29 +1,24 @@
 #include "app/admin.h"
 
-#include <jansson.h>
-#include <unistd.h>
-
 #include "app/admin_part.h"
-#include "app/label.h"
+#include "app/describe.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/metric.h"
 #include "base/parse.h"
-#include "event/decode.h"
-#include "io/http_server.h"
-#include "store/echo.h"
 
-#define EVENTS_MOST 1000
-#define GAPS_SHOWN 10
-#define DEAD_SHOWN 5
+#define AT_ONCE 2 /* questions to the store; the loop's workers have other things to do, too */
 
 struct admin {
 	const struct daemon *daemon;
+	uv_loop_t *loop;
 	struct http_server *server;
-	struct decoder *decoder;
+	struct list waiting;   /* questions that no worker has begun with */
+	struct list under_way; /* others */
+	size_t under_way_count;
 };
 
-void admin_answer(struct http_exchange *exchange, int status, json_t *body)
+/* ---- Answers ---- */
+
+static void answer(struct http_exchange *exchange, int status, json_t *body)
 {
 	AUTO(free) char *text = json_dumps(body, JSON_COMPACT);
 
@@ -33,217 +28,33 @@ void admin_answer(struct http_exchange *exchange, int status, json_t *body)
 	http_answer_with(exchange, status, "application/json", text_of(text));
 }
 
-void admin_answer_error(struct http_exchange *exchange, int status, const char *why)
+static void answer_error(struct http_exchange *exchange, int status, const char *why)
 {
-	admin_answer(exchange, status, json_pack("{s:s}", "error", why));
+	answer(exchange, status, json_pack("{s:s}", "error", why));
 }
 
-json_t *admin_time(int64_t ms)
+void admin_reply(struct admin_question *question, json_t *body)
 {
-	AUTO(free) char *text = clock_format(ms);
-
-	return ms ? json_string(text) : json_null();
+	question->status = 200;
+	question->body = body;
 }
 
-/* ---- status ---- */
-
-static json_t *watches_json(const struct daemon *daemon)
+void admin_refuse(struct admin_question *question, int status, const char *why)
 {
-	static const char *const states[] = { "down", "connecting", "listening" };
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < daemon->settings->watch_count; i++) {
-		const struct watch_settings *watch = &daemon->settings->watches[i];
-		struct watcher_status status = { 0 };
-
-		watcher_get_status(daemon->watchers[i], &status);
-		json_array_append_new(list,
-				      json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:I,s:I,s:I}", "name",
-						watch->name, "cluster", watch->on->name, "path",
-						watch->path, "state", states[status.state], "why",
-						status.why, "since", admin_time(status.since_ms),
-						"last_byte", admin_time(status.last_byte_ms),
-						"messages", (json_int_t)status.messages, "bytes",
-						(json_int_t)status.bytes, "reconnects",
-						(json_int_t)status.reconnects));
-	}
-	return list;
+	question->status = status;
+	question->body = json_pack("{s:s}", "error", why);
 }
 
-static json_t *rules_json(const struct daemon *daemon)
+/* ---- Questions that the store may let wait ---- */
+
+const char *admin_text(const struct admin_question *question, const char *name)
 {
-	struct reload_status status;
-	json_t *files = json_array();
-
-	reload_get_status(daemon->reload, &status);
-	for (size_t i = 0; i < daemon->settings->watch_count; i++) {
-		const struct rule_set *set = reload_get(daemon->reload, i);
-
-		json_array_append_new(files, json_pack("{s:s,s:s,s:I,s:s}", "watch",
-						       daemon->settings->watches[i].name, "items",
-						       daemon->settings->watches[i].items, "rules",
-						       (json_int_t)rule_set_count(set), "digest",
-						       rule_set_digest(set)));
-	}
-	return json_pack("{s:o,s:o,s:I,s:I,s:b,s:s}", "files", files, "loaded",
-			 admin_time(status.loaded_ms), "reloads", (json_int_t)status.reloads,
-			 "refused", (json_int_t)status.refused, "ok", status.last_is_ok,
-			 "last_report", status.last_report);
+	return json_string_value(json_object_get(question->query, name));
 }
 
-static json_t *filter_json(const struct daemon *daemon)
+uint64_t admin_number(const struct admin_question *question, const char *name, uint64_t standard)
 {
-	struct filter_status status = { 0 };
-
-	filter_get_status(daemon->filter, &status);
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "cursor", (json_int_t)status.cursor,
-			 "events", (json_int_t)status.events, "matches", (json_int_t)status.matches,
-			 "echoes", (json_int_t)status.echoes, "jobs", (json_int_t)status.jobs,
-			 "delay_ms", (json_int_t)status.delay_ms, "trouble", status.trouble);
-}
-
-static json_t *act_json(const struct daemon *daemon)
-{
-	struct deliver_status status = { 0 };
-
-	deliver_get_status(daemon->deliver, &status);
-	return json_pack("{s:I,s:I,s:I,s:I,s:s}", "running", (json_int_t)status.running, "done",
-			 (json_int_t)status.done, "retried", (json_int_t)status.retried, "dead",
-			 (json_int_t)status.dead, "trouble", status.trouble);
-}
-
-static void add_gap(void *ctx, const struct gap *gap)
-{
-	json_t *list = ctx;
-
-	json_array_append_new(
-		list, json_pack("{s:I,s:s,s:o,s:o,s:s,s:I}", "id", (json_int_t)gap->id, "watch",
-				gap->watch, "from", admin_time(gap->from_ms), "until",
-				admin_time(gap->until_ms), "reason", gap->reason ? gap->reason : "",
-				"after_seq", (json_int_t)gap->after_seq));
-	if (json_array_size(list) > GAPS_SHOWN)
-		json_array_remove(list, 0);
-}
-
-static bool add_dead(void *ctx, const struct job *job)
-{
-	json_t *body = json_loads(job->body ? job->body : "{}", 0, NULL);
-	const char *rule = json_string_value(json_object_get(body, "rule"));
-	const char *path =
-		json_string_value(json_object_get(json_object_get(body, "event"), "path"));
-
-	json_array_append_new(ctx, json_pack("{s:I,s:o,s:s,s:s,s:s}", "job", (json_int_t)job->id,
-					     "ended", admin_time(job->ended_ms), "rule",
-					     rule ? rule : "", "path", path ? path : "", "outcome",
-					     job->outcome ? job->outcome : ""));
-	json_decref(body);
-	return true;
-}
-
-static json_t *store_json(const struct daemon *daemon, struct error *err)
-{
-	struct store_counts counts;
-	AUTO(json_decref) json_t *gaps = json_array();
-	AUTO(json_decref) json_t *dead = json_array();
-	int64_t expected = echo_count(daemon->store, err);
-
-	if (expected < 0 || store_count(daemon->store, &counts, err) < 0 ||
-	    store_gap_visit(daemon->store, add_gap, gaps, err) < 0 ||
-	    store_job_visit(daemon->store, JOB_DEAD, DEAD_SHOWN, add_dead, dead, err) < 0)
-		return NULL;
-	return json_pack(
-		"{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:O}", "url",
-		daemon->settings->store.url, "first_seq", (json_int_t)counts.first_seq, "last_seq",
-		(json_int_t)counts.last_seq, "log_bytes", (json_int_t)counts.log_bytes,
-		"state_bytes", (json_int_t)counts.state_bytes, "jobs_waiting",
-		(json_int_t)counts.jobs_waiting, "jobs_taken", (json_int_t)counts.jobs_taken,
-		"jobs_done", (json_int_t)counts.jobs_done, "jobs_dead",
-		(json_int_t)counts.jobs_dead, "expected_echoes", (json_int_t)expected, "gap_count",
-		(json_int_t)counts.gaps, "gaps", gaps, "dead", dead);
-}
-
-static void answer_status(struct admin *admin, const struct http_ask *ask)
-{
-	const struct daemon *daemon = admin->daemon;
-	AUTO_ERROR err = { 0 };
-	json_t *store = store_json(daemon, &err);
-
-	if (!store) {
-		admin_answer_error(ask->exchange, 500, error_text(&err));
-		return;
-	}
-	admin_answer(ask->exchange, 200,
-		     json_pack("{s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "version", CN_VERSION, "pid",
-			       (json_int_t)getpid(), "started", admin_time(daemon->started_ms),
-			       "watches", watches_json(daemon), "rules", rules_json(daemon),
-			       "filter", filter_json(daemon), "act", act_json(daemon), "store",
-			       store));
-}
-
-/* ---- tail ---- */
-
-struct tail {
-	struct admin *admin;
-	json_t *events;
-	uint64_t until; /* the last record that is judged */
-	uint64_t next;  /* the last record that is in events, or was passed over */
-	const struct record *record;
-};
-
-static struct text watch_path(const struct daemon *daemon, struct text name)
-{
-	for (size_t i = 0; i < daemon->settings->watch_count; i++)
-		if (text_is(name, daemon->settings->watches[i].name))
-			return text_of(daemon->settings->watches[i].path);
-	return TEXT("/");
-}
-
-static bool tail_event(void *ctx, const struct event *decoded)
-{
-	struct tail *tail = ctx;
-	struct event event = *decoded;
-	char key[LABEL_KEY_SIZE];
-	AUTO(free) char *label = NULL;
-
-	event.seq = tail->record->seq;
-	event.time_ms = tail->record->time_ms;
-	event.origin = tail->record->origin;
-	event.watch = tail->record->watch;
-
-	AUTO(free) char *text = event_to_json(&event);
-	json_t *object = json_loads(text, 0, NULL);
-
-	label_key(key, event.seq, event.index);
-	if (store_peek(tail->admin->daemon->store, SPACE_LABELS, (struct text){ key, sizeof(key) },
-		       &label, NULL) == 0 &&
-	    label)
-		json_object_set_new(object, "label", json_loads(label, 0, NULL));
-	json_array_append_new(tail->events, object);
-	return true;
-}
-
-static bool tail_record(void *ctx, const struct record *record)
-{
-	struct tail *tail = ctx;
-	size_t count;
-	AUTO_ERROR err = { 0 };
-
-	if (record->seq > tail->until)
-		return false;
-	tail->record = record;
-	tail->next = record->seq;
-	if (decode_message(tail->admin->decoder, record->bytes,
-			   watch_path(tail->admin->daemon, record->watch), tail_event, tail, &count,
-			   &err) < 0)
-		json_array_append_new(tail->events,
-				      json_pack("{s:I,s:s}", "seq", (json_int_t)record->seq,
-						"trouble", error_text(&err)));
-	return json_array_size(tail->events) < EVENTS_MOST;
-}
-
-uint64_t admin_number(const struct http_ask *ask, const char *name, uint64_t standard)
-{
-	const char *text = http_ask_query(ask, name);
+	const char *text = admin_text(question, name);
 	int64_t value;
 
 	if (!text || parse_number(text_of(text), 0, INT64_MAX, &value, NULL) < 0)
@@ -251,99 +62,184 @@ uint64_t admin_number(const struct http_ask *ask, const char *name, uint64_t sta
 	return (uint64_t)value;
 }
 
-/* after: a record; or last: so many records before the end. limit: at most so many records. */
-static void answer_tail(struct admin *admin, const struct http_ask *ask)
+static json_t *copy_query(const struct http_ask *ask)
 {
-	struct filter_status filter = { 0 };
-	AUTO_ERROR err = { 0 };
+	static const char *const names[] = { "after", "last", "limit", "state",   "job",
+					     "all",   "rule", "path",  "since_ms" };
+	json_t *query = json_object();
 
-	filter_get_status(admin->daemon->filter, &filter);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *value = http_ask_query(ask, names[i]);
 
-	uint64_t last = admin_number(ask, "last", 0);
-	uint64_t after = http_ask_query(ask, "after") ? admin_number(ask, "after", 0)
-			 : filter.cursor > last       ? filter.cursor - last
-						      : 0;
-	size_t limit = (size_t)MIN(admin_number(ask, "limit", EVENTS_MOST), EVENTS_MOST);
-	struct tail tail = { admin, json_array(), filter.cursor, after, NULL };
-
-	if (store_log_read(admin->daemon->store, after, limit, 4u << 20, tail_record, &tail, &err) <
-	    0) {
-		json_decref(tail.events);
-		admin_answer_error(ask->exchange, 500, error_text(&err));
-		return;
+		if (value)
+			json_object_set_new(query, names[i], json_string(value));
 	}
-	admin_answer(ask->exchange, 200,
-		     json_pack("{s:o,s:I,s:I}", "events", tail.events, "next",
-			       (json_int_t)tail.next, "cursor", (json_int_t)filter.cursor));
+	return query;
 }
 
-/* ---- reload, metrics ---- */
-
-static void reload_done(void *ctx, bool is_ok, const char *report)
+static void question_answer(struct admin_question *question)
 {
-	admin_answer(ctx, 200, json_pack("{s:b,s:s}", "ok", is_ok, "report", report));
+	if (question->text)
+		http_answer_with(question->exchange, question->status, "text/plain; version=0.0.4",
+				 buf_text(question->text));
+	else
+		answer(question->exchange, question->status, TAKE(question->body));
+	list_remove(&question->link);
+	json_decref(question->query);
+	json_decref(question->known);
+	buf_free(question->text);
+	free(question);
 }
 
-static void add_metric(void *ctx, const struct metric *metric)
-{
-	static const char *const kinds[] = { "counter", "gauge" };
-	struct buf *text = ctx;
-	struct text rest = text_of(metric->name);
-	struct text name = text_cut(&rest, '{');
-	AUTO(free)
-	char *about = str_format("# HELP %.*s %s\n# TYPE %.*s %s\n", TEXT_ARGS(name), metric->help,
-				 TEXT_ARGS(name), kinds[metric->kind]);
+static void begin_next(struct admin *admin);
 
-	/* Metrics come in order of their names, so those of one family stand together. */
-	if (!text->data || !strstr(text->data, about))
-		(void)!buf_append(text, about, strlen(about));
-	(void)!buf_print(text, "%s %lld\n", metric->name, (long long)metric->value);
+static void work(uv_work_t *work)
+{
+	struct admin_question *question = work->data;
+
+	question->answer(question);
 }
 
-static void answer_metrics(const struct http_ask *ask)
+static void work_done(uv_work_t *work, int status)
 {
-	AUTO(buf_free) struct buf *text = buf_new(4u << 20);
+	struct admin_question *question = work->data;
+	struct admin *admin = question->admin;
 
-	metric_visit(add_metric, text);
-	http_answer_with(ask->exchange, 200, "text/plain; version=0.0.4", buf_text(text));
+	question_answer(question);
+	admin->under_way_count--;
+	begin_next(admin);
+}
+
+static void begin_next(struct admin *admin)
+{
+	while (admin->under_way_count < AT_ONCE && !list_is_empty(&admin->waiting)) {
+		struct admin_question *question =
+			list_entry(admin->waiting.next, struct admin_question, link);
+
+		list_remove(&question->link);
+		list_append(&admin->under_way, &question->link);
+		admin->under_way_count++;
+		uv_queue_work(admin->loop, &question->work, work, work_done);
+	}
+}
+
+static void note_store_trouble(const struct admin *admin, json_t *known)
+{
+	const char *trouble = members_trouble(admin->daemon->members);
+
+	if (*trouble)
+		json_object_set_new(known, "store_trouble", json_string(trouble));
+}
+
+/* Takes known over. */
+static void ask_store(struct admin *admin, const struct http_ask *ask,
+		      void (*how)(struct admin_question *question), json_t *known)
+{
+	struct admin_question *question = NEW(struct admin_question);
+
+	question->settings = admin->daemon->settings;
+	question->store = admin->daemon->store;
+	question->answer = how;
+	question->query = copy_query(ask);
+	question->known = known;
+	question->work.data = question;
+	question->admin = admin;
+	question->exchange = ask->exchange;
+	note_store_trouble(admin, known);
+	list_append(&admin->waiting, &question->link);
+	begin_next(admin);
+}
+
+/* ---- What the main loop knows by itself ---- */
+
+static void answer_ready(const struct admin *admin, const struct http_ask *ask)
+{
+	json_t *troubles = describe_troubles(admin->daemon);
+	AUTO(buf_free) struct buf *words = buf_new(SIZE_MAX / 2);
+	bool is_fine = !json_array_size(troubles);
+	size_t i;
+	json_t *trouble;
+
+	json_array_foreach(troubles, i, trouble)(void) !buf_print(words, "%s%s", i ? "; " : "",
+								  json_string_value(trouble));
+
+	json_t *body = json_pack("{s:b,s:s,s:o,s:o}", "ok", is_fine, "member", admin->daemon->name,
+				 "troubles", troubles, "roles", describe_roles(admin->daemon));
+
+	if (!is_fine)
+		json_object_set_new(body, "error",
+				    json_stringn(words->data ? words->data : "", words->size));
+	answer(ask->exchange, is_fine ? 200 : 503, body);
+}
+
+static void reload_done(void *ctx, bool is_ok, const char *report, json_t *outcomes)
+{
+	answer(ctx, 200,
+	       json_pack("{s:b,s:s,s:O}", "ok", is_ok, "report", report, "members", outcomes));
+}
+
+/* ---- Routes ---- */
+
+static bool get_asked(struct admin *admin, const struct http_ask *ask)
+{
+	if (strcmp(ask->path, "/v1/status") == 0)
+		ask_store(admin, ask, admin_status, describe_monitor(admin->daemon));
+	else if (strcmp(ask->path, "/v1/tail") == 0)
+		ask_store(admin, ask, admin_tail, json_object());
+	else if (strcmp(ask->path, "/v1/jobs") == 0)
+		ask_store(admin, ask, admin_jobs, json_object());
+	else if (strcmp(ask->path, "/metrics") == 0)
+		ask_store(admin, ask, admin_metrics, json_object());
+	else if (strcmp(ask->path, "/livez") == 0)
+		answer(ask->exchange, 200,
+		       json_pack("{s:b,s:s,s:o}", "ok", true, "member", admin->daemon->name,
+				 "roles", describe_roles(admin->daemon)));
+	else if (strcmp(ask->path, "/readyz") == 0 || strcmp(ask->path, "/healthz") == 0)
+		answer_ready(admin, ask);
+	else
+		return false;
+	return true;
+}
+
+static bool post_asked(struct admin *admin, const struct http_ask *ask)
+{
+	if (strcmp(ask->path, "/v1/dead/retry") == 0)
+		ask_store(admin, ask, admin_dead_retry, json_object());
+	else if (strcmp(ask->path, "/v1/dead/drop") == 0)
+		ask_store(admin, ask, admin_dead_drop, json_object());
+	else if (strcmp(ask->path, "/v1/reload") == 0)
+		reload_all_ask(admin->daemon->reload_all, reload_done, ask->exchange);
+	else
+		return false;
+	return true;
 }
 
 static void asked(void *ctx, const struct http_ask *ask)
 {
 	struct admin *admin = ctx;
-	bool is_get = strcmp(ask->method, "GET") == 0;
-	bool is_post = strcmp(ask->method, "POST") == 0;
+	bool is_known = strcmp(ask->method, "GET") == 0    ? get_asked(admin, ask)
+			: strcmp(ask->method, "POST") == 0 ? post_asked(admin, ask)
+							   : false;
 
-	if (is_get && strcmp(ask->path, "/v1/status") == 0)
-		answer_status(admin, ask);
-	else if (is_get && strcmp(ask->path, "/v1/tail") == 0)
-		answer_tail(admin, ask);
-	else if (is_get && strcmp(ask->path, "/v1/jobs") == 0)
-		admin_jobs(admin->daemon->store, ask);
-	else if (is_get && strcmp(ask->path, "/metrics") == 0)
-		answer_metrics(ask);
-	else if (is_get && strcmp(ask->path, "/livez") == 0)
-		http_answer_with(ask->exchange, 200, "text/plain", TEXT("alive\n"));
-	else if (is_post && strcmp(ask->path, "/v1/dead/retry") == 0)
-		admin_dead(admin->daemon->store, ask, DEAD_RETRY);
-	else if (is_post && strcmp(ask->path, "/v1/dead/drop") == 0)
-		admin_dead(admin->daemon->store, ask, DEAD_DROP);
-	else if (is_post && strcmp(ask->path, "/v1/reload") == 0)
-		reload_now(admin->daemon->reload, "asked to", reload_done, ask->exchange);
-	else
-		admin_answer_error(ask->exchange, 404, "there is no such page");
+	if (!is_known)
+		answer_error(ask->exchange, 404, "there is no such page");
 }
 
-int admin_open(struct admin **out, uv_loop_t *loop, const struct daemon *daemon, struct error *err)
+/* ---- Life ---- */
+
+int admin_open(struct admin **out, uv_loop_t *loop, const struct daemon *daemon, const char *socket,
+	       struct error *err)
 {
 	struct admin *admin = NEW(struct admin);
-	AUTO(free) char *address = str_format("unix:%s", daemon->settings->admin.socket);
+	AUTO(free) char *address = str_format("unix:%s", socket);
 
 	admin->daemon = daemon;
-	admin->decoder = decoder_new();
+	admin->loop = loop;
+	list_init(&admin->waiting);
+	list_init(&admin->under_way);
 	if (http_server_open(&admin->server, loop, address, asked, admin, err) < 0) {
 		admin_close(admin);
-		return error_prefix(err, "[ADMIN] SOCKET %s", daemon->settings->admin.socket);
+		return error_prefix(err, "[ADMIN] SOCKET %s", socket);
 	}
 	*out = admin;
 	return 0;
@@ -351,9 +247,17 @@ int admin_open(struct admin **out, uv_loop_t *loop, const struct daemon *daemon,
 
 void admin_close(struct admin *admin)
 {
+	struct admin_question *question;
+
 	if (!admin)
 		return;
+	list_for_each (question, &admin->waiting, link) {
+		admin_refuse(question, 503, "cn_monitor is stopping");
+		question_answer(question);
+	}
 	http_server_close(admin->server);
-	decoder_free(admin->decoder);
+	/* The workers use the store, which is closed after us. */
+	while (admin->under_way_count)
+		uv_run(admin->loop, UV_RUN_ONCE);
 	free(admin);
 }

@@ -2,8 +2,7 @@
 #include <inttypes.h>
 
 #include "app/admin_part.h"
-#include "app/label.h"
-#include "base/buf.h"
+#include "app/describe.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -24,12 +23,12 @@ struct wanted {
 	int64_t since_ms;
 };
 
-static struct wanted wanted_of(const struct http_ask *ask)
+static struct wanted wanted_of(const struct admin_question *question)
 {
-	const char *rule = http_ask_query(ask, "rule"), *path = http_ask_query(ask, "path");
+	const char *rule = admin_text(question, "rule"), *path = admin_text(question, "path");
 
 	return (struct wanted){ rule && *rule ? rule : NULL, path && *path ? path : NULL,
-				(int64_t)admin_number(ask, "since_ms", 0) };
+				(int64_t)admin_number(question, "since_ms", 0) };
 }
 
 static const char *text_at(const json_t *object, const char *name)
@@ -71,8 +70,8 @@ static json_t *job_json(const struct job *job, json_t *body)
 {
 	return json_pack("{s:I,s:s,s:s,s:i,s:o,s:o,s:s,s:O}", "id", (json_int_t)job->id, "state",
 			 job_states[job->state], "file_id", job->file_id ? job->file_id : "",
-			 "attempts", (int)job->attempts, "due", admin_time(job->due_ms), "ended",
-			 admin_time(job->ended_ms), "outcome", job->outcome ? job->outcome : "",
+			 "attempts", (int)job->attempts, "due", describe_time(job->due_ms), "ended",
+			 describe_time(job->ended_ms), "outcome", job->outcome ? job->outcome : "",
 			 "body", body);
 }
 
@@ -101,16 +100,16 @@ static bool look_at(void *ctx, const struct job *job)
 	return json_array_size(look->list) < look->most;
 }
 
-static void answer_one(struct store *store, const struct http_ask *ask, uint64_t id)
+static void answer_one(struct admin_question *question, uint64_t id)
 {
 	AUTO(json_decref) json_t *list = json_array();
 	AUTO(json_decref) json_t *body = NULL;
 	AUTO_ERROR err = { 0 };
 	struct job job = { 0 };
-	int there = store_dead_get(store, id, &job, &err);
+	int there = store_dead_get(question->store, id, &job, &err);
 
 	if (there < 0) {
-		admin_answer_error(ask->exchange, 500, error_text(&err));
+		admin_refuse(question, 500, error_text(&err));
 		return;
 	}
 	if (there) {
@@ -118,39 +117,41 @@ static void answer_one(struct store *store, const struct http_ask *ask, uint64_t
 		json_array_append_new(list, job_json(&job, body));
 		job_clear(&job);
 	}
-	admin_answer(ask->exchange, 200, json_pack("{s:O,s:b}", "jobs", list, "is_cut", false));
+	admin_reply(question, json_pack("{s:O,s:b}", "jobs", list, "is_cut", false));
 }
 
-void admin_jobs(struct store *store, const struct http_ask *ask)
+void admin_jobs(struct admin_question *question)
 {
-	const char *wanted = http_ask_query(ask, "state");
-	uint64_t id = admin_number(ask, "job", 0);
+	const char *wanted = admin_text(question, "state");
+	uint64_t id = admin_number(question, "job", 0);
 	AUTO_ERROR err = { 0 };
 
 	for (size_t state = 0; wanted && state < ARRAY_SIZE(job_states); state++) {
 		if (strcmp(wanted, job_states[state]) != 0)
 			continue;
 		if (id && state == JOB_DEAD) {
-			answer_one(store, ask, id);
+			answer_one(question, id);
 			return;
 		}
 
 		AUTO(json_decref) json_t *list = json_array();
-		struct look look = { .wanted = wanted_of(ask), .list = list };
+		struct look look = { .wanted = wanted_of(question), .list = list };
 
-		look.most = MIN((size_t)admin_number(ask, "limit", 100), SHOWN_MOST);
-		if (look.most && store_job_visit(store, (enum job_state)state, SIZE_MAX, look_at,
-						 &look, &err) < 0)
-			admin_answer_error(ask->exchange, 500, error_text(&err));
+		look.most = MIN((size_t)admin_number(question, "limit", 100), SHOWN_MOST);
+		if (look.most && store_job_visit(question->store, (enum job_state)state, SIZE_MAX,
+						 look_at, &look, &err) < 0)
+			admin_refuse(question, 500, error_text(&err));
 		else
-			admin_answer(ask->exchange, 200,
-				     json_pack("{s:O,s:b}", "jobs", list, "is_cut", look.is_cut));
+			admin_reply(question,
+				    json_pack("{s:O,s:b}", "jobs", list, "is_cut", look.is_cut));
 		return;
 	}
-	admin_answer_error(ask->exchange, 400, "state: expected waiting, taken, done or dead");
+	admin_refuse(question, 400, "state: expected waiting, taken, done or dead");
 }
 
 /* ---- Deciding ---- */
+
+enum dead_choice { DEAD_RETRY, DEAD_DROP };
 
 /* A dead letter that was chosen. */
 struct chosen {
@@ -270,18 +271,19 @@ static void say_decided(enum dead_choice choice, const json_t *ids)
 		log_info("admin", "%zu dead letters are %s by hand", count, what);
 }
 
-void admin_dead(struct store *store, const struct http_ask *ask, enum dead_choice choice)
+static void decide_about(struct admin_question *question, enum dead_choice choice)
 {
-	uint64_t id = admin_number(ask, "job", 0);
-	bool is_all = admin_number(ask, "all", 0) == 1;
+	struct store *store = question->store;
+	uint64_t id = admin_number(question, "job", 0);
+	bool is_all = admin_number(question, "all", 0) == 1;
 	__attribute__((cleanup(choosing_clear))) struct choosing choosing = { .wanted = wanted_of(
-										      ask) };
+										      question) };
 	AUTO(json_decref) json_t *ids = json_array();
 	AUTO_ERROR err = { 0 };
 	int rc;
 
 	if (!id == !is_all) {
-		admin_answer_error(ask->exchange, 400, "expected either job=NUMBER or all=1");
+		admin_refuse(question, 400, "expected either job=NUMBER or all=1");
 		return;
 	}
 	rc = is_all ? store_job_visit(store, JOB_DEAD, SIZE_MAX, choose_wanted, &choosing, &err)
@@ -290,7 +292,7 @@ void admin_dead(struct store *store, const struct http_ask *ask, enum dead_choic
 		rc = decide(store, &choosing, choice, ids, &err);
 	say_decided(choice, ids);
 	if (rc == 0) {
-		admin_answer(ask->exchange, 200, json_pack("{s:O}", "jobs", ids));
+		admin_reply(question, json_pack("{s:O}", "jobs", ids));
 		return;
 	}
 
@@ -298,5 +300,15 @@ void admin_dead(struct store *store, const struct http_ask *ask, enum dead_choic
 	char *why = str_format("%s (done for %zu of %zu dead letters)", error_text(&err),
 			       json_array_size(ids), choosing.count);
 
-	admin_answer_error(ask->exchange, 500, why);
+	admin_refuse(question, 500, why);
+}
+
+void admin_dead_retry(struct admin_question *question)
+{
+	decide_about(question, DEAD_RETRY);
+}
+
+void admin_dead_drop(struct admin_question *question)
+{
+	decide_about(question, DEAD_DROP);
 }

@@ -3,20 +3,49 @@
 #define APP_ADMIN_PART_H
 
 #include <jansson.h>
+#include <uv.h>
 
+#include "app/settings.h"
+#include "base/buf.h"
+#include "base/list.h"
 #include "io/http_server.h"
 #include "store/store.h"
 
-/* Gives body away. */
-void admin_answer(struct http_exchange *exchange, int status, json_t *body);
-void admin_answer_error(struct http_exchange *exchange, int status, const char *why);
-json_t *admin_time(int64_t ms); /* null for 0 */
-/* A number of the query; standard if it is absent or none. */
-uint64_t admin_number(const struct http_ask *ask, const char *name, uint64_t standard);
+/*
+ * One question whose answer the store may let wait: a worker thread answers it, so that the main
+ * loop goes on meanwhile. Besides what is here it sees only what threads may share.
+ */
+struct admin_question {
+	const struct settings *settings;
+	struct store *store;
+	void (*answer)(struct admin_question *question); /* in the worker */
+	json_t *query;                                   /* the arguments, by name */
+	json_t *known; /* what the main loop knew about it; NULL: nothing */
+	/* The answer: */
+	int status;
+	json_t *body;
+	struct buf *text; /* instead of a body */
 
-/* admin_jobs.c: jobs are looked at, and dead letters decided about. */
-enum dead_choice { DEAD_RETRY, DEAD_DROP };
-void admin_jobs(struct store *store, const struct http_ask *ask);
-void admin_dead(struct store *store, const struct http_ask *ask, enum dead_choice choice);
+	/* admin.c's own */
+	struct list link;
+	uv_work_t work;
+	struct admin *admin;
+	struct http_exchange *exchange;
+};
+
+/* Give body away. Exactly one of them answers. */
+void admin_reply(struct admin_question *question, json_t *body);
+void admin_refuse(struct admin_question *question, int status, const char *why);
+
+const char *admin_text(const struct admin_question *question, const char *name); /* NULL: absent */
+/* A number of the query; standard if it is absent or none. */
+uint64_t admin_number(const struct admin_question *question, const char *name, uint64_t standard);
+
+void admin_status(struct admin_question *question);
+void admin_tail(struct admin_question *question);
+void admin_metrics(struct admin_question *question);
+void admin_jobs(struct admin_question *question);
+void admin_dead_retry(struct admin_question *question);
+void admin_dead_drop(struct admin_question *question);
 
 #endif

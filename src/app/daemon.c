@@ -5,20 +5,11 @@
 #include <unistd.h>
 
 #include "app/admin.h"
-#include "app/connect.h"
-#include "app/role.h"
+#include "app/describe.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "io/service_manager.h"
-
-/* What belongs to one role's thread besides the role itself. */
-struct crew {
-	struct daemon *daemon;
-	struct http *http;
-	struct connection **connections; /* one a watch */
-	struct role role;
-};
 
 struct host {
 	struct daemon daemon;
@@ -26,163 +17,72 @@ struct host {
 	uv_signal_t signals[3];
 	struct service_manager *manager; /* NULL unless systemd started us */
 	struct admin *admin;
-	struct crew watch;
-	struct crew filter;
-	struct crew act;
-	const struct cluster **clusters; /* what act hands to actions, one a watch */
+	char *socket;
+	struct post_setup setup;
 	struct mail_server mail;
 	bool has_mail;
 	char *mail_password;
 	char *mail_host;
 };
 
-static struct host *host_of(struct daemon *daemon)
-{
-	return CONTAINER_OF(daemon, struct host, daemon);
-}
+/* ---- From and to the other processes ---- */
 
-static void connect_all(struct crew *crew)
-{
-	const struct settings *settings = crew->daemon->settings;
-
-	crew->connections = mem_array(settings->watch_count, sizeof(*crew->connections));
-	for (size_t i = 0; i < settings->watch_count; i++)
-		crew->connections[i] = connection_new(crew->http, settings->watches[i].on);
-}
-
-static void disconnect_all(struct crew *crew)
-{
-	if (!crew->connections)
-		return;
-	for (size_t i = 0; i < crew->daemon->settings->watch_count; i++)
-		connection_free(crew->connections[i]);
-	free(TAKE(crew->connections));
-}
-
-/* ---- watch ---- */
-
-static void watch_close(void *ctx)
-{
-	struct crew *crew = ctx;
-	struct daemon *daemon = crew->daemon;
-
-	for (size_t i = 0; daemon->watchers && i < daemon->settings->watch_count; i++)
-		watcher_close(daemon->watchers[i]);
-	disconnect_all(crew);
-	http_close(TAKE(crew->http));
-}
-
-static int watch_open(void *ctx, uv_loop_t *loop, struct error *err)
-{
-	struct crew *crew = ctx;
-	struct daemon *daemon = crew->daemon;
-	const struct settings *settings = daemon->settings;
-
-	if (http_open(&crew->http, loop, err) < 0)
-		return -1;
-	connect_all(crew);
-	for (size_t i = 0; i < settings->watch_count; i++) {
-		if (watcher_open(&daemon->watchers[i], loop,
-				 connection_client(crew->connections[i]), &settings->watches[i],
-				 settings->store.commit, daemon->store, err) < 0) {
-			watch_close(crew);
-			return -1;
-		}
-	}
-	return 0;
-}
-
-/* ---- filter ---- */
-
-/* In the filter's thread: what it read says that the stream cannot be trusted any more. */
+/* In the filter's thread: what it read says that a stream cannot be trusted any more. */
 static void stream_in_trouble(void *ctx, size_t watch, int64_t heard_ms, const char *reason)
 {
 	struct daemon *daemon = ctx;
-	struct watcher *watcher = daemon->watchers[watch];
 
-	if (watcher)
-		watcher_report_trouble(watcher, heard_ms, reason);
+	members_tell(daemon->members, json_pack("{s:{s:s,s:I,s:s}}", "trouble", "watch",
+						daemon->settings->watches[watch].name, "heard_ms",
+						(json_int_t)heard_ms, "reason", reason));
 }
 
-static int filter_role_open(void *ctx, uv_loop_t *loop, struct error *err)
+/* Whoever has the stream open opens it anew; the others do not have it. */
+static void heard_of_trouble(struct daemon *daemon, json_t *trouble)
 {
-	struct crew *crew = ctx;
-	struct daemon *daemon = crew->daemon;
-	const struct settings *settings = daemon->settings;
-	struct rule_set **sets = mem_array(settings->watch_count, sizeof(*sets));
+	const char *name = json_string_value(json_object_get(trouble, "watch"));
+	const char *reason = json_string_value(json_object_get(trouble, "reason"));
+	int64_t heard_ms = json_integer_value(json_object_get(trouble, "heard_ms"));
 
-	for (size_t i = 0; i < settings->watch_count; i++)
-		sets[i] = rule_set_share(reload_get(daemon->reload, i));
+	for (size_t i = 0; name && reason && i < daemon->settings->watch_count; i++) {
+		struct watcher *watcher = crew_watcher(daemon->crew, i);
 
-	int result = filter_open(&daemon->filter, loop, settings, daemon->store, sets, err);
-
-	for (size_t i = 0; i < settings->watch_count; i++)
-		rule_set_free(sets[i]);
-	free(sets);
-	if (result == 0)
-		filter_on_trouble(daemon->filter, stream_in_trouble, daemon);
-	return result;
-}
-
-static void filter_role_close(void *ctx)
-{
-	struct crew *crew = ctx;
-
-	filter_close(crew->daemon->filter);
-}
-
-/* ---- act ---- */
-
-static void act_close(void *ctx)
-{
-	struct crew *crew = ctx;
-
-	deliver_close(crew->daemon->deliver);
-	disconnect_all(crew);
-	http_close(TAKE(crew->http));
-}
-
-static int act_open(void *ctx, uv_loop_t *loop, struct error *err)
-{
-	struct crew *crew = ctx;
-	struct daemon *daemon = crew->daemon;
-	struct host *host = host_of(daemon);
-	const struct settings *settings = daemon->settings;
-
-	if (http_open(&crew->http, loop, err) < 0)
-		return -1;
-	connect_all(crew);
-	host->clusters = mem_array(settings->watch_count, sizeof(*host->clusters));
-	for (size_t i = 0; i < settings->watch_count; i++)
-		host->clusters[i] = connection_cluster(crew->connections[i]);
-	if (deliver_open(&daemon->deliver, loop, crew->http, settings, daemon->store,
-			 host->clusters, host->has_mail ? &host->mail : NULL, err) < 0) {
-		disconnect_all(crew);
-		http_close(TAKE(crew->http));
-		return -1;
+		if (watcher && strcmp(daemon->settings->watches[i].name, name) == 0)
+			watcher_report_trouble(watcher, heard_ms, reason);
 	}
-	for (size_t i = 0; i < settings->watch_count; i++)
-		deliver_offer(daemon->deliver, i, rule_set_share(reload_get(daemon->reload, i)));
-	return 0;
+}
+
+static void message_heard(void *ctx, json_t *message)
+{
+	struct daemon *daemon = ctx;
+	json_t *trouble = json_object_get(message, "trouble");
+
+	/* Not yet up, or about to end. */
+	if (!daemon->crew || !daemon->reload_all)
+		return;
+	if (json_is_object(trouble))
+		heard_of_trouble(daemon, trouble);
+	else
+		reload_all_heard(daemon->reload_all, message);
+}
+
+static json_t *describe_us(void *ctx)
+{
+	const struct daemon *daemon = ctx;
+
+	return daemon->crew ? describe_process(daemon) : json_object();
 }
 
 /* ---- main thread ---- */
-
-static void rules_swapped(void *ctx, uint64_t after_seq)
-{
-	const struct watch_settings *watch = ctx;
-
-	log_info("filter", "watch %s: the new rules judge from record %llu on", watch->name,
-		 (unsigned long long)after_seq + 1);
-}
 
 static void offer_rules(void *ctx, size_t watch, struct rule_set *set)
 {
 	struct daemon *daemon = ctx;
 
-	deliver_offer(daemon->deliver, watch, rule_set_share(set));
-	filter_offer(daemon->filter, watch, set, rules_swapped,
-		     (void *)&daemon->settings->watches[watch]);
+	if (daemon->crew)
+		crew_offer(daemon->crew, watch, set);
+	else
+		rule_set_free(set);
 }
 
 static void reload_ended(void *ctx, bool is_ok, const char *report)
@@ -276,29 +176,35 @@ static int open_rules(struct host *host, struct error *err)
 	return result;
 }
 
+static int open_store(struct daemon *daemon, struct error *err)
+{
+	const struct settings *settings = daemon->settings;
+	struct store_settings store = settings_of_store(settings);
+
+	store.member = daemon->name;
+	store.watches = daemon->roles & CREW_ROLE(STORE_WATCH);
+	return store_open(&daemon->store, &store, err);
+}
+
 static int start_all(struct host *host, struct error *err)
 {
 	struct daemon *daemon = &host->daemon;
-	const struct settings *settings = daemon->settings;
-	const struct store_settings store = {
-		.url = settings->store.url,
-		.max_bytes = settings->store.max_bytes,
-		.retention_ms = settings->store.retention_ms,
-		.sync = settings->store.commit != COMMIT_OS,
-		.watches = true,
-	};
+	const struct members_handler members = { daemon, describe_us, message_heard };
 
-	if (store_open(&daemon->store, &store, err) < 0)
+	if (open_store(daemon, err) < 0 ||
+	    members_open(&daemon->members, host->loop, daemon->store, &members, err) < 0)
 		return -1;
-	daemon->watchers = mem_array(settings->watch_count, sizeof(*daemon->watchers));
-	/* The later ones feed the earlier ones, so each finds its successor at work. */
-	if (role_start(&host->act.role, err) < 0)
-		return error_prefix(err, "act");
-	if (role_start(&host->filter.role, err) < 0)
-		return error_prefix(err, "filter");
-	if (role_start(&host->watch.role, err) < 0)
-		return error_prefix(err, "watch");
-	return admin_open(&host->admin, host->loop, daemon, err);
+	daemon->reload_all =
+		reload_all_open(host->loop, daemon->reload, daemon->members, daemon->name);
+	host->setup = (struct post_setup){ .settings = daemon->settings,
+					   .store = daemon->store,
+					   .mail = host->has_mail ? &host->mail : NULL,
+					   .trouble = stream_in_trouble,
+					   .ctx = daemon };
+	if (crew_open(&daemon->crew, host->loop, daemon->roles, &host->setup, daemon->reload, err) <
+	    0)
+		return -1;
+	return admin_open(&host->admin, host->loop, daemon, host->socket, err);
 }
 
 static void stop_all(struct host *host)
@@ -306,25 +212,15 @@ static void stop_all(struct host *host)
 	struct daemon *daemon = &host->daemon;
 
 	admin_close(TAKE(host->admin));
+	crew_close(TAKE(daemon->crew));
+	reload_all_close(TAKE(daemon->reload_all));
 	reload_close(TAKE(daemon->reload));
-	/* From the source on, so that nobody feeds what is gone. The filter may still point at
-	 * watchers: their memory goes last. */
-	role_stop(&host->filter.role);
-	role_stop(&host->watch.role);
-	role_stop(&host->act.role);
+	members_close(TAKE(daemon->members));
 	store_close(TAKE(daemon->store));
-	free(TAKE(daemon->watchers));
-	free(TAKE(host->clusters));
+	free(TAKE(daemon->name));
+	free(TAKE(host->socket));
 	free(TAKE(host->mail_password));
 	free(TAKE(host->mail_host));
-}
-
-static struct crew crew_of(struct daemon *daemon, const char *name,
-			   int (*open)(void *ctx, uv_loop_t *loop, struct error *err),
-			   void (*close)(void *ctx))
-{
-	return (struct crew){ .daemon = daemon,
-			      .role = { .name = name, .open = open, .close = close } };
 }
 
 /* Said before the roles speak, so that a log begins with what it is about. */
@@ -344,25 +240,11 @@ static void say_what_is_watched(const struct daemon *daemon)
 }
 
 /* One line for `systemctl status`. */
-static char *describe(void *ctx)
+static char *describe_line(void *ctx)
 {
 	const struct host *host = ctx;
-	const struct daemon *daemon = &host->daemon;
-	size_t count = daemon->settings->watch_count;
-	size_t listening = 0;
-	struct reload_status rules;
 
-	for (size_t i = 0; i < count; i++) {
-		struct watcher_status status;
-
-		watcher_get_status(daemon->watchers[i], &status);
-		listening += status.state == WATCHER_LISTENING;
-	}
-	reload_get_status(daemon->reload, &rules);
-	return str_format(
-		"%zu of %zu watch%s listening%s", listening, count, count == 1 ? "" : "es",
-		rules.last_is_ok ? ""
-				 : "; the changed rules have errors, the old ones stay at work");
+	return describe_in_a_line(&host->daemon);
 }
 
 /* The exit status: what is wrong in files (2) is told from what went wrong (1). */
@@ -374,20 +256,17 @@ static int start(struct host *host, struct error *err)
 	return start_all(host, err) < 0 ? 1 : 0;
 }
 
-int daemon_run(const struct settings *settings)
+int daemon_run(const struct settings *settings, const char *command, unsigned roles)
 {
 	uv_loop_t loop;
 	AUTO_ERROR err = { 0 };
-	struct host host = { .daemon = { .settings = settings, .started_ms = clock_now_ms() },
-			     .loop = &loop };
+	struct host host = { .daemon = { .settings = settings,
+					 .roles = roles,
+					 .name = member_name(command),
+					 .started_ms = clock_now_ms() },
+			     .loop = &loop,
+			     .socket = settings_socket(settings, command) };
 	int status;
-
-	host.watch = crew_of(&host.daemon, "cn-watch", watch_open, watch_close);
-	host.filter = crew_of(&host.daemon, "cn-filter", filter_role_open, filter_role_close);
-	host.act = crew_of(&host.daemon, "cn-act", act_open, act_close);
-	host.watch.role.ctx = &host.watch;
-	host.filter.role.ctx = &host.filter;
-	host.act.role.ctx = &host.act;
 
 	uv_loop_init(&loop);
 	listen_to_signals(&host);
@@ -396,9 +275,10 @@ int daemon_run(const struct settings *settings)
 		log_error("cn_monitor", "cannot start: %s", error_text(&err));
 	} else {
 		log_info("cn_monitor",
-			 "version " CN_VERSION " is up, process %d; store %s, answers at %s",
-			 (int)getpid(), settings->store.url, settings->admin.socket);
-		host.manager = service_manager_open(&loop, describe, &host);
+			 "version " CN_VERSION " is up%s%s, process %d; store %s, answers at %s",
+			 roles == CREW_ALL ? "" : " as ", roles == CREW_ALL ? "" : command,
+			 (int)getpid(), settings->store.shown, host.socket);
+		host.manager = service_manager_open(&loop, describe_line, &host);
 		service_manager_ready(host.manager);
 		uv_run(&loop, UV_RUN_DEFAULT);
 	}

@@ -1,8 +1,6 @@
 #include "app/role.h"
 
-#include <pthread.h>
-#include <signal.h>
-
+#include "app/thread.h"
 #include "base/mem.h"
 
 static void stop_asked(uv_async_t *stop)
@@ -28,20 +26,6 @@ static void role_main(void *arg)
 	uv_run(&role->loop, UV_RUN_DEFAULT);
 }
 
-/* Signals belong to the main thread: a role is born with all of them blocked. */
-static int start_thread(struct role *role)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-
-	int result = uv_thread_create(&role->thread, role_main, role);
-
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return result;
-}
-
 static void forget(struct role *role)
 {
 	uv_loop_close(&role->loop);
@@ -54,14 +38,11 @@ int role_start(struct role *role, struct error *err)
 	uv_async_init(&role->loop, &role->stop, stop_asked);
 	role->stop.data = role;
 	uv_sem_init(&role->opened, 0);
-
-	int result = start_thread(role);
-
-	if (result < 0) {
+	if (thread_start(&role->thread, role_main, role, err) < 0) {
 		uv_close((uv_handle_t *)&role->stop, NULL);
 		uv_run(&role->loop, UV_RUN_DEFAULT);
 		forget(role);
-		return error_set(err, "a thread cannot be started: %s", uv_strerror(result));
+		return -1;
 	}
 	uv_sem_wait(&role->opened);
 	if (role->is_running)

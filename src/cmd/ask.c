@@ -6,14 +6,41 @@
 
 #define PATIENCE_MS 30000
 
+#define SOCKETS_MOST 4
+
 struct monitor {
-	char *socket;
+	/* Where it may answer, in this order; NULL ends them. The next question begins where the
+	 * last one was answered. */
+	char *sockets[SOCKETS_MOST + 1];
+	size_t socket;
 	uv_loop_t loop;
 	struct http *http;
 	/* Of the question under way: */
 	json_t *answer;
 	struct error err;
+	bool is_nobody; /* nobody listens at that socket */
 };
+
+/* One name for all processes, or one for each role. */
+static void find_sockets(struct monitor *monitor, const struct arguments *arguments,
+			 const struct settings *settings)
+{
+	static const char *const roles[SOCKETS_MOST] = { "run", "watch", "filter", "act" };
+	size_t count = 0;
+
+	if (arguments->socket) {
+		monitor->sockets[0] = str_copy(arguments->socket);
+		return;
+	}
+	for (size_t i = 0; i < SOCKETS_MOST; i++) {
+		char *path = settings_socket(settings, roles[i]);
+
+		if (count && strcmp(path, monitor->sockets[0]) == 0)
+			free(path);
+		else
+			monitor->sockets[count++] = path;
+	}
+}
 
 struct monitor *monitor_find(const struct arguments *arguments)
 {
@@ -28,7 +55,7 @@ struct monitor *monitor_find(const struct arguments *arguments)
 
 	struct monitor *monitor = NEW(struct monitor);
 
-	monitor->socket = str_copy(arguments->socket ? arguments->socket : settings->admin.socket);
+	find_sockets(monitor, arguments, settings);
 	uv_loop_init(&monitor->loop);
 	if (http_open(&monitor->http, &monitor->loop, &err) < 0) {
 		fprintf(stderr, "cn_monitor: %s\n", error_text(&err));
@@ -46,24 +73,38 @@ void monitor_forget(struct monitor *monitor)
 	uv_run(&monitor->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&monitor->loop);
 	error_clear(&monitor->err);
-	free(monitor->socket);
+	for (size_t i = 0; i < SOCKETS_MOST; i++)
+		free(monitor->sockets[i]);
 	free(monitor);
+}
+
+/* Of several it is not told what is wrong with each: most of them are not there. */
+static void tell_nobody(struct monitor *monitor, const char *why)
+{
+	AUTO(buf_free) struct buf *list = buf_new(SIZE_MAX / 2);
+
+	for (size_t i = 0; monitor->sockets[1] && monitor->sockets[i]; i++)
+		(void)!buf_print(list, "%s%s", i ? ", " : "at ", monitor->sockets[i]);
+	error_set(&monitor->err,
+		  "no monitor answers%s%.*s; is `cn_monitor run` up with this configuration, and "
+		  "may you read its socket?",
+		  list->size ? " " : ": ", (int)(list->size ? list->size : strlen(why)),
+		  list->size ? list->data : why);
 }
 
 static void answered(void *ctx, const struct http_answer *answer)
 {
 	struct monitor *monitor = ctx;
+	const char *socket = monitor->sockets[monitor->socket];
 
 	uv_stop(&monitor->loop);
 	if (answer->failure == HTTP_NOT_SENT) {
-		error_set(&monitor->err,
-			  "no monitor answers: %s; is `cn_monitor run` up with this "
-			  "configuration, and may you read its socket?",
-			  answer->why);
+		monitor->is_nobody = true;
+		tell_nobody(monitor, answer->why);
 		return;
 	}
 	if (answer->failure != HTTP_ANSWERED) {
-		error_set(&monitor->err, "the monitor at %s did not answer: %s", monitor->socket,
+		error_set(&monitor->err, "the monitor at %s did not answer: %s", socket,
 			  answer->why);
 		return;
 	}
@@ -76,18 +117,16 @@ static void answered(void *ctx, const struct http_answer *answer)
 			  why ? why : "no reason given");
 		json_decref(TAKE(monitor->answer));
 	} else if (!monitor->answer) {
-		error_set(&monitor->err, "the answer of %s is not JSON", monitor->socket);
+		error_set(&monitor->err, "the answer of %s is not JSON", socket);
 	}
 }
 
-json_t *monitor_ask(struct monitor *monitor, const char *method, const char *path,
-		    struct error *err)
+static void ask_one(struct monitor *monitor, const char *method, const char *url)
 {
-	AUTO(free) char *url = str_format("http://localhost%s", path);
 	const struct http_request request = {
 		.method = method,
 		.url = url,
-		.unix_socket = monitor->socket,
+		.unix_socket = monitor->sockets[monitor->socket],
 		.timeout_ms = PATIENCE_MS,
 		.limit_bytes = 256u << 20,
 		.done = answered,
@@ -95,11 +134,26 @@ json_t *monitor_ask(struct monitor *monitor, const char *method, const char *pat
 	};
 
 	error_clear(&monitor->err);
+	monitor->is_nobody = false;
 	http_start(monitor->http, &request);
 	uv_run(&monitor->loop, UV_RUN_DEFAULT);
-	if (!monitor->answer) {
-		error_set(err, "%s", error_text(&monitor->err));
-		return NULL;
-	}
-	return TAKE(monitor->answer);
+}
+
+json_t *monitor_ask(struct monitor *monitor, const char *method, const char *path,
+		    struct error *err)
+{
+	AUTO(free) char *url = str_format("http://localhost%s", path);
+	size_t first = monitor->socket;
+
+	do {
+		ask_one(monitor, method, url);
+		if (monitor->answer)
+			return TAKE(monitor->answer);
+		if (!monitor->is_nobody)
+			break;
+		if (!monitor->sockets[++monitor->socket])
+			monitor->socket = 0;
+	} while (monitor->socket != first);
+	error_set(err, "%s", error_text(&monitor->err));
+	return NULL;
 }

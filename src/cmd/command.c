@@ -7,12 +7,39 @@
 #include "base/log.h"
 #include "base/parse.h"
 
+#define RUNS                                                                                       \
+	"Runs in the\nforeground until SIGTERM or SIGINT; log lines go to standard error. SIGHUP " \
+	"reads the rules\nagain, and so does a change of their file."
+#define STANDS_BY                                                                                 \
+	"Several may run: one is active, and the others stand by. When the active one ends, one " \
+	"of\n"                                                                                    \
+	"them takes over: at once if it was told to stop, within ten seconds if it was killed."
+
 const struct command commands[] = {
 	{ "run", "watch, judge and act: the whole monitor in one process",
-	  "Runs in the foreground until SIGTERM or SIGINT; log lines go to standard error. SIGHUP "
-	  "reads\n"
-	  "the rules again, and so does a change of their file.",
+	  RUNS "\n\nOver a store in Redis several may run: one of them watches and judges, the "
+	       "others stand by\n"
+	       "and take over when it ends; all of them act.",
 	  OPTION_CONFIG, run_run },
+	{ "watch", "only listen to the clusters, and hand on what is heard",
+	  "One role of the monitor as a process of its own, over a store in Redis. " RUNS
+	  "\n\n" STANDS_BY "\n\n"
+	  "While Redis is away it goes on listening, and keeps what it hears in [STORE] LOG on "
+	  "this "
+	  "machine;\n"
+	  "nothing is lost, it only comes later.",
+	  OPTION_CONFIG, watch_run },
+	{ "filter", "only judge: ask the rules about what was heard",
+	  "One role of the monitor as a process of its own, over a store in Redis. " RUNS
+	  "\n\n" STANDS_BY,
+	  OPTION_CONFIG, filter_run },
+	{ "act", "only act: do what the rules ask for",
+	  "One role of the monitor as a process of its own, over a store in Redis. " RUNS "\n\n"
+	  "Any number may run at the same time, on any number of machines; they share the jobs, "
+	  "and those of\n"
+	  "one file stay in order. The jobs of one that dies are taken up by the others after "
+	  "[ACT] LEASE.",
+	  OPTION_CONFIG, act_run },
 	{ "check", "check cn_monitor.conf and the rules, without touching a cluster",
 	  "Reads the configuration and every watched_items.yml it names, and reports everything "
 	  "that is\n"
@@ -50,9 +77,22 @@ const struct command commands[] = {
 		  OPTION_NO_COLOR,
 	  tail_run },
 	{ "status", "how the running monitor is doing",
-	  "Streams, rules, queue, jobs, gaps. Exit status 1: it does not run, or something is "
-	  "wrong.",
+	  "Streams, rules, queue, jobs, gaps. Of roles as processes of their own: all of them, "
+	  "whichever is\n"
+	  "asked, with who is active, who stands by, and who works by other rules. Exit status 1: "
+	  "it does\n"
+	  "not run, or something is wrong.",
 	  OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON | OPTION_NO_COLOR, status_run },
+	{ "health", "whether the process on this machine is well, for probes",
+	  "Exit status 0: the store is reached, and the roles of this process that are active are "
+	  "at work;\n"
+	  "standing by is well. 1: something is not, and a line says what. It costs nothing: only "
+	  "the process\n"
+	  "is asked, not the store.\n\n"
+	  "With --live the exit status is 0 as long as the process answers at all, whether or not "
+	  "Redis and the\n"
+	  "cluster do: for whoever would start it anew, which does not bring them back.",
+	  OPTION_CONFIG | OPTION_SOCKET | OPTION_LIVE | OPTION_JSON, health_run },
 	{ "history", "what was done: jobs that ended, newest first",
 	  "One line a job: when it ended, its number, the rule, the file, and what came of it. The "
 	  "last\n"
@@ -74,7 +114,10 @@ const struct command commands[] = {
 	{ "reload", "have the running monitor read its rules again",
 	  "Waits for the outcome. A file with errors changes nothing: they are printed, the old "
 	  "rules\n"
-	  "stay at work, and the exit status is 2.",
+	  "stay at work, and the exit status is 2. Of several processes all read again, each on "
+	  "its "
+	  "machine,\n"
+	  "and each one's outcome is told; exit status 1: from one of them nothing was heard.",
 	  OPTION_CONFIG | OPTION_SOCKET, reload_run },
 	{ 0 },
 };
@@ -103,6 +146,7 @@ static const struct option_text option_texts[] = {
 	{ OPTION_ALL, "    --all", "every dead letter; with --rule, every one of that rule" },
 	{ OPTION_LINES, "-n, --lines N", "how many past events or jobs to show" },
 	{ OPTION_ONCE, "    --once", "do not wait for more" },
+	{ OPTION_LIVE, "    --live", "only whether the process answers" },
 	{ OPTION_JSON, "    --json", "for programs" },
 	{ OPTION_NO_COLOR, "    --no-color",
 	  "no colours (NO_COLOR in the environment does the same)" },
@@ -123,6 +167,7 @@ static const struct option long_options[] = {
 	{ "watch", required_argument, NULL, OPTION_WATCH },
 	{ "lines", required_argument, NULL, OPTION_LINES },
 	{ "once", no_argument, NULL, OPTION_ONCE },
+	{ "live", no_argument, NULL, OPTION_LIVE },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "no-color", no_argument, NULL, OPTION_NO_COLOR },
 	{ "help", no_argument, NULL, 'h' },
@@ -221,6 +266,9 @@ static int take_option(const struct command *command, struct arguments *argument
 		break;
 	case OPTION_ONCE:
 		arguments->once = true;
+		break;
+	case OPTION_LIVE:
+		arguments->live = true;
 		break;
 	case OPTION_JSON:
 		arguments->json = true;

@@ -25,6 +25,7 @@ enum command_option {
 	OPTION_SEQ = 1 << 13,      /* --seq N */
 	OPTION_INDEX = 1 << 14,    /* --index I */
 	OPTION_WATCH = 1 << 15,    /* --watch NAME */
+	OPTION_LIVE = 1 << 16,     /* --live */
 };
 
 #define WORDS_MOST 4
@@ -37,7 +38,7 @@ struct arguments {
 	int64_t lines; /* -1: not given */
 	int64_t seq, index;
 	int64_t since_ms; /* how long ago; -1: not given */
-	bool json, reference, once, all;
+	bool json, reference, once, all, live;
 	const char *words[WORDS_MOST]; /* what is no option, of a command that takes some */
 	size_t word_count;
 	bool colour; /* for standard output: a terminal, no NO_COLOR, no --no-color */
@@ -68,6 +69,10 @@ struct settings *command_settings(const struct arguments *arguments);
 int command_wrong(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);
 
 int run_run(const struct arguments *arguments);
+int watch_run(const struct arguments *arguments);
+int filter_run(const struct arguments *arguments);
+int act_run(const struct arguments *arguments);
+int health_run(const struct arguments *arguments);
 int check_run(const struct arguments *arguments);
 int doctor_run(const struct arguments *arguments);
 int explain_run(const struct arguments *arguments);

@@ -2,6 +2,19 @@
 
 #include "cmd/ask.h"
 
+/* Whether some process has found errors, and did not just keep silent. */
+static bool has_refused(json_t *answer)
+{
+	size_t i;
+	json_t *member;
+
+	json_array_foreach(
+		json_object_get(answer, "members"), i,
+		member) if (!json_is_true(json_object_get(member, "ok")) &&
+			    json_is_string(json_object_get(member, "report"))) return true;
+	return false;
+}
+
 int reload_run(const struct arguments *arguments)
 {
 	AUTO(monitor_forget) struct monitor *monitor = monitor_find(arguments);
@@ -18,9 +31,10 @@ int reload_run(const struct arguments *arguments)
 	}
 
 	bool is_ok = json_is_true(json_object_get(answer, "ok"));
+	bool is_refused = has_refused(answer);
 	const char *report = json_string_value(json_object_get(answer, "report"));
 
 	fprintf(is_ok ? stdout : stderr, "%s\n", report ? report : "");
 	json_decref(answer);
-	return is_ok ? EXIT_FINE : EXIT_WRONG;
+	return is_ok ? EXIT_FINE : is_refused ? EXIT_WRONG : EXIT_FAILED;
 }

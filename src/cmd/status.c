@@ -65,13 +65,34 @@ static bool print_rules(const struct arguments *arguments, json_t *rules)
 	return is_ok;
 }
 
+static void print_store(const struct arguments *arguments, json_t *store)
+{
+	size_t index;
+	json_t *sentence;
+
+	if (*text_at(store, "trouble")) {
+		printf("store   %s: %s%s%s\n", text_at(store, "url"), paint(arguments, false),
+		       text_at(store, "trouble"), plain(arguments));
+		return;
+	}
+	printf("store   %s: records %lld to %lld, %lld KiB of log, %lld KiB of state\n",
+	       text_at(store, "url"), number_at(store, "first_seq"), number_at(store, "last_seq"),
+	       number_at(store, "log_bytes") / 1024, number_at(store, "state_bytes") / 1024);
+	if (number_at(store, "log_behind"))
+		printf("        %lld records are only on this machine yet\n",
+		       number_at(store, "log_behind"));
+	json_array_foreach(json_object_get(store, "advice"), index, sentence)
+		printf("        %s\n", json_string_value(sentence));
+}
+
 static bool print_roles(const struct arguments *arguments, json_t *status)
 {
 	json_t *filter = json_object_get(status, "filter");
 	json_t *act = json_object_get(status, "act");
 	json_t *store = json_object_get(status, "store");
 	long long behind = number_at(store, "last_seq") - number_at(filter, "cursor");
-	bool is_fine = !*text_at(filter, "trouble") && !*text_at(act, "trouble");
+	bool is_fine = !*text_at(filter, "trouble") && !*text_at(act, "trouble") &&
+		       !*text_at(store, "trouble");
 
 	printf("filter  judged up to record %lld (%lld waiting), %lld events, %lld matches, %lld "
 	       "echoes, last delay %lld ms\n",
@@ -87,9 +108,7 @@ static bool print_roles(const struct arguments *arguments, json_t *status)
 	if (*text_at(act, "trouble"))
 		printf("%s        %s%s\n", paint(arguments, false), text_at(act, "trouble"),
 		       plain(arguments));
-	printf("store   %s: records %lld to %lld, %lld KiB of log, %lld KiB of state\n",
-	       text_at(store, "url"), number_at(store, "first_seq"), number_at(store, "last_seq"),
-	       number_at(store, "log_bytes") / 1024, number_at(store, "state_bytes") / 1024);
+	print_store(arguments, store);
 	return is_fine;
 }
 
@@ -134,6 +153,48 @@ static void print_dead(json_t *store)
 	}
 }
 
+static void print_member_roles(const struct arguments *arguments, json_t *member)
+{
+	const char *role;
+	json_t *status;
+
+	json_object_foreach(json_object_get(member, "roles"), role, status)
+	{
+		bool is_active = strcmp(text_at(status, "state"), "active") == 0;
+
+		printf("  %s %s%s%s", role, is_active ? paint(arguments, true) : "",
+		       text_at(status, "state"), is_active ? plain(arguments) : "");
+		if (!is_active && *text_at(status, "why"))
+			printf(" (%s)", text_at(status, "why"));
+	}
+}
+
+/* Nothing is wrong with a process that stands by, or that was killed while others do its work. */
+static bool print_members(const struct arguments *arguments, json_t *members)
+{
+	bool is_fine = true;
+	size_t index;
+	json_t *member;
+
+	if (json_array_size(members) < 2)
+		return true;
+	json_array_foreach(members, index, member)
+	{
+		printf("%s%s", index ? "        " : "members ", text_at(member, "member"));
+		if (json_is_true(json_object_get(member, "is_fresh")))
+			print_member_roles(arguments, member);
+		else
+			printf("  not heard of for %lld s", number_at(member, "age_ms") / 1000);
+		if (json_is_true(json_object_get(member, "other_rules"))) {
+			printf("  %sother rules than here%s", paint(arguments, false),
+			       plain(arguments));
+			is_fine &= !json_is_true(json_object_get(member, "is_fresh"));
+		}
+		putchar('\n');
+	}
+	return is_fine;
+}
+
 int status_run(const struct arguments *arguments)
 {
 	AUTO(monitor_forget) struct monitor *monitor = monitor_find(arguments);
@@ -157,6 +218,7 @@ int status_run(const struct arguments *arguments)
 	} else {
 		printf("cn_monitor %s, process %lld, up since %s\n", text_at(status, "version"),
 		       number_at(status, "pid"), text_at(status, "started"));
+		is_fine &= print_members(arguments, json_object_get(status, "members"));
 		is_fine &= print_watches(arguments, json_object_get(status, "watches"));
 		is_fine &= print_rules(arguments, json_object_get(status, "rules"));
 		is_fine &= print_roles(arguments, status);

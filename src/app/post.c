@@ -1,0 +1,158 @@
+#include "app/post.h"
+
+#include "app/connect.h"
+
+static void connect_all(struct post *post)
+{
+	const struct settings *settings = post->setup->settings;
+
+	post->connections = mem_array(settings->watch_count, sizeof(struct connection *));
+	for (size_t i = 0; i < settings->watch_count; i++)
+		post->connections[i] = connection_new(post->http, settings->watches[i].on);
+}
+
+static void disconnect_all(struct post *post)
+{
+	if (!post->connections)
+		return;
+	for (size_t i = 0; i < post->setup->settings->watch_count; i++)
+		connection_free(post->connections[i]);
+	free(TAKE(post->connections));
+}
+
+/* ---- watch ---- */
+
+static void watch_close(void *ctx)
+{
+	struct post *post = ctx;
+
+	for (size_t i = 0; i < post->setup->settings->watch_count; i++)
+		watcher_close(post->watchers[i]);
+	disconnect_all(post);
+	http_close(TAKE(post->http));
+}
+
+static int watch_open(void *ctx, uv_loop_t *loop, struct error *err)
+{
+	struct post *post = ctx;
+	const struct settings *settings = post->setup->settings;
+
+	if (http_open(&post->http, loop, err) < 0)
+		return -1;
+	connect_all(post);
+	for (size_t i = 0; i < settings->watch_count; i++) {
+		if (watcher_open(&post->watchers[i], loop, connection_client(post->connections[i]),
+				 &settings->watches[i], settings->store.commit, post->setup->store,
+				 err) < 0) {
+			watch_close(post);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- filter ---- */
+
+static int filter_role_open(void *ctx, uv_loop_t *loop, struct error *err)
+{
+	struct post *post = ctx;
+	const struct post_setup *setup = post->setup;
+
+	if (filter_open(&post->filter, loop, setup->settings, setup->store, post->sets, err) < 0)
+		return -1;
+	filter_on_trouble(post->filter, setup->trouble, setup->ctx);
+	return 0;
+}
+
+static void filter_role_close(void *ctx)
+{
+	struct post *post = ctx;
+
+	filter_close(post->filter);
+}
+
+/* ---- act ---- */
+
+static void act_close(void *ctx)
+{
+	struct post *post = ctx;
+
+	deliver_close(post->deliver);
+	disconnect_all(post);
+	http_close(TAKE(post->http));
+}
+
+static int act_open(void *ctx, uv_loop_t *loop, struct error *err)
+{
+	struct post *post = ctx;
+	const struct post_setup *setup = post->setup;
+	const struct settings *settings = setup->settings;
+
+	if (http_open(&post->http, loop, err) < 0)
+		return -1;
+	connect_all(post);
+	for (size_t i = 0; i < settings->watch_count; i++)
+		post->clusters[i] = connection_cluster(post->connections[i]);
+	if (deliver_open(&post->deliver, loop, post->http, settings, setup->store, post->clusters,
+			 setup->mail, err) < 0) {
+		disconnect_all(post);
+		http_close(TAKE(post->http));
+		return -1;
+	}
+	for (size_t i = 0; i < settings->watch_count; i++)
+		deliver_offer(post->deliver, i, rule_set_share(post->sets[i]));
+	return 0;
+}
+
+/* ---- life ---- */
+
+static const struct {
+	const char *name, *thread;
+	int (*open)(void *ctx, uv_loop_t *loop, struct error *err);
+	void (*close)(void *ctx);
+} kinds[STORE_ROLE_COUNT] = {
+	[STORE_WATCH] = { "watch", "cn-watch", watch_open, watch_close },
+	[STORE_FILTER] = { "filter", "cn-filter", filter_role_open, filter_role_close },
+	[STORE_ACT] = { "act", "cn-act", act_open, act_close },
+};
+
+const char *store_role_name(enum store_role role)
+{
+	return kinds[role].name;
+}
+
+void post_init(struct post *post, const struct post_setup *setup, enum store_role kind)
+{
+	*post = (struct post){ .setup = setup,
+			       .kind = kind,
+			       .role = { .name = kinds[kind].thread,
+					 .open = kinds[kind].open,
+					 .close = kinds[kind].close } };
+	post->role.ctx = post;
+}
+
+static void forget(struct post *post)
+{
+	free(TAKE(post->watchers));
+	free(TAKE(post->clusters));
+	post->filter = NULL;
+	post->deliver = NULL;
+}
+
+int post_start(struct post *post, struct error *err)
+{
+	size_t count = post->setup->settings->watch_count;
+
+	post->watchers = mem_array(count, sizeof(struct watcher *));
+	post->clusters = mem_array(count, sizeof(struct cluster *));
+	if (role_start(&post->role, err) == 0)
+		return 0;
+	forget(post);
+	return -1;
+}
+
+void post_stop(struct post *post)
+{
+	role_stop(&post->role);
+	forget(post);
+}
