@@ -3,9 +3,11 @@
 import pytest
 
 from cluster import Simulator
+from crew import Crew
 from hook_server import HookServer
 from mail_server import MailServer
 from monitor import Monitor
+from redis_server import Redis, Sentinels
 
 
 @pytest.fixture
@@ -62,3 +64,36 @@ def hooks():
     server = HookServer()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def redis(tmp_path):
+    """A real redis-server (redis_server.py)."""
+    server = Redis(tmp_path / "redis")
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def sentinels(tmp_path):
+    """A master, its replica and three sentinels (redis_server.py)."""
+    servers = Sentinels(tmp_path)
+    yield servers.start()
+    servers.stop()
+
+
+@pytest.fixture
+def make_crew(tmp_path):
+    """make_crew(simulator, redis, rules, ...): processes that share a Redis (crew.py)."""
+    made = []
+
+    def make(simulator, redis, *arguments, **options):
+        folder = tmp_path / f"crew{len(made) or ''}"
+        folder.mkdir()
+        crew = Crew(folder, simulator, redis, *arguments, **options)
+        made.append(crew)
+        return crew
+
+    yield make
+    for crew in made:
+        crew.stop()

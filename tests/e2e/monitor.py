@@ -58,6 +58,8 @@ class Monitor:
         self.items = self.folder / "watched_items.yml"
         self.token_file = self.folder / "token"
         self.log_path = self.folder / "monitor.log"
+        self.socket = self.folder / "store" / "admin.sock"
+        self.command, self.environment = "run", {}
         self.process = None
         self.write_token(simulator.token)
         self.write_rules(rules)
@@ -98,8 +100,9 @@ class Monitor:
     def start(self, listening=True, environment=None):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, "run", "-c", self.conf], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+                [PROGRAM, self.command, "-c", self.conf], stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **self.environment, **(environment or {})})
         if listening:
             self.wait_listening()
         return self
@@ -139,11 +142,12 @@ class Monitor:
         """A sub-command as a user types it; answers the finished process with its output."""
         return subprocess.run([PROGRAM, *words, *(["-c", self.conf] if config else [])],
                               capture_output=True, text=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+                              stdin=subprocess.DEVNULL,
+                              env={**os.environ, **self.environment, **(environment or {})})
 
     def ask(self, path, method="GET"):
         """Asks the admin socket as the sub-commands do; None while nobody answers."""
-        connection = UnixConnection(self.folder / "store" / "admin.sock")
+        connection = UnixConnection(self.socket)
         try:
             connection.request(method, path)
             answer = connection.getresponse()
