@@ -37,6 +37,7 @@ struct judge {
 	struct judge_counts counts;
 
 	/* The event under way. */
+	bool is_echo;
 	const struct rule **matched;
 	size_t matched_count;
 	size_t matched_room;
@@ -151,9 +152,12 @@ static int put_trouble(struct judge *judge, uint64_t seq, uint32_t index, const 
 
 /* ---- Rules ---- */
 
-static void remember_match(void *ctx, const struct rule *rule)
+static bool remember_match(void *ctx, const struct rule *rule)
 {
 	struct judge *judge = ctx;
+
+	if (judge->is_echo && !rule->on_own)
+		return true;
 
 	if (judge->matched_count == judge->matched_room) {
 		judge->matched_room = MAX(16, judge->matched_room * 2);
@@ -161,6 +165,7 @@ static void remember_match(void *ctx, const struct rule *rule)
 			mem_grow(judge->matched, judge->matched_room, sizeof(*judge->matched));
 	}
 	judge->matched[judge->matched_count++] = rule;
+	return !rule->stop;
 }
 
 static int put_job(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
@@ -204,6 +209,7 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 	if (settle_hear(judge->settle, judge->txn, event, echo->is_echo, err) < 0)
 		return -1;
 	judge->matched_count = 0;
+	judge->is_echo = echo->is_echo;
 	rule_match(watch->matcher, event, remember_match, judge);
 	if (!judge->matched_count && !echo->is_echo && !(event->kinds & EVENT_RENAMED))
 		return 0;
@@ -213,14 +219,9 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 		json_object_set_new_nocheck(
 			label, "old_path",
 			json_stringn_nocheck(event->old_path.data, event->old_path.size));
-	for (size_t i = 0; i < judge->matched_count; i++) {
-		const struct rule *rule = judge->matched[i];
-
-		if (echo->is_echo && !rule->on_own)
-			continue;
-		if (follow_rule(judge, watch, rule, event, label, err) < 0)
+	for (size_t i = 0; i < judge->matched_count; i++)
+		if (follow_rule(judge, watch, judge->matched[i], event, label, err) < 0)
 			return -1;
-	}
 	return label_put(judge->txn, event->seq, event->index, label, err);
 }
 

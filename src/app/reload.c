@@ -16,6 +16,12 @@ struct items {
 	struct rule_set *set;
 };
 
+/* What decides about the rules: their files, what those include, directories. */
+struct path_list {
+	char **items;
+	size_t count;
+};
+
 struct waiter {
 	void (*done)(void *ctx, bool is_ok, const char *report);
 	void *ctx;
@@ -31,12 +37,14 @@ struct reload {
 	size_t file_count;
 	size_t *file_of; /* of a watch: index into files */
 	bool is_closing;
+	struct path_list watched;
 
 	/* One compilation at a time; what is asked for meanwhile leads to one more. */
 	uv_work_t work;
 	bool is_working;
 	bool is_wanted_again;
 	struct rule_set **compiled; /* by the worker, one a file */
+	struct path_list found;     /* by the worker */
 	struct problems *problems;
 	struct waiter *waiters; /* of the compilation under way */
 	struct waiter *later;   /* of the one after it */
@@ -48,10 +56,38 @@ struct reload {
 	bool last_is_ok;
 };
 
+static void note_path(void *ctx, const char *path)
+{
+	struct path_list *list = ctx;
+
+	list->items = mem_grow(list->items, list->count + 1, sizeof(*list->items));
+	list->items[list->count++] = str_copy(path);
+}
+
+static void path_list_clear(struct path_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i]);
+	free(list->items);
+	*list = (struct path_list){ 0 };
+}
+
+static bool path_list_equal(const struct path_list *a, const struct path_list *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return true;
+}
+
 static void compile_all(struct reload *reload, struct problems *problems)
 {
+	path_list_clear(&reload->found);
 	for (size_t i = 0; i < reload->file_count; i++) {
-		reload->compiled[i] = rule_set_load(reload->files[i].path, &app_modules, problems);
+		reload->compiled[i] = rule_set_load_with(reload->files[i].path, &app_modules,
+							 note_path, &reload->found, problems);
 		if (reload->compiled[i])
 			rule_set_check_loops(reload->compiled[i], &app_modules, problems);
 	}
@@ -196,6 +232,8 @@ static void reload_free(struct reload *reload)
 	for (size_t i = 0; i < reload->file_count; i++)
 		rule_set_free(reload->files[i].set);
 	problems_free(reload->problems);
+	path_list_clear(&reload->watched);
+	path_list_clear(&reload->found);
 	free(reload->compiled);
 	free(reload->files);
 	free(reload->file_of);
@@ -204,6 +242,7 @@ static void reload_free(struct reload *reload)
 }
 
 static void start_work(struct reload *reload);
+static void watch_found(struct reload *reload);
 
 static void work_done(uv_work_t *work, int status)
 {
@@ -218,7 +257,8 @@ static void work_done(uv_work_t *work, int status)
 		return;
 	}
 	take_over(reload);
-	if (reload->is_wanted_again)
+	watch_found(reload);
+	if (reload->is_wanted_again && !reload->is_working)
 		start_work(reload);
 }
 
@@ -247,6 +287,28 @@ void reload_now(struct reload *reload, const char *why,
 		start_work(reload);
 }
 
+static int watch_files(struct reload *reload, struct error *err);
+
+/*
+ * Included files are known only when they were read: they are watched from then on, and read once
+ * more, for what changed in between.
+ */
+static void watch_found(struct reload *reload)
+{
+	AUTO_ERROR err = { 0 };
+
+	if (path_list_equal(&reload->found, &reload->watched))
+		return;
+	path_list_clear(&reload->watched);
+	reload->watched = reload->found;
+	reload->found = (struct path_list){ 0 };
+	files_watch_close(TAKE(reload->watch));
+	if (watch_files(reload, &err) < 0)
+		log_error("rules", "changes of the files are not noticed any more: %s",
+			  error_text(&err));
+	reload_now(reload, "other files are included than before", NULL, NULL);
+}
+
 static void file_changed(void *ctx, const char *path)
 {
 	AUTO(free) char *why = str_format("%s changed", path);
@@ -256,16 +318,9 @@ static void file_changed(void *ctx, const char *path)
 
 static int watch_files(struct reload *reload, struct error *err)
 {
-	const char **paths = mem_array(reload->file_count, sizeof(*paths));
-
-	for (size_t i = 0; i < reload->file_count; i++)
-		paths[i] = reload->files[i].path;
-
-	int result = files_watch_open(&reload->watch, reload->loop, paths, reload->file_count,
-				      QUIET_MS, file_changed, reload, err);
-
-	free(paths);
-	return result;
+	return files_watch_open(&reload->watch, reload->loop,
+				(const char *const *)reload->watched.items, reload->watched.count,
+				QUIET_MS, file_changed, reload, err);
 }
 
 int reload_open(struct reload **out, uv_loop_t *loop, const struct settings *settings,
@@ -279,6 +334,8 @@ int reload_open(struct reload **out, uv_loop_t *loop, const struct settings *set
 	reload->last_report = str_copy("");
 	reload->last_is_ok = true;
 	list_files(reload);
+	for (size_t i = 0; i < reload->file_count; i++)
+		note_path(&reload->watched, reload->files[i].path);
 	/* Watching begins before reading, so that a change in between is not missed. */
 	if (watch_files(reload, err) < 0) {
 		reload_free(reload);
@@ -292,6 +349,7 @@ int reload_open(struct reload **out, uv_loop_t *loop, const struct settings *set
 	for (size_t i = 0; i < reload->file_count; i++)
 		reload->files[i].set = TAKE(reload->compiled[i]);
 	reload->loaded_ms = clock_now_ms();
+	watch_found(reload);
 	*out = reload;
 	return 0;
 }

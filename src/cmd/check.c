@@ -4,24 +4,30 @@
 #include "app/modules.h"
 #include "cmd/command.h"
 
-/* Reads one rule file; what there is to say goes to problems. Answers the number of its rules. */
-static size_t check_items(const char *path, struct problems *problems)
+struct tally {
+	size_t rules, tests;
+};
+
+/* Reads one rule file; what there is to say goes to problems. */
+static struct tally check_items(const char *path, struct problems *problems)
 {
 	AUTO(rule_set_free) struct rule_set *set = rule_set_load(path, &app_modules, problems);
 
 	if (!set)
-		return 0;
+		return (struct tally){ 0 };
 	rule_set_check_loops(set, &app_modules, problems);
-	return rule_set_count(set);
+	return (struct tally){ rule_set_count(set), rule_set_test(set, problems) };
 }
 
-static void print_verdict(const char *path, size_t rules, size_t errors, size_t warnings)
+static void print_verdict(const char *path, struct tally tally, size_t errors, size_t warnings)
 {
 	printf("%s: ", path);
 	if (errors)
 		printf("%zu error%s", errors, errors == 1 ? "" : "s");
 	else
-		printf("%zu rule%s, no errors", rules, rules == 1 ? "" : "s");
+		printf("%zu rule%s, no errors", tally.rules, tally.rules == 1 ? "" : "s");
+	if (tally.tests)
+		printf(", %zu test%s passed", tally.tests, tally.tests == 1 ? "" : "s");
 	if (warnings)
 		printf(", %zu warning%s", warnings, warnings == 1 ? "" : "s");
 	putchar('\n');
@@ -30,12 +36,12 @@ static void print_verdict(const char *path, size_t rules, size_t errors, size_t 
 static bool check_file(const char *path, bool colour)
 {
 	AUTO(problems_free) struct problems *problems = problems_new();
-	size_t rules = check_items(path, problems);
+	struct tally tally = check_items(path, problems);
 	AUTO(free) char *text = problems_format(problems, colour);
 	size_t errors = problems_error_count(problems);
 
 	fputs(text, stdout);
-	print_verdict(path, rules, errors, problems_warning_count(problems));
+	print_verdict(path, tally, errors, problems_warning_count(problems));
 	return errors == 0;
 }
 

@@ -20,6 +20,7 @@ struct hearing {
 	const char *items;
 	json_t *rules; /* with --json */
 	size_t true_count;
+	const char *stopped_by; /* a rule that says stop, and is true */
 };
 
 static int wrong(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -61,32 +62,44 @@ static json_t *node_json(const struct explain_node *node)
 	return object;
 }
 
-static json_t *explanation_json(const struct explanation *explanation)
+static json_t *explanation_json(const struct explanation *explanation, const char *stopped_by)
 {
 	static const char *const modes[] = { "enforce", "dry_run", "off" };
 	const struct rule *rule = explanation->rule;
 
-	return json_pack("{s:s,s:s,s:s,s:i,s:b,s:o,s:o}", "rule", rule->name, "verdict",
-			 truth_name(explanation->truth), "mode", modes[rule->mode], "line",
-			 rule->place.line, "candidate", explanation->skipped == NULL, "skipped",
-			 text_json(explanation->skipped), "when", node_json(&explanation->tree));
+	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:b,s:o,s:o,s:o}", "rule", rule->name, "verdict",
+			 truth_name(explanation->truth), "mode", modes[rule->mode], "file",
+			 rule->place.file, "line", rule->place.line, "candidate",
+			 explanation->skipped == NULL, "skipped", text_json(explanation->skipped),
+			 "stopped_by", text_json(stopped_by), "when",
+			 node_json(&explanation->tree));
 }
 
 static void hear_rule(struct hearing *hearing, struct rule_matcher *matcher,
 		      const struct rule *rule)
 {
 	struct explanation explanation;
+	bool is_true;
 
 	explain_rule(&explanation, matcher, rule, hearing->event);
-	hearing->true_count += explanation.truth == TRUTH_TRUE && !explanation.skipped;
+	is_true = explanation.truth == TRUTH_TRUE && !explanation.skipped;
 	if (hearing->rules) {
-		json_array_append_new(hearing->rules, explanation_json(&explanation));
+		json_array_append_new(hearing->rules,
+				      explanation_json(&explanation, hearing->stopped_by));
 	} else {
 		AUTO(free)
 		char *text = explanation_format(&explanation, hearing->arguments->colour);
 
 		printf("\n%s", text);
+		if (is_true && hearing->stopped_by) {
+			fputs("  not asked by the monitor: rule '", stdout);
+			escape_print(stdout, hearing->stopped_by, ESCAPE_TEXT);
+			puts("' says stop");
+		}
 	}
+	hearing->true_count += is_true && !hearing->stopped_by;
+	if (is_true && rule->stop && !hearing->stopped_by)
+		hearing->stopped_by = rule->name;
 	explanation_clear(&explanation);
 }
 
@@ -153,7 +166,7 @@ static int hear(const struct arguments *arguments, const struct event *event, co
 		const char *items)
 {
 	AUTO(rule_set_free) struct rule_set *set = load(items);
-	struct hearing hearing = { arguments, event, watch, items, NULL, 0 };
+	struct hearing hearing = { arguments, event, watch, items };
 
 	if (!set)
 		return EXIT_WRONG;

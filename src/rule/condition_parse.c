@@ -132,9 +132,10 @@ static const struct condition *read_name(struct condition_parser *parser, const 
 		return build_named(parser, named, ignore_case, depth);
 	}
 	if (named) {
-		CONDITION_TELL(parser, node->place,
-			       "the condition '%.*s' (line %d) contains itself",
-			       TEXT_ARGS(node->text), named->node->key->place.line);
+		AUTO(free) char *where = words_place(named->node->key->place, node->place);
+
+		CONDITION_TELL(parser, node->place, "the condition '%.*s' (%s) contains itself",
+			       TEXT_ARGS(node->text), where);
 		return NULL;
 	}
 
@@ -209,15 +210,32 @@ const struct condition *condition_parse(struct condition_parser *parser, const s
 }
 
 void condition_parser_init(struct condition_parser *parser, struct rule_set *set,
-			   const struct node *conditions, struct problems *problems)
+			   struct problems *problems)
 {
-	struct named_condition *named, *next;
-
 	*parser = (struct condition_parser){ .set = set, .problems = problems };
+}
+
+static void tell_twice(struct condition_parser *parser, const struct node *first,
+		       const struct node *second)
+{
+	AUTO(free) char *where = NULL;
+
+	if (strcmp(first->place.file, second->place.file) == 0)
+		return; /* the document has complained */
+	where = words_place(first->place, second->place);
+	problems_error(parser->problems, second->place,
+		       "there is already a condition '%.*s', in %s: expected another name",
+		       TEXT_ARGS(second->text), where);
+}
+
+void condition_parser_add(struct condition_parser *parser, const struct node *conditions)
+{
+	struct named_condition *named;
+
 	if (!conditions || conditions->kind == NODE_NULL)
 		return;
 	if (conditions->kind != NODE_MAPPING) {
-		problems_error(problems, conditions->place,
+		problems_error(parser->problems, conditions->place,
 			       "'conditions' is %s: expected a mapping of names to conditions",
 			       node_kind_name(conditions->kind));
 		return;
@@ -225,13 +243,21 @@ void condition_parser_init(struct condition_parser *parser, struct rule_set *set
 	node_for_each(child, conditions)
 	{
 		HASH_FIND(hh, parser->named, child->key->text.data, child->key->text.size, named);
-		if (named)
-			continue; /* the document has complained */
+		if (named) {
+			tell_twice(parser, named->node->key, child->key);
+			continue;
+		}
 		named = NEW(struct named_condition);
 		named->node = child;
 		HASH_ADD_KEYPTR(hh, parser->named, child->key->text.data, child->key->text.size,
 				named);
 	}
+}
+
+void condition_parser_build(struct condition_parser *parser)
+{
+	struct named_condition *named, *next;
+
 	HASH_ITER(hh, parser->named, named, next)
 	{
 		build_named(parser, named, false, 0);

@@ -27,9 +27,12 @@ struct condition_parser {
 	size_t expression_count;
 };
 
-/* Reads `conditions:`; node may be NULL. Tells what is wrong in each. */
 void condition_parser_init(struct condition_parser *parser, struct rule_set *set,
-			   const struct node *conditions, struct problems *problems);
+			   struct problems *problems);
+/* Takes the `conditions:` of a file; node may be NULL. */
+void condition_parser_add(struct condition_parser *parser, const struct node *conditions);
+/* Tells what is wrong in each of them. */
+void condition_parser_build(struct condition_parser *parser);
 void condition_parser_clear(struct condition_parser *parser);
 /* NULL: something was wrong, and is told. */
 const struct condition *condition_parse(struct condition_parser *parser, const struct node *node,

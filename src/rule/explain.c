@@ -4,6 +4,7 @@
 
 #include "base/escape.h"
 #include "rule/rule_set.h"
+#include "rule/words.h"
 
 #define VALUES_SHOWN 8
 
@@ -311,6 +312,8 @@ void explain_rule(struct explanation *out, struct rule_matcher *matcher, const s
 	struct subject subject;
 
 	*out = (struct explanation){ .rule = rule };
+	out->where = words_place(rule->place,
+				 (struct place){ rule_matcher_set(matcher)->files[0], 0, 0 });
 	rule_matcher_start(matcher, event, &subject);
 	out->skipped =
 		why_skipped(rule, when, rule_matcher_candidates(matcher, &subject), &subject);
@@ -330,6 +333,7 @@ void explanation_clear(struct explanation *explanation)
 {
 	node_clear(&explanation->tree);
 	free(explanation->skipped);
+	free(explanation->where);
 	*explanation = (struct explanation){ 0 };
 }
 
@@ -358,9 +362,10 @@ char *explanation_format(const struct explanation *explanation, bool colour)
 	FILE *out = open_text(&text, &size);
 
 	escape_print(out, rule->name, ESCAPE_TEXT);
-	fprintf(out, " (line %d): %s%s%s%s\n", rule->place.line,
-		colour ? truth_colour(explanation->truth) : "", truth_name(explanation->truth),
-		colour ? "\033[0m" : "",
+	fputs(" (", out);
+	escape_print(out, explanation->where, ESCAPE_TEXT);
+	fprintf(out, "): %s%s%s%s\n", colour ? truth_colour(explanation->truth) : "",
+		truth_name(explanation->truth), colour ? "\033[0m" : "",
 		rule->mode == RULE_DRY_RUN ? ", but only as a dry run" : "");
 	if (explanation->skipped) {
 		fprintf(out, "  %snot evaluated by the monitor: ", colour ? "\033[2m" : "");

@@ -21,6 +21,7 @@ struct explain_node {
 struct explanation {
 	const struct rule *rule; /* of the set, which must outlive this */
 	enum truth truth;
+	char *where; /* "line 3", with its file if that is an included one */
 	/* Why the rule was not among those that the index found worth evaluating, or that it is
 	 * off; NULL if it was. */
 	char *skipped;

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "rule/fold.h"
 #include "rule/foothold.h"
+#include "rule/words.h"
 
 #define EFFECTS_MAX 16
 #define TESTS_MAX 500000 /* evaluations; a check must end in seconds, whatever the rules are */
@@ -304,14 +305,15 @@ static void told_clear(struct told *told)
 
 static void warn_self(const struct check *check, const struct edge *edge, struct problems *problems)
 {
+	AUTO(free) char *where = NULL;
 	struct told told;
 
 	tell_edge(check, edge, &told);
+	where = words_place(told.rule->when_place, told.step->place);
 	problems_warning(problems, told.step->place,
 			 "rule '%s' may trigger itself: its action %s causes %s events%s that its "
-			 "own conditions (line %d) may match; %s, but %s would rule it out",
-			 told.rule->rule.name, told.step->module, told.kinds, told.place,
-			 told.rule->when_place.line,
+			 "own conditions (%s) may match; %s, but %s would rule it out",
+			 told.rule->rule.name, told.step->module, told.kinds, told.place, where,
 			 told.rule->rule.on_own
 				 ? "on_own lets it see them until a bound ends the loop"
 				 : "cn_monitor recognises such echoes and ignores them",
@@ -322,18 +324,23 @@ static void warn_self(const struct check *check, const struct edge *edge, struct
 static void warn_pair(const struct check *check, const struct edge *there, const struct edge *back,
 		      struct problems *problems)
 {
+	AUTO(free) char *a_when = NULL;
+	AUTO(free) char *b_when = NULL;
+	AUTO(free) char *b_step = NULL;
 	struct told a, b;
 
 	tell_edge(check, there, &a);
 	tell_edge(check, back, &b);
+	a_when = words_place(a.rule->when_place, a.step->place);
+	b_when = words_place(b.rule->when_place, a.step->place);
+	b_step = words_place(b.step->place, a.step->place);
 	problems_warning(problems, a.step->place,
 			 "rules '%s' and '%s' may trigger each other: action %s causes %s events%s "
-			 "that '%s' (line %d) may match, whose action %s (line %d) causes %s "
-			 "events%s that '%s' (line %d) may match",
+			 "that '%s' (%s) may match, whose action %s (%s) causes %s events%s that "
+			 "'%s' (%s) may match",
 			 a.rule->rule.name, b.rule->rule.name, a.step->module, a.kinds, a.place,
-			 b.rule->rule.name, b.rule->when_place.line, b.step->module,
-			 b.step->place.line, b.kinds, b.place, a.rule->rule.name,
-			 a.rule->when_place.line);
+			 b.rule->rule.name, b_when, b.step->module, b_step, b.kinds, b.place,
+			 a.rule->rule.name, a_when);
 	told_clear(&a);
 	told_clear(&b);
 }
@@ -379,10 +386,10 @@ static void warn(struct check *check, struct problems *problems)
 			warn_pair(check, edge, back, problems);
 	}
 	if (untold)
-		problems_warning(problems, (struct place){ check->set->file, 0, 0 },
+		problems_warning(problems, (struct place){ check->set->files[0], 0, 0 },
 				 "%u more rules may trigger themselves or each other", untold);
 	if (check->tests >= TESTS_MAX)
-		problems_warning(problems, (struct place){ check->set->file, 0, 0 },
+		problems_warning(problems, (struct place){ check->set->files[0], 0, 0 },
 				 "too many rules to look for every loop among them");
 }
 

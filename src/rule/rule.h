@@ -31,6 +31,8 @@ struct rule {
 	enum rule_mode mode;
 	int64_t settle_ms; /* 0: at once */
 	bool on_own;       /* sees echoes too */
+	bool stop;         /* where it is true, no rule after it is asked */
+	int64_t priority;  /* the greater are asked first */
 	const struct rule_step *steps;
 	size_t step_count;
 	size_t index; /* in the set */
@@ -51,12 +53,17 @@ struct rule_modules {
 struct rule_set;
 
 /*
- * Reads and compiles path. Everything wrong goes to problems; NULL if there were errors. Safe to
- * call in any thread; the set is immutable and may be read from several.
+ * Reads and compiles path and what it includes. Everything wrong goes to problems; NULL if there
+ * were errors. Safe to call in any thread; the set is immutable and may be read from several.
  */
 struct rule_set *rule_set_load(const char *path, const struct rule_modules *modules,
 			       struct problems *problems);
-/* The same from text, for tests and fuzzing. */
+/* The same; note is told every file and directory ("dir/.") that decides about the rules, also when
+ * there were errors. */
+struct rule_set *rule_set_load_with(const char *path, const struct rule_modules *modules,
+				    void (*note)(void *ctx, const char *path), void *ctx,
+				    struct problems *problems);
+/* The same from text, which cannot include files: for tests and fuzzing. */
 struct rule_set *rule_set_parse(const char *file, struct text text,
 				const struct rule_modules *modules, struct problems *problems);
 /* One more owner, from any thread; each owner frees once. */
@@ -67,19 +74,26 @@ AUTO_DEFINE(struct rule_set *, rule_set_free)
 size_t rule_set_count(const struct rule_set *set);
 const struct rule *rule_set_get(const struct rule_set *set, size_t index);
 const struct rule *rule_set_find(const struct rule_set *set, const char *name); /* or NULL */
-const char *rule_set_digest(const struct rule_set *set); /* SHA-256 of the text, 64 hex digits */
+const char *rule_set_digest(const struct rule_set *set); /* SHA-256 of the files, 64 hex digits */
 
 /* Memory for matching, one per thread and set. */
 struct rule_matcher;
 struct rule_matcher *rule_matcher_new(const struct rule_set *set);
 void rule_matcher_free(struct rule_matcher *matcher);
 
-/* Visits every rule (mode off excepted) that is true for event, in the order of the file. */
+/*
+ * Visits every rule (mode off excepted) that is true for event, by priority and then in the order
+ * of the file, until visit answers false. Whether a rule says stop is for visit to heed.
+ */
 void rule_match(struct rule_matcher *matcher, const struct event *event,
-		void (*visit)(void *ctx, const struct rule *rule), void *ctx);
+		bool (*visit)(void *ctx, const struct rule *rule), void *ctx);
 /* Whether this rule is true for event: to check again before acting. */
 enum truth rule_test(struct rule_matcher *matcher, const struct rule *rule,
 		     const struct event *event);
+
+/* Runs the tests that the files hold; each that fails is an error. Answers how many passed. */
+size_t rule_set_test(const struct rule_set *set, struct problems *problems);
+size_t rule_set_test_count(const struct rule_set *set);
 
 /*
  * The static check for rules whose built-in actions cause events that a rule matches: each loop

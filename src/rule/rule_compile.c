@@ -22,7 +22,8 @@ static void compile(struct condition_parser *parser, struct scan *scan)
 		if (scan_compile(scan, &bad, &err) == 0)
 			return;
 		if (bad == SCAN_NONE) {
-			problems_error(parser->problems, (struct place){ parser->set->file, 0, 0 },
+			problems_error(parser->problems,
+				       (struct place){ parser->set->files[0], 0, 0 },
 				       "the patterns are too much together: %s", error_text(&err));
 			return;
 		}
@@ -30,7 +31,7 @@ static void compile(struct condition_parser *parser, struct scan *scan)
 			tell_bad(parser, bad, error_text(&err));
 		scan_drop(scan, bad);
 	}
-	problems_error(parser->problems, (struct place){ parser->set->file, 0, 0 },
+	problems_error(parser->problems, (struct place){ parser->set->files[0], 0, 0 },
 		       "more than %d patterns that cannot be compiled", TRIES_MAX);
 }
 

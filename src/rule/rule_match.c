@@ -33,6 +33,11 @@ void rule_matcher_free(struct rule_matcher *matcher)
 	free(matcher);
 }
 
+const struct rule_set *rule_matcher_set(const struct rule_matcher *matcher)
+{
+	return matcher->set;
+}
+
 /* The event as conditions see it; an old path counts only where the two halves were paired. */
 void rule_matcher_start(struct rule_matcher *matcher, const struct event *event,
 			struct subject *subject)
@@ -64,7 +69,7 @@ const struct rule_candidates *rule_matcher_candidates(struct rule_matcher *match
 }
 
 void rule_match(struct rule_matcher *matcher, const struct event *event,
-		void (*visit)(void *ctx, const struct rule *rule), void *ctx)
+		bool (*visit)(void *ctx, const struct rule *rule), void *ctx)
 {
 	const struct rule_candidates *candidates;
 	struct subject subject;
@@ -74,8 +79,8 @@ void rule_match(struct rule_matcher *matcher, const struct event *event,
 	for (size_t i = 0; i < candidates->count; i++) {
 		const struct set_rule *rule = matcher->set->rules[candidates->rules[i]];
 
-		if (condition_test(rule->when, &subject) == TRUTH_TRUE)
-			visit(ctx, &rule->rule);
+		if (condition_test(rule->when, &subject) == TRUTH_TRUE && !visit(ctx, &rule->rule))
+			return;
 	}
 }
 

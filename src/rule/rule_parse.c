@@ -1,32 +1,30 @@
 #include "rule/rule_parse.h"
 
 #include "base/parse.h"
+#include "rule/prototype.h"
 #include "rule/rule_compile.h"
+#include "rule/rule_options.h"
+#include "rule/rule_tests.h"
 #include "rule/step_parse.h"
 #include "rule/words.h"
 
 #define RULES_MAX 100000
 #define NAME_MAX_BYTES 200
 
-static const char *const top_known[] = { "version", "conditions", "actions", "watched_items",
-					 "PATHS",   "EXTENSIONS", NULL };
-static const char *const top_later[] = { "include", "tests", "defaults", "accept", "alarms", NULL };
+static const char *const top_known[] = { "version",    "include", "defaults",      "conditions",
+					 "actions",    "tests",   "watched_items", "PATHS",
+					 "EXTENSIONS", NULL };
+static const char *const top_later[] = { "accept", "alarms", NULL };
 static const struct words top_words = { "watched_items.yml", top_known, top_later };
 
-static const char *const rule_known[] = { "name",   "when",        "settle",  "mode",
-					  "on_own", "ignore_case", "actions", NULL };
-static const char *const rule_later[] = { "threshold", "throttle", "limit",    "priority",
-					  "stop",      "tests",    "defaults", "accept",
-					  "alarms",    "include",  NULL };
+static const char *const rule_known[] = { "name", "when", RULE_OPTION_NAMES, "actions", NULL };
+static const char *const rule_later[] = { "threshold", "throttle", "limit",   "tests", "defaults",
+					  "accept",    "alarms",   "include", NULL };
 static const struct words rule_words = { "a rule", rule_known, rule_later };
 
-static const char *const settle_known[] = { "quiet", NULL };
-static const char *const settle_later[] = { "max", "unless_open", NULL };
-static const struct words settle_words = { "settle", settle_known, settle_later };
-
-static const char *const modes[] = {
-	[RULE_ENFORCE] = "enforce", [RULE_DRY_RUN] = "dry_run", [RULE_OFF] = "off", NULL
-};
+static const char *const default_known[] = { RULE_OPTION_NAMES, NULL };
+static const char *const default_later[] = { "threshold", "throttle", "limit", NULL };
+static const struct words default_words = { "'defaults'", default_known, default_later };
 
 struct parser {
 	struct rule_set *set;
@@ -34,52 +32,9 @@ struct parser {
 	struct problems *problems;
 	struct condition_parser conditions;
 	struct step_parser steps;
-	struct error err;
+	struct set_rule *defaults; /* by file */
+	bool has_strange_keys;     /* the rules may be under one of them */
 };
-
-static void read_settle(struct parser *parser, struct set_rule *rule, const struct node *node)
-{
-	const struct node *quiet = node;
-	struct text text;
-
-	if (node->kind == NODE_MAPPING) {
-		words_check(&settle_words, node, parser->problems);
-		quiet = node_get(node, "quiet");
-		if (!quiet) {
-			problems_error(parser->problems, node->place,
-				       "settle without 'quiet': expected how long a file must have "
-				       "been quiet, like quiet: 5s");
-			return;
-		}
-	}
-	text = words_text(quiet, "settle", "a duration like 5s", parser->problems);
-	if (!text.size)
-		return;
-	if (parse_duration(text, &rule->rule.settle_ms, &parser->err) < 0)
-		problems_error(parser->problems, quiet->place, "settle %s",
-			       error_text(&parser->err));
-}
-
-static void read_mode(struct parser *parser, struct set_rule *rule, const struct node *node)
-{
-	for (int mode = 0; modes[mode]; mode++) {
-		if (node->kind == NODE_SCALAR && text_is(node->text, modes[mode])) {
-			rule->rule.mode = mode;
-			return;
-		}
-	}
-	problems_error(parser->problems, node->place,
-		       "mode '%.*s': expected enforce, dry_run or off", TEXT_ARGS(node->text));
-}
-
-static void read_bool(struct parser *parser, const char *name, const struct node *node, bool *out)
-{
-	struct text text = words_text(node, name, "yes or no", parser->problems);
-
-	if (text.size && parse_bool(text, out, &parser->err) < 0)
-		problems_error(parser->problems, node->place, "%s %s", name,
-			       error_text(&parser->err));
-}
 
 static bool is_plain(struct text text)
 {
@@ -113,9 +68,12 @@ static struct text read_name(struct parser *parser, const struct node *node)
 	HASH_FIND(by_name, parser->set->by_name, text.data, text.size, other);
 	if (!other)
 		return text;
+
+	AUTO(free) char *where = words_place(other->rule.place, name->place);
+
 	problems_error(parser->problems, name->place,
-		       "there is already a rule '%.*s', in line %d: expected another name",
-		       TEXT_ARGS(text), other->rule.place.line);
+		       "there is already a rule '%.*s', in %s: expected another name",
+		       TEXT_ARGS(text), where);
 	return TEXT_NONE;
 }
 
@@ -133,23 +91,19 @@ static struct set_rule *new_rule(struct parser *parser, const struct node *node)
 	return rule_set_add(parser->set, name, place ? place->place : node->place);
 }
 
-static void read_options(struct parser *parser, struct set_rule *rule, const struct node *node)
+static void take_options(struct set_rule *rule, const struct set_rule *defaults)
 {
-	const struct node *settle = node_get(node, "settle"), *mode = node_get(node, "mode");
-	const struct node *on_own = node_get(node, "on_own");
-	const struct node *ignore_case = node_get(node, "ignore_case");
+	struct rule own = rule->rule;
 
-	if (settle)
-		read_settle(parser, rule, settle);
-	if (mode)
-		read_mode(parser, rule, mode);
-	if (on_own)
-		read_bool(parser, "on_own", on_own, &rule->rule.on_own);
-	if (ignore_case)
-		read_bool(parser, "ignore_case", ignore_case, &rule->ignores_case);
+	rule->rule = defaults->rule;
+	rule->rule.name = own.name;
+	rule->rule.place = own.place;
+	rule->rule.index = own.index;
+	rule->ignores_case = defaults->ignores_case;
 }
 
-static void read_rule(struct parser *parser, const struct node *node)
+static void read_rule(struct parser *parser, const struct node *node,
+		      const struct set_rule *defaults)
 {
 	const struct node *when = node_get(node, "when"), *actions = node_get(node, "actions");
 	struct set_rule *rule;
@@ -163,7 +117,8 @@ static void read_rule(struct parser *parser, const struct node *node)
 	}
 	keys_ok = words_check(&rule_words, node, parser->problems);
 	rule = new_rule(parser, node);
-	read_options(parser, rule, node);
+	take_options(rule, defaults);
+	rule_options_read(rule, node, parser->problems);
 	if (when) {
 		rule->when = condition_parse(&parser->conditions, when, rule->ignores_case);
 		rule->when_place = rule_set_place(parser->set, when->key->place);
@@ -179,7 +134,8 @@ static void read_rule(struct parser *parser, const struct node *node)
 			       "a rule without actions: expected actions:, like actions: [log]");
 }
 
-static void read_rules(struct parser *parser, const struct node *node)
+static void read_rules(struct parser *parser, const struct node *node,
+		       const struct set_rule *defaults)
 {
 	if (node->kind == NODE_NULL || (node->kind == NODE_LIST && !node->count)) {
 		problems_warning(parser->problems, node->place,
@@ -193,98 +149,14 @@ static void read_rules(struct parser *parser, const struct node *node)
 			       node_kind_name(node->kind));
 		return;
 	}
-	if (node->count > RULES_MAX) {
+	if (parser->set->count + node->count > RULES_MAX) {
 		problems_error(parser->problems, node->place, "more than %d rules", RULES_MAX);
 		return;
 	}
 	node_for_each(child, node)
 	{
-		read_rule(parser, child);
+		read_rule(parser, child, defaults);
 	}
-}
-
-/* A list of texts of the prototype's form. */
-static bool are_texts(struct parser *parser, const struct node *node, const char *what)
-{
-	bool ok = node->kind == NODE_LIST && node->count;
-
-	node_for_each(child, node)
-	{
-		ok &= child->kind == NODE_SCALAR && child->text.size;
-	}
-	if (node->kind == NODE_SCALAR)
-		ok = node->text.size;
-	if (!ok)
-		problems_error(parser->problems, node->place,
-			       "%s: expected a list of texts, like %s", what,
-			       node->key->text.data[0] == 'P' ? "- /home" : "- .jpg");
-	return ok;
-}
-
-/* A node that the file does not hold, for a value that it does. */
-static struct node stand_in(enum node_kind kind, struct place place, const char *text)
-{
-	return (struct node){ .kind = kind, .place = place, .text = text_of(text) };
-}
-
-/*
- * The prototype's form, read as the mapping that says the same: file added, below one of PATHS
- * (with or without the slash in front), with one of EXTENSIONS; written to the log.
- */
-static void read_prototype(struct parser *parser, const struct node *paths,
-			   const struct node *extensions)
-{
-	const struct node *first = paths ? paths : extensions;
-	struct place place = first->key->place;
-	struct node event_key = stand_in(NODE_SCALAR, place, "event");
-	struct node event = stand_in(NODE_SCALAR, place, "child_file_added");
-	struct node mapping = stand_in(NODE_MAPPING, place, NULL);
-	struct node path_key = stand_in(NODE_SCALAR, place, "directory");
-	struct node extension_key = stand_in(NODE_SCALAR, place, "extension");
-	struct node path_list = stand_in(NODE_LIST, place, NULL);
-	struct node extension_list;
-	struct node *items = NULL;
-	struct node **link = &event.next;
-	const struct node *source = NULL;
-	struct set_rule *rule;
-	size_t count = 0;
-
-	if ((paths && !are_texts(parser, paths, "PATHS")) ||
-	    (extensions && !are_texts(parser, extensions, "EXTENSIONS")))
-		return;
-	event.key = &event_key;
-	mapping.first = &event;
-	mapping.count = 1;
-	if (paths) {
-		source = paths->kind == NODE_LIST ? paths->first : paths;
-		count = paths->kind == NODE_LIST ? paths->count : 1;
-		items = mem_array(count, sizeof(*items));
-		for (size_t i = 0; i < count; i++, source = source->next) {
-			items[i] = stand_in(NODE_SCALAR, source->place,
-					    path_join(TEXT("/"), source->text));
-			items[i].next = i + 1 < count ? &items[i + 1] : NULL;
-		}
-		path_list.key = &path_key;
-		path_list.first = items;
-		path_list.count = count;
-		*link = &path_list;
-		link = &path_list.next;
-		mapping.count++;
-	}
-	if (extensions) {
-		extension_list = *extensions;
-		extension_list.key = &extension_key;
-		extension_list.next = NULL;
-		*link = &extension_list;
-		mapping.count++;
-	}
-	rule = rule_set_add(parser->set, TEXT("watched-files"), place);
-	rule->when = condition_parse(&parser->conditions, &mapping, false);
-	rule->when_place = rule->rule.place;
-	set_rule_add_step(rule, "log", TEXT_NONE, str_copy("{}"), place);
-	for (size_t i = 0; i < count; i++)
-		free((char *)items[i].text.data);
-	free(items);
 }
 
 static void read_version(struct parser *parser, const struct node *node)
@@ -294,35 +166,112 @@ static void read_version(struct parser *parser, const struct node *node)
 			       TEXT_ARGS(node->text));
 }
 
-void rule_parse(struct rule_set *set, const struct node *root, const struct rule_modules *modules,
-		struct problems *problems)
+static void read_defaults(struct parser *parser, const struct node *node, struct set_rule *defaults)
 {
-	struct parser parser = { .set = set, .modules = modules, .problems = problems };
+	if (node->kind != NODE_MAPPING) {
+		problems_error(parser->problems, node->place,
+			       "'defaults' is %s: expected options of rules, like {mode: dry_run}",
+			       node_kind_name(node->kind));
+		return;
+	}
+	words_check(&default_words, node, parser->problems);
+	rule_options_read(defaults, node, parser->problems);
+}
+
+/* What rules of any file may name, before the rules of the first are read. */
+static void read_head(struct parser *parser, const struct rule_file *file)
+{
+	const struct node *root = document_root(file->document);
 	const struct node *version = node_get(root, "version");
-	const struct node *items = node_get(root, "watched_items");
-	const struct node *paths = node_get(root, "PATHS");
-	const struct node *extensions = node_get(root, "EXTENSIONS");
-	size_t before = problems_error_count(problems);
-	bool keys_ok;
+	const struct node *defaults = node_get(root, "defaults");
 
 	if (root->kind != NODE_MAPPING) {
-		problems_error(problems, root->place,
+		problems_error(parser->problems, root->place,
 			       "the file holds %s: expected watched_items: and a list of rules",
 			       node_kind_name(root->kind));
 		return;
 	}
-	keys_ok = words_check(&top_words, root, problems);
+	if (!words_check(&top_words, root, parser->problems))
+		parser->has_strange_keys = true;
 	if (version)
-		read_version(&parser, version);
-	condition_parser_init(&parser.conditions, set, node_get(root, "conditions"), problems);
-	step_parser_init(&parser.steps, modules, node_get(root, "actions"), problems);
+		read_version(parser, version);
+	if (file->from)
+		take_options(&parser->defaults[file->index], &parser->defaults[file->from->index]);
+	if (defaults)
+		read_defaults(parser, defaults, &parser->defaults[file->index]);
+	condition_parser_add(&parser->conditions, node_get(root, "conditions"));
+	step_parser_add(&parser->steps, node_get(root, "actions"));
+}
+
+static void read_body(struct parser *parser, const struct rule_file *file)
+{
+	const struct node *root = document_root(file->document);
+	const struct node *items = node_get(root, "watched_items");
+	const struct node *paths = node_get(root, "PATHS");
+	const struct node *extensions = node_get(root, "EXTENSIONS");
+	bool may_be_empty = file->from || node_get(root, "include") || parser->has_strange_keys;
+
 	if (paths || extensions)
-		read_prototype(&parser, paths, extensions);
+		prototype_read(&parser->conditions, paths, extensions);
 	if (items)
-		read_rules(&parser, items);
-	else if (!paths && !extensions && keys_ok)
-		problems_error(problems, root->place,
+		read_rules(parser, items, &parser->defaults[file->index]);
+	else if (!paths && !extensions && !may_be_empty)
+		problems_error(parser->problems, root->place,
 			       "no 'watched_items': expected watched_items: and a list of rules");
+}
+
+static void read_tests(struct parser *parser, const struct rule_file *file)
+{
+	const struct node *tests = node_get(document_root(file->document), "tests");
+
+	if (tests)
+		rule_tests_read(parser->set, tests, parser->problems);
+}
+
+static void for_each_file(struct parser *parser, const struct rule_files *files,
+			  void (*read)(struct parser *parser, const struct rule_file *file))
+{
+	for (size_t i = 0; i < files->count; i++)
+		if (files->items[i]->document &&
+		    document_root(files->items[i]->document)->kind == NODE_MAPPING)
+			read(parser, files->items[i]);
+}
+
+static int compare_priorities(const void *left, const void *right)
+{
+	const struct set_rule *a = *(struct set_rule *const *)left;
+	const struct set_rule *b = *(struct set_rule *const *)right;
+
+	if (a->rule.priority != b->rule.priority)
+		return a->rule.priority > b->rule.priority ? -1 : 1;
+	return (a->rule.index > b->rule.index) - (a->rule.index < b->rule.index);
+}
+
+/* The order in which they are asked, from now on. */
+static void sort_rules(struct rule_set *set)
+{
+	if (set->count)
+		qsort(set->rules, set->count, sizeof(struct set_rule *), compare_priorities);
+	for (size_t i = 0; i < set->count; i++)
+		set->rules[i]->rule.index = i;
+}
+
+void rule_parse(struct rule_set *set, const struct rule_files *files,
+		const struct rule_modules *modules, struct problems *problems)
+{
+	struct parser parser = { .set = set, .modules = modules, .problems = problems };
+	size_t before = problems_error_count(problems);
+
+	parser.defaults = mem_array(MAX(files->count, 1), sizeof(*parser.defaults));
+	condition_parser_init(&parser.conditions, set, problems);
+	step_parser_init(&parser.steps, modules, problems);
+	for (size_t i = 0; i < files->count; i++)
+		if (files->items[i]->document)
+			read_head(&parser, files->items[i]);
+	condition_parser_build(&parser.conditions);
+	for_each_file(&parser, files, read_body);
+	for_each_file(&parser, files, read_tests);
+	sort_rules(set);
 	/* After a mistake, what seems unused may only be misspelt. */
 	if (problems_error_count(problems) == before) {
 		condition_parser_finish(&parser.conditions);
@@ -331,5 +280,5 @@ void rule_parse(struct rule_set *set, const struct node *root, const struct rule
 	}
 	condition_parser_clear(&parser.conditions);
 	step_parser_clear(&parser.steps);
-	error_clear(&parser.err);
+	free(parser.defaults);
 }

@@ -1,12 +1,12 @@
-/* rule_parse: from the tree of watched_items.yml to rules. For the files of rule/ only. */
+/* rule_parse: from the trees of the rule files to rules. For the files of rule/ only. */
 #ifndef RULE_RULE_PARSE_H
 #define RULE_RULE_PARSE_H
 
-#include "rule/condition_parse.h"
+#include "rule/rule_files.h"
 #include "rule/rule_set.h"
 
-/* Adds every rule of the file to set; what is wrong goes to problems. */
-void rule_parse(struct rule_set *set, const struct node *root, const struct rule_modules *modules,
-		struct problems *problems);
+/* Adds every rule of the files to set; what is wrong goes to problems. */
+void rule_parse(struct rule_set *set, const struct rule_files *files,
+		const struct rule_modules *modules, struct problems *problems);
 
 #endif

@@ -1,16 +1,17 @@
 #include "rule/rule_set.h"
 
-#include <openssl/evp.h>
-
-#include "config/source.h"
 #include "rule/fold.h"
 #include "rule/rule_parse.h"
+#include "rule/rule_tests.h"
 
-#define FILE_SIZE_MAX (16 << 20)
-
-struct place rule_set_place(const struct rule_set *set, struct place place)
+struct place rule_set_place(struct rule_set *set, struct place place)
 {
-	place.file = set->file;
+	for (size_t i = 0; i < set->file_count; i++, set->last_file++) {
+		set->last_file %= set->file_count;
+		if (strcmp(set->files[set->last_file], place.file) == 0)
+			break;
+	}
+	place.file = set->files[set->last_file % set->file_count];
 	return place;
 }
 
@@ -59,12 +60,11 @@ static void rule_free(struct set_rule *rule)
 	free(rule);
 }
 
-static struct rule_set *rule_set_new(const char *file)
+static struct rule_set *rule_set_new(void)
 {
 	struct rule_set *set = NEW(struct rule_set);
 
 	atomic_init(&set->owners, 1);
-	set->file = str_copy(file);
 	set->scans[0] = scan_new();
 	set->scans[1] = scan_new();
 	set->index = rule_index_new(set->scans[0], set->scans[1]);
@@ -89,43 +89,64 @@ void rule_set_free(struct rule_set *set)
 	condition_pool_clear(&set->pool);
 	scan_free(set->scans[0]);
 	scan_free(set->scans[1]);
-	free(set->file);
+	rule_tests_clear(set);
+	for (size_t i = 0; i < set->file_count; i++)
+		free(set->files[i]);
+	free(set->files);
 	free(set);
 }
 
-static void digest(struct rule_set *set, struct text text)
+static void name_files(struct rule_set *set, const struct rule_files *files)
 {
-	unsigned char hash[EVP_MAX_MD_SIZE];
-	unsigned size = 0;
+	set->files = mem_array(files->count, sizeof(char *));
+	for (size_t i = 0; i < files->count; i++)
+		set->files[set->file_count++] = str_copy(files->items[i]->path);
+}
 
-	if (!EVP_Digest(text.size ? text.data : "", text.size, hash, &size, EVP_sha256(), NULL))
-		abort(); /* no memory, or an OpenSSL without SHA-256 */
-	for (unsigned i = 0; i < size && i < 32; i++)
-		snprintf(set->digest + 2 * i, 3, "%02x", hash[i]);
+static struct rule_set *build(const struct rule_files *files, const struct rule_modules *modules,
+			      size_t errors_before, struct problems *problems)
+{
+	AUTO(rule_set_free) struct rule_set *set = rule_set_new();
+
+	name_files(set, files);
+	memcpy(set->digest, files->digest, sizeof(set->digest));
+	rule_parse(set, files, modules, problems);
+	return problems_error_count(problems) == errors_before ? TAKE(set) : NULL;
 }
 
 struct rule_set *rule_set_parse(const char *file, struct text text,
 				const struct rule_modules *modules, struct problems *problems)
 {
-	AUTO(rule_set_free) struct rule_set *set = rule_set_new(file);
 	size_t before = problems_error_count(problems);
-	AUTO(document_free) struct document *document = document_parse(file, text, problems);
+	struct rule_files files;
+	struct rule_set *set;
 
-	if (!document)
-		return NULL;
-	digest(set, text);
-	rule_parse(set, document_root(document), modules, problems);
-	return problems_error_count(problems) == before ? TAKE(set) : NULL;
+	rule_files_parse(&files, file, text, problems);
+	set = build(&files, modules, before, problems);
+	rule_files_clear(&files);
+	return set;
 }
 
 struct rule_set *rule_set_load(const char *path, const struct rule_modules *modules,
 			       struct problems *problems)
 {
-	AUTO(buf_free) struct buf *text = NULL;
+	return rule_set_load_with(path, modules, NULL, NULL, problems);
+}
 
-	if (!source_read(&text, path, FILE_SIZE_MAX, NULL, problems))
-		return NULL;
-	return rule_set_parse(path, buf_text(text), modules, problems);
+struct rule_set *rule_set_load_with(const char *path, const struct rule_modules *modules,
+				    void (*note)(void *ctx, const char *path), void *ctx,
+				    struct problems *problems)
+{
+	size_t before = problems_error_count(problems);
+	struct rule_files files;
+	struct rule_set *set;
+
+	rule_files_read(&files, path, problems);
+	for (size_t i = 0; i < files.watched_count && note; i++)
+		note(ctx, files.watched[i]);
+	set = build(&files, modules, before, problems);
+	rule_files_clear(&files);
+	return set;
 }
 
 size_t rule_set_count(const struct rule_set *set)

@@ -18,9 +18,13 @@ struct set_rule {
 
 struct rule_set {
 	atomic_uint owners;
-	char *file; /* all places of the set point here */
+	char **files; /* all places of the set point here; the first is where reading began */
+	size_t file_count;
+	size_t last_file; /* the one found last */
+	struct rule_test *tests;
+	size_t test_count;
 	char digest[65];
-	struct set_rule **rules; /* in order of the file */
+	struct set_rule **rules; /* in the order in which they are asked */
 	size_t count, room;
 	struct set_rule *by_name;
 	struct condition_pool pool;
@@ -39,12 +43,13 @@ struct set_rule *rule_set_add(struct rule_set *set, struct text name, struct pla
 /* Copies; options_json is taken over. */
 void set_rule_add_step(struct set_rule *rule, const char *module, struct text name,
 		       char *options_json, struct place place);
+const struct rule_set *rule_matcher_set(const struct rule_matcher *matcher);
 /* The event as conditions see it, until the matcher's next one. */
 void rule_matcher_start(struct rule_matcher *matcher, const struct event *event,
 			struct subject *subject);
 /* The rules that the index finds worth evaluating for the subject just started. */
 const struct rule_candidates *rule_matcher_candidates(struct rule_matcher *matcher,
 						      const struct subject *subject);
-struct place rule_set_place(const struct rule_set *set, struct place place);
+struct place rule_set_place(struct rule_set *set, struct place place);
 
 #endif

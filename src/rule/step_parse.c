@@ -1,6 +1,7 @@
 #include "rule/step_parse.h"
 
 #include "base/parse.h"
+#include "rule/words.h"
 
 #define STEPS_MAX 64
 
@@ -98,13 +99,28 @@ static const char *read_module(struct step_parser *parser, const struct node *no
 	return problems_error_count(parser->problems) == before ? module : NULL;
 }
 
+static void tell_twice(struct step_parser *parser, const struct node *first,
+		       const struct node *second)
+{
+	AUTO(free) char *where = NULL;
+
+	if (strcmp(first->place.file, second->place.file) == 0)
+		return; /* the document has complained */
+	where = words_place(first->place, second->place);
+	problems_error(parser->problems, second->place,
+		       "there is already an action '%.*s', in %s: expected another name",
+		       TEXT_ARGS(second->text), where);
+}
+
 static void read_named_action(struct step_parser *parser, const struct node *node)
 {
 	struct named_action *action;
 
 	HASH_FIND(hh, parser->actions, node->key->text.data, node->key->text.size, action);
-	if (action)
-		return; /* the document has complained */
+	if (action) {
+		tell_twice(parser, action->key, node->key);
+		return;
+	}
 	if (find_module(parser, node->key->text)) {
 		problems_error(parser->problems, node->key->place,
 			       "'%.*s' is the name of a module: expected another name",
@@ -118,9 +134,13 @@ static void read_named_action(struct step_parser *parser, const struct node *nod
 }
 
 void step_parser_init(struct step_parser *parser, const struct rule_modules *modules,
-		      const struct node *node, struct problems *problems)
+		      struct problems *problems)
 {
 	*parser = (struct step_parser){ .modules = modules, .problems = problems };
+}
+
+void step_parser_add(struct step_parser *parser, const struct node *node)
+{
 	if (!node || node->kind == NODE_NULL)
 		return;
 	if (node->kind != NODE_MAPPING) {

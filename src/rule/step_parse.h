@@ -19,9 +19,10 @@ struct step_parser {
 	struct named_action *actions;
 };
 
-/* Reads `actions:`; node may be NULL. */
 void step_parser_init(struct step_parser *parser, const struct rule_modules *modules,
-		      const struct node *node, struct problems *problems);
+		      struct problems *problems);
+/* Reads the `actions:` of a file; node may be NULL. */
+void step_parser_add(struct step_parser *parser, const struct node *node);
 void step_parser_clear(struct step_parser *parser);
 /* Adds the steps of a rule's actions to it; what is wrong is told and left out. */
 void step_parse(struct step_parser *parser, struct set_rule *rule, const struct node *node);

@@ -59,6 +59,14 @@ bool words_check(const struct words *words, const struct node *mapping, struct p
 	return ok;
 }
 
+char *words_place(struct place place, struct place here)
+{
+	bool is_here = place.file && here.file && strcmp(place.file, here.file) == 0;
+
+	return str_format("line %d%s%s", place.line, is_here ? "" : " of ",
+			  is_here ? "" : place.file);
+}
+
 struct text words_text(const struct node *node, const char *what, const char *wish,
 		       struct problems *problems)
 {

@@ -15,6 +15,9 @@ int words_find(const struct words *words, const struct node *key, struct problem
 /* Tells every key that is not known; false if there was one. */
 bool words_check(const struct words *words, const struct node *mapping, struct problems *problems);
 
+/* "line 3", or "line 3 of team.yml" where that is another file than here. For free(). */
+char *words_place(struct place place, struct place here);
+
 /* The text of a scalar that is not empty, or none with the problem told. */
 struct text words_text(const struct node *node, const char *what, const char *wish,
 		       struct problems *problems);

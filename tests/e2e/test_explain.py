@@ -66,8 +66,8 @@ def test_a_program_reads_the_same_as_json(items):
     answer = json.loads(done.stdout)
     assert answer["event"]["moved"] == "renamed"
     assert answer["rules"] == [{
-        "rule": "drafts", "verdict": "true", "mode": "enforce", "line": 9, "candidate": True,
-        "skipped": None,
+        "rule": "drafts", "verdict": "true", "mode": "enforce", "file": str(items),
+        "line": 9, "candidate": True, "skipped": None, "stopped_by": None,
         "when": {"condition": "old_extension", "value": "true", "line": 10, "column": 27,
                  "finding": "old_extension .tmp is .tmp"}}]
 
@@ -150,3 +150,34 @@ def test_a_recorded_event_is_explained_as_it_was_judged(simulator, make_monitor)
     assert done.returncode == 1
     assert done.stderr == ("cn_monitor explain: the monitor has no judged event 999999; "
                            "see: cn_monitor tail --json\n")
+
+
+def test_a_rule_behind_one_that_stops_is_shown_as_not_asked(tmp_path):
+    items = tmp_path / "watched_items.yml"
+    (tmp_path / "more.yml").write_text(
+        "watched_items:\n"
+        "- {name: first, when: {event: created}, stop: yes, priority: 1, actions: [log]}\n")
+    items.write_text("include: more.yml\n"
+                     "watched_items:\n- {name: second, when: {event: any}, actions: [log]}\n")
+    shown = by_hand(items, event="created", path="/a").stdout
+    assert f"first (line 2 of {tmp_path}/more.yml): true" in shown
+    assert "second (line 3): true" in shown
+    assert "not asked by the monitor: rule 'first' says stop" in shown
+    assert "rules true: 1 of 2" in shown
+    rules = json.loads(by_hand(items, "--json", event="created", path="/a").stdout)["rules"]
+    assert [rule["stopped_by"] for rule in rules] == [None, "first"]
+
+
+def test_check_runs_the_tests_of_the_rules(items):
+    def check():
+        return subprocess.run([PROGRAM, "check", "--items", items], capture_output=True, text=True,
+                              timeout=30)
+
+    items.write_text(RULES + "tests:\n- {event: created, path: /in/a.zip, expect: isolate}\n"
+                     "- {event: created, path: /in/a.zi, expect: []}\n")
+    done = check()
+    assert done.returncode == 0 and "2 rules, no errors, 2 tests passed" in done.stdout
+    items.write_text(RULES + "tests:\n- {event: created, path: /in/a.zi, expect: isolate}\n")
+    done = check()
+    assert done.returncode == 2
+    assert f"{items}:13:3: this test fails: 'isolate' should be true" in done.stdout

@@ -141,6 +141,35 @@ def test_a_config_map_that_swaps_its_link_is_noticed(simulator, make_monitor, tm
         assert judges_by(simulator, monitor, number)
 
 
+def test_a_change_of_an_included_file_or_directory_is_noticed(simulator, make_monitor, tmp_path):
+    monitor = make_monitor(simulator, "version: 1\ninclude: [team.yml, more.d/]\n")
+    team, more = monitor.folder / "team.yml", monitor.folder / "more.d"
+    more.mkdir()
+    team.write_text(version(0, tmp_path / "matches.jsonl"))
+    monitor.start()
+    assert judges_by(simulator, monitor, 0)
+    monitor.wait_for_log("other files are included than before")
+
+    team.write_text(version(1, tmp_path / "matches.jsonl"))
+    wait_loaded(monitor, 1)
+    assert judges_by(simulator, monitor, 1)
+
+    team.write_text("version: 1\n")
+    wait_loaded(monitor, 2)
+    (more / "new").write_text(version(2, tmp_path / "matches.jsonl"))
+    (more / "new").rename(more / "10.yml")
+    wait_loaded(monitor, 3)
+    assert judges_by(simulator, monitor, 2)
+
+    (more / "10.yml").write_text(WRONG)
+    wait_until(lambda: not monitor.status()["rules"]["ok"], "the mistake to be noticed")
+    assert f"{more / '10.yml'}:4:19:" in monitor.status()["rules"]["last_report"]
+    assert judges_by(simulator, monitor, 2)
+    (more / "10.yml").write_text(version(3, tmp_path / "matches.jsonl"))
+    wait_loaded(monitor, 4)
+    assert judges_by(simulator, monitor, 3)
+
+
 def test_a_wrong_file_changes_nothing_and_is_explained(simulator, watching):
     watching.write_rules(WRONG)
     done = watching.run("reload")

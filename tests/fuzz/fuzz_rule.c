@@ -44,17 +44,19 @@ static size_t effects(void *ctx, const char *module, const char *options, struct
 	return 2;
 }
 
-static void note(void *ctx, const struct rule *rule)
+static bool note(void *ctx, const struct rule *rule)
 {
 	size_t *next = ctx;
 
 	assert(rule->index >= *next);
 	*next = rule->index + 1;
+	return true;
 }
 
-static void note_count(void *ctx, const struct rule *rule)
+static bool note_count(void *ctx, const struct rule *rule)
 {
 	++*(size_t *)ctx;
+	return true;
 }
 
 static void match(const struct rule_set *set, struct rule_matcher *matcher, struct text path,
@@ -104,5 +106,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	match(set, matcher, text_of(strange), EVENT_KIND(EVENT_TYPE_UNKNOWN));
 	rule_matcher_free(matcher);
 	rule_set_check_loops(set, &modules, problems);
+	assert(rule_set_test(set, problems) <= rule_set_test_count(set));
 	return 0;
 }

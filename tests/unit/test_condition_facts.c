@@ -19,9 +19,10 @@ static struct rule_set *load(const char *when)
 	return set;
 }
 
-static void count_match(void *ctx, const struct rule *rule)
+static bool count_match(void *ctx, const struct rule *rule)
 {
 	(*(int *)ctx)++;
+	return true;
 }
 
 /* What the evaluator says; the index must agree. */

@@ -61,23 +61,25 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 		"watch, origin, time, old_directory, old_path, old_name, old_extension\n"
 		"    3 |   when: {colour: red}\n"
 		"      |          ^\n");
-	assert_said("version: 2\n"
-		    "include: x\n"
-		    "alarms: []\n"
-		    "watched: 3\n",
-		    "watched_items.yml:1:10: version '2': expected 1\n"
-		    "    1 | version: 2\n"
-		    "      |          ^\n"
-		    "watched_items.yml:2:1: 'include' is not supported by this version\n"
-		    "    2 | include: x\n"
-		    "      | ^\n"
-		    "watched_items.yml:3:1: 'alarms' is not supported by this version\n"
-		    "    3 | alarms: []\n"
-		    "      | ^\n"
-		    "watched_items.yml:4:1: watched_items.yml has no key 'watched'; expected one "
-		    "of version, conditions, actions, watched_items, PATHS, EXTENSIONS\n"
-		    "    4 | watched: 3\n"
-		    "      | ^\n");
+	assert_said(
+		"version: 2\n"
+		"include: x\n"
+		"alarms: []\n"
+		"watched: 3\n",
+		"watched_items.yml:1:10: version '2': expected 1\n"
+		"    1 | version: 2\n"
+		"      |          ^\n"
+		"watched_items.yml:2:1: 'include' is for files; this is only a text\n"
+		"    2 | include: x\n"
+		"      | ^\n"
+		"watched_items.yml:3:1: 'alarms' is not supported by this version\n"
+		"    3 | alarms: []\n"
+		"      | ^\n"
+		"watched_items.yml:4:1: watched_items.yml has no key 'watched'; expected one "
+		"of version, include, defaults, conditions, actions, tests, watched_items, PATHS, "
+		"EXTENSIONS\n"
+		"    4 | watched: 3\n"
+		"      | ^\n");
 }
 
 static void a_rule_wants_a_name_of_its_own_conditions_and_actions(void **state)

@@ -17,11 +17,12 @@ static struct rule_set *load(const char *text)
 	return set;
 }
 
-static void add_name(void *ctx, const struct rule *rule)
+static bool add_name(void *ctx, const struct rule *rule)
 {
 	struct buf *names = ctx;
 
 	assert_true(buf_print(names, "%s%s", names->size ? " " : "", rule->name));
+	return true;
 }
 
 /* The names of the rules that are true, as one text. */
