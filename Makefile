@@ -1,9 +1,10 @@
 # The front door. Everything real is in Meson and in scripts/; this file only names it.
 #
 #   make demo      installs what is missing, builds, and shows cn_monitor at work (KEEP=1 stays up)
-#   make test      installs what is missing, builds, runs all tests
+#   make test      installs what is missing, builds, runs all tests; as root on Debian also the next
 #   make bench     installs what is missing, builds, measures (QUICK=1, PARTS="ingest jobs", JSON=FILE)
 #   make test-deploy   tests deploy/: containers, compose, Kubernetes manifests, systemd (as root)
+#   make test-kubernetes   rolls deploy/kubernetes out in a real one-node cluster (as root, slow)
 #   make build     builds into build/release
 #   make install   installs (PREFIX=/usr/local, DESTDIR=)
 #   make clean     removes what was built
@@ -11,7 +12,7 @@
 PREFIX ?= /usr/local
 BUILD := build/release
 
-.PHONY: demo test bench test-deploy build install clean deps format
+.PHONY: demo test bench test-deploy test-kubernetes build install clean deps format
 
 demo: build
 	@scripts/install-deps demo
@@ -25,8 +26,11 @@ bench: build
 	@scripts/install-deps bench
 	@scripts/bench --build $(BUILD) $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON)) $(PARTS)
 
-test-deploy: deps
+test-deploy:
 	@/usr/bin/python3 scripts/test-deploy
+
+test-kubernetes:
+	@/usr/bin/python3 scripts/test-kubernetes
 
 build: deps
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --buildtype=release --prefix=$(PREFIX) >$(BUILD).log 2>&1 || \

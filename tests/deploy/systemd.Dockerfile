@@ -2,10 +2,12 @@
 # builder of deploy/container, which scripts/test-deploy has made by then.
 FROM localhost/cn_monitor_build:test
 RUN apt-get update -qq && \
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd systemd-sysv dbus
-RUN meson setup build-systemd --buildtype=release --prefix=/usr -Dsystemd=enabled && \
-    ninja -C build-systemd programs && \
-    meson install -C build-systemd --no-rebuild
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd systemd-sysv dbus \
+        redis-server && \
+    systemctl disable redis-server
+RUN meson configure build -Dsystemd=enabled && \
+    ninja -C build programs && \
+    meson install -C build --no-rebuild
 RUN systemctl mask systemd-udevd.service systemd-logind.service getty.target console-getty.service \
         sys-kernel-debug.mount && \
     mkdir -p /etc/cn_monitor /srv/cluster/home
