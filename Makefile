@@ -1,7 +1,7 @@
 # The front door. Everything real is in Meson and in scripts/; this file only names it.
 #
 #   make demo      installs what is missing, builds, and shows cn_monitor at work (KEEP=1 stays up)
-#   make test      installs what is missing, builds, runs all tests; as root on Debian also the next
+#   make test      installs what is missing, builds, runs all tests; as root on Debian test-deploy, too
 #   make bench     installs what is missing, builds, measures (QUICK=1, PARTS="ingest jobs", JSON=FILE)
 #   make test-deploy   tests deploy/: containers, compose, Kubernetes manifests, systemd (as root)
 #   make test-kubernetes   rolls deploy/kubernetes out in a real one-node cluster (as root, slow)
