@@ -183,22 +183,22 @@ static uint64_t log_commit_wait_ms(const struct watch_log *log)
 	return due_ns <= now_ns ? 0 : MIN((due_ns - now_ns) / 1000000 + 1, COMMIT_MS);
 }
 
-static void log_keep(struct watch_log *log, struct text payload)
+static void log_keep(struct watch_log *log, struct text payload, int64_t time_ms)
 {
 	struct waiting *waiting = NEW(struct waiting);
 
 	waiting->bytes = (struct text){ text_copy(payload), payload.size };
-	waiting->time_ms = clock_now_ms();
+	waiting->time_ms = time_ms;
 	list_init(&waiting->link);
 	list_append(&log->backlog, &waiting->link);
 	log_set_full(log, true);
 }
 
-void watch_log_add(struct watch_log *log, struct text payload)
+void watch_log_add(struct watch_log *log, struct text payload, int64_t time_ms)
 {
 	/* Behind something that waits everything waits: the log keeps the order of the stream. */
-	if (log->is_full || !log_append(log, payload, clock_now_ms()))
-		return log_keep(log, payload);
+	if (log->is_full || !log_append(log, payload, time_ms))
+		return log_keep(log, payload, time_ms);
 	if (log->commit == COMMIT_ALWAYS || log->pending_bytes >= COMMIT_BYTES)
 		(void)watch_log_flush(log);
 	else if (!uv_is_active((uv_handle_t *)log->timer))

@@ -19,8 +19,9 @@ struct watch_log *watch_log_new(uv_loop_t *loop, struct store *store, const char
 void watch_log_close(struct watch_log *log); /* commits */
 AUTO_DEFINE(struct watch_log *, watch_log_close)
 
-/* Never refuses: what the store does not take waits in memory, and full was called. */
-void watch_log_add(struct watch_log *log, struct text payload);
+/* Never refuses: what the store does not take waits in memory, and full was called. time_ms: of
+ * receipt. */
+void watch_log_add(struct watch_log *log, struct text payload, int64_t time_ms);
 /* Commits now. Whether everything that was added is durable. */
 bool watch_log_flush(struct watch_log *log);
 bool watch_log_is_full(const struct watch_log *log);

@@ -41,6 +41,7 @@ struct watcher {
 	int64_t listening_since_ms; /* the wall's clock */
 	int64_t listening_since_steady_ms;
 	int64_t last_byte_steady_ms;
+	int64_t piece_ms;    /* when the bytes at hand came; thousands of messages may be in them */
 	int64_t complete_ms; /* the last message or comment that was heard whole */
 	unsigned attempts;   /* to connect */
 
@@ -209,8 +210,8 @@ static void payload_came(void *ctx, struct text payload)
 	pthread_mutex_lock(&watcher->lock);
 	watcher->status.messages++;
 	pthread_mutex_unlock(&watcher->lock);
-	watcher->complete_ms = clock_now_ms();
-	watch_log_add(watcher->log, payload);
+	watcher->complete_ms = watcher->piece_ms;
+	watch_log_add(watcher->log, payload, watcher->piece_ms);
 }
 
 static void stream_opened(void *ctx, const char *address)
@@ -229,8 +230,9 @@ static void stream_data(void *ctx, const char *data, size_t size)
 	AUTO_ERROR err = { 0 };
 
 	watcher->last_byte_steady_ms = clock_monotonic_ms();
+	watcher->piece_ms = clock_now_ms();
 	pthread_mutex_lock(&watcher->lock);
-	watcher->status.last_byte_ms = clock_now_ms();
+	watcher->status.last_byte_ms = watcher->piece_ms;
 	watcher->status.bytes += size;
 	pthread_mutex_unlock(&watcher->lock);
 	metric_add(watcher->bytes, (int64_t)size);
