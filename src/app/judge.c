@@ -12,6 +12,12 @@
 #include "base/log.h"
 #include "event/decode.h"
 #include "store/echo.h"
+#include "store/echo_digests.h"
+
+/* Expectations are read in one go as long as they are few; many, once so many events have been
+ * looked up one by one. */
+#define LEDGER_FEW 200
+#define LEDGER_LOOKS 50
 
 struct judged_watch {
 	const struct watch_settings *settings;
@@ -33,7 +39,10 @@ struct judge {
 	/* The transaction under way. */
 	struct store_txn *txn;
 	int64_t now_ms;
-	bool expects_echoes; /* the ledger is not empty; nobody else writes meanwhile */
+	struct echo_digests *echoes; /* of the ledger; true for records up to: */
+	uint64_t echoes_until;
+	bool echoes_are_known;
+	unsigned echo_looks;
 	struct judge_counts counts;
 
 	/* The event under way. */
@@ -55,6 +64,7 @@ struct judge *judge_new(const struct settings *settings, struct store *store,
 	judge->watch_count = settings->watch_count;
 	judge->watches = mem_array(settings->watch_count, sizeof(*judge->watches));
 	judge->decoder = decoder_new();
+	judge->echoes = echo_digests_new();
 	judge->renames = renames_new(judge_event, judge);
 	judge->settle = settle_new();
 	for (size_t i = 0; i < settings->watch_count; i++) {
@@ -75,6 +85,7 @@ void judge_free(struct judge *judge)
 	}
 	free(judge->watches);
 	decoder_free(judge->decoder);
+	echo_digests_free(judge->echoes);
 	renames_free(judge->renames);
 	settle_free(judge->settle);
 	free(judge->matched);
@@ -239,11 +250,41 @@ struct reading {
 	struct error *err;
 };
 
+/* Another process may act meanwhile: of records that came since then the ledger is asked anew. */
+static int read_ledger(struct judge *judge, uint64_t seq, size_t max, struct error *err)
+{
+	uint64_t first, last;
+	int known;
+
+	/* This record is in the log, and so is everything up to its end now; the ledger is read
+	 * after that. */
+	if (store_log_range(judge->store, &first, &last, err) < 0 ||
+	    (known = echo_digests_read(judge->echoes, judge->store, max, err)) < 0)
+		return error_prefix(err, "echoes");
+	judge->echoes_until = MAX(last, seq);
+	judge->echoes_are_known = known;
+	judge->echo_looks = 0;
+	return 0;
+}
+
+/* 0: it is no echo. */
+static int may_be_echo(struct judge *judge, const struct event *event, struct error *err)
+{
+	if (event->seq > judge->echoes_until && read_ledger(judge, event->seq, LEDGER_FEW, err) < 0)
+		return -1;
+	if (!judge->echoes_are_known && ++judge->echo_looks > LEDGER_LOOKS &&
+	    read_ledger(judge, event->seq, SIZE_MAX, err) < 0)
+		return -1;
+	return !judge->echoes_are_known || echo_digests_may_have(judge->echoes, event);
+}
+
 static int find_echo(struct judge *judge, const struct event *event, struct echo *echo,
 		     struct error *err)
 {
-	if (!judge->expects_echoes)
-		return 0;
+	int may_be = may_be_echo(judge, event, err);
+
+	if (may_be <= 0)
+		return may_be;
 
 	/* By the time of receipt: a filter that is behind must know an echo all the same. */
 	int found = echo_match(judge->txn, event, event->time_ms, &echo->job, &echo->step, err);
@@ -435,21 +476,13 @@ static int note_rules(struct judge *judge, const struct judged_watch *watch, uin
 	return store_put(judge->txn, SPACE_META, text_of(key), text_of(value), err);
 }
 
-static bool note_any(void *ctx, struct text key, struct text value)
-{
-	*(bool *)ctx = true;
-	return false;
-}
-
 int judge_begin(struct judge *judge, struct store_txn *txn, uint64_t cursor, int64_t now_ms,
 		struct error *err)
 {
 	judge->txn = txn;
 	judge->now_ms = now_ms;
 	judge->counts = (struct judge_counts){ 0 };
-	judge->expects_echoes = false;
-	if (store_scan(txn, SPACE_EXPECT, TEXT_NONE, note_any, &judge->expects_echoes, err) < 0)
-		return -1;
+	judge->echoes_until = 0;
 	for (size_t i = 0; i < judge->watch_count; i++) {
 		struct judged_watch *watch = &judge->watches[i];
 

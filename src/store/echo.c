@@ -111,7 +111,7 @@ static struct text key_text(const struct key *key)
 	return (struct text){ key->bytes, key->size };
 }
 
-static uint64_t digest_of(struct text file_id, struct text path)
+uint64_t echo_digest(struct text file_id, struct text path)
 {
 	struct text text = file_id.size ? file_id : path;
 	uint64_t digest = 14695981039346656037ull ^ (file_id.size ? 0 : 1); /* FNV-1a */
@@ -119,6 +119,19 @@ static uint64_t digest_of(struct text file_id, struct text path)
 	for (size_t i = 0; i < text.size; i++)
 		digest = (digest ^ (unsigned char)text.data[i]) * 1099511628211ull;
 	return digest;
+}
+
+struct text echo_first_digest_key(void)
+{
+	return TEXT("i");
+}
+
+bool echo_key_digest(struct text key, uint64_t *out)
+{
+	if (key.size != sizeof((struct key){ 0 }.bytes) || key.data[0] != 'i')
+		return false;
+	*out = store_key_number((struct text){ key.data + 1, 8 });
+	return true;
 }
 
 /* ---- Reading ---- */
@@ -184,7 +197,7 @@ static int read_step(struct store *store, struct store_txn *txn, uint64_t job, u
 static int write_entry(struct store_txn *txn, const struct entry *entry, struct error *err)
 {
 	struct key key = entry_key(&entry->id);
-	struct key index = numbered_key('i', digest_of(entry->file_id, entry->path), &entry->id);
+	struct key index = numbered_key('i', echo_digest(entry->file_id, entry->path), &entry->id);
 	struct key expiry = numbered_key('x', (uint64_t)entry->head.expires_ms, &entry->id);
 	AUTO(buf_free) struct buf *value = buf_new(SIZE_MAX / 2);
 
@@ -208,7 +221,7 @@ static int remove_expiry(struct store_txn *txn, const struct entry *entry, struc
 static int remove_entry(struct store_txn *txn, const struct entry *entry, struct error *err)
 {
 	struct key key = entry_key(&entry->id);
-	struct key index = numbered_key('i', digest_of(entry->file_id, entry->path), &entry->id);
+	struct key index = numbered_key('i', echo_digest(entry->file_id, entry->path), &entry->id);
 
 	if (store_delete(txn, SPACE_EXPECT, key_text(&key), err) < 0 ||
 	    store_delete(txn, SPACE_EXPECT, key_text(&index), err) < 0)
@@ -460,17 +473,14 @@ static int match_by(struct store_txn *txn, uint64_t digest, const struct event *
 int echo_match(struct store_txn *txn, const struct event *event, int64_t now_ms, uint64_t *out_job,
 	       unsigned *out_step, struct error *err)
 {
-	int found = store_is_empty(txn, SPACE_EXPECT, err);
+	int found = 0;
 
-	/* Nothing of ours is under way, most of the time. */
-	if (found)
-		return found < 0 ? -1 : 0;
 	if (event->file_id.size)
-		found = match_by(txn, digest_of(event->file_id, TEXT_NONE), event, now_ms, out_job,
-				 out_step, err);
+		found = match_by(txn, echo_digest(event->file_id, TEXT_NONE), event, now_ms,
+				 out_job, out_step, err);
 	if (found)
 		return found;
-	return match_by(txn, digest_of(TEXT_NONE, event->path), event, now_ms, out_job, out_step,
+	return match_by(txn, echo_digest(TEXT_NONE, event->path), event, now_ms, out_job, out_step,
 			err);
 }
 

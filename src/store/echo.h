@@ -51,4 +51,10 @@ MUST_CHECK int echo_match(struct store_txn *txn, const struct event *event, int6
 /* Drops what has expired; answers how many. */
 MUST_CHECK int64_t echo_expire(struct store_txn *txn, int64_t now_ms, struct error *err);
 
+/* For echo_digests: what an expectation is looked up by, the key of the first, that of a key
+ * (false: it is of something else). */
+uint64_t echo_digest(struct text file_id, struct text path);
+struct text echo_first_digest_key(void);
+bool echo_key_digest(struct text key, uint64_t *out);
+
 #endif

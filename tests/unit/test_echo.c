@@ -2,6 +2,7 @@
 #include "stores.h"
 
 #include "store/echo.h"
+#include "store/echo_digests.h"
 
 static void expect(struct fixture *f, uint64_t job, enum event_type type, const char *file_id,
 		   const char *path)
@@ -234,6 +235,47 @@ static void an_expectation_and_the_progress_of_its_job_are_one(void **state)
 	job_clear(&taken);
 }
 
+static void digests_tell_at_once_what_cannot_be_an_echo(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(echo_digests_free) struct echo_digests *digests = echo_digests_new();
+	struct event by_id = event_of(CHILD_ACL_CHANGED, "7", "/a");
+	struct event by_path = event_of(CHILD_DIR_ADDED, "99", "/q");
+	struct event foreign = event_of(CHILD_ACL_CHANGED, "8", "/b");
+
+	assert_int_equal(echo_digests_read(digests, f->store, 10, &f->err), 1);
+	assert_false(echo_digests_may_have(digests, &by_id));
+	expect(f, 3, CHILD_ACL_CHANGED, "7", NULL);
+	expect(f, 4, CHILD_DIR_ADDED, "", "/q");
+	assert_int_equal(echo_digests_read(digests, f->store, 2, &f->err), 1);
+	assert_true(echo_digests_may_have(digests, &by_id));
+	assert_true(echo_digests_may_have(digests, &by_path));
+	assert_false(echo_digests_may_have(digests, &foreign));
+	assert_int_equal(match(f, &by_id, 1001), 3);
+	assert_int_equal(echo_digests_read(digests, f->store, 2, &f->err), 1);
+	assert_false(echo_digests_may_have(digests, &by_id));
+}
+
+static void digests_of_more_than_are_wanted_are_not_known(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(echo_digests_free) struct echo_digests *digests = echo_digests_new();
+
+	for (unsigned i = 0; i < 50; i++) {
+		AUTO(free) char *id = str_format("%u", i);
+
+		expect(f, i + 1, CHILD_ACL_CHANGED, id, NULL);
+	}
+	assert_int_equal(echo_digests_read(digests, f->store, 49, &f->err), 0);
+	assert_int_equal(echo_digests_read(digests, f->store, 50, &f->err), 1);
+	for (unsigned i = 0; i < 50; i++) {
+		AUTO(free) char *id = str_format("%u", i);
+		struct event event = event_of(CHILD_ACL_CHANGED, id, "/a");
+
+		assert_true(echo_digests_may_have(digests, &event));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +291,8 @@ int main(void)
 		cmocka_unit_test(what_is_closed_ends_when_it_is_said_to),
 		cmocka_unit_test(what_expired_leaves_nothing_behind),
 		cmocka_unit_test(an_expectation_and_the_progress_of_its_job_are_one),
+		cmocka_unit_test(digests_tell_at_once_what_cannot_be_an_echo),
+		cmocka_unit_test(digests_of_more_than_are_wanted_are_not_known),
 	};
 
 	return run_on_every_store(tests, ARRAY_SIZE(tests));
