@@ -1,5 +1,4 @@
 /* api_control: /sim/...: what a test asks of the simulator itself. No token is needed. */
-#include "base/clock.h"
 #include "simulator/auth.h"
 #include "simulator/faults.h"
 #include "simulator/hub.h"
@@ -143,21 +142,6 @@ static void run_emit(struct request *request)
 				      (json_int_t)count));
 }
 
-/* A node that is away for a while: streams suffer as switched, nobody is answered meanwhile. */
-static void run_reboot(struct request *request)
-{
-	AUTO(json_decref) json_t *body = request_object(request);
-	struct sim *sim = request->sim;
-	int64_t down_ms = 1000;
-	AUTO_ERROR err = { 0 };
-
-	if (!body || member_size(request, body, "down_ms", &down_ms) < 0)
-		return;
-	int count = hub_fault(sim->hub, "reboot", NULL, NULL, &err);
-	sim->down_until_ms = clock_monotonic_ms() + down_ms;
-	answer_json(request, 200, json_pack("{s:i}", "streams", count));
-}
-
 static void run_end_sessions(struct request *request)
 {
 	int count = auth_end_sessions(request->sim->auth);
@@ -207,7 +191,6 @@ const struct route routes_control[] = {
 	{ "POST", "/sim/faults", run_add_fault, ROUTE_CONTROL },
 	{ "DELETE", "/sim/faults", run_remove_faults, ROUTE_CONTROL },
 	{ "POST", "/sim/streams", run_streams, ROUTE_CONTROL },
-	{ "POST", "/sim/reboot", run_reboot, ROUTE_CONTROL },
 	{ "POST", "/sim/emit", run_emit, ROUTE_CONTROL },
 	{ "DELETE", "/sim/sessions", run_end_sessions, ROUTE_CONTROL },
 	{ "PUT", "/sim/users/{}", run_user, ROUTE_CONTROL },

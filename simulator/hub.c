@@ -244,6 +244,23 @@ static void fault_reboot(struct hub *hub, struct stream *stream, const char *tex
 		stream_stall(stream, true);
 }
 
+int hub_cut(struct hub *hub, int listener, bool silently)
+{
+	struct stream *stream;
+	int count = 0;
+
+	list_for_each (stream, &hub->streams, link) {
+		if (listener && listener != stream->listener)
+			continue;
+		if (silently)
+			stream_stall(stream, true);
+		else
+			stream_break(stream);
+		count++;
+	}
+	return count;
+}
+
 static void fault_comment(struct hub *hub, struct stream *stream, const char *text)
 {
 	AUTO(free) char *line = str_format(": %s\n", text ? text : "a comment");
@@ -295,14 +312,15 @@ json_t *hub_json(const struct hub *hub)
 	struct item *item;
 
 	list_for_each (stream, &hub->streams, link) {
-		json_array_append_new(
-			list, json_pack("{s:I, s:s, s:s, s:b, s:I, s:I, s:I, s:b}", "number",
-					(json_int_t)stream->number, "path", stream->path, "user",
-					stream->user, "recursive", (int)stream->recursive,
-					"sent_events", (json_int_t)stream->sent_events,
-					"sent_bytes", (json_int_t)stream->sent_bytes,
-					"queued_events", (json_int_t)stream->queued_events,
-					"stalled", (int)stream->stalled));
+		json_array_append_new(list,
+				      json_pack("{s:I, s:i, s:s, s:s, s:b, s:I, s:I, s:I, s:b}",
+						"number", (json_int_t)stream->number, "listener",
+						stream->listener, "path", stream->path, "user",
+						stream->user, "recursive", (int)stream->recursive,
+						"sent_events", (json_int_t)stream->sent_events,
+						"sent_bytes", (json_int_t)stream->sent_bytes,
+						"queued_events", (json_int_t)stream->queued_events,
+						"stalled", (int)stream->stalled));
 		sent += stream->sent_events;
 		queued += stream->queued_events;
 		list_for_each (item, &stream->items, link)

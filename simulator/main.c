@@ -11,6 +11,7 @@
 #include "simulator/hub.h"
 #include "simulator/journal.h"
 #include "simulator/keep.h"
+#include "simulator/listener.h"
 #include "simulator/options.h"
 #include "simulator/server.h"
 #include "simulator/snapshots.h"
@@ -154,6 +155,7 @@ static int open_parts(struct sim *sim, const struct options *options, struct err
 	    add_kept_tokens(sim, err) < 0)
 		return -1;
 	sim->name = str_copy("simulator");
+	sim->revision = str_copy("Qumulo Core 7.2.1");
 	sim->faults = faults_new();
 	sim->journal = journal_new();
 	sim->snapshots = snapshots_new();
@@ -177,6 +179,8 @@ static void close_parts(struct sim *sim)
 	free(sim->state);
 	free(sim->cluster_id);
 	free(sim->name);
+	free(sim->revision);
+	free(sim->upgrade.revision);
 }
 
 /* ---- running ---- */
@@ -186,17 +190,21 @@ static void on_signal(uv_signal_t *signal, int number)
 	uv_stop(signal->loop);
 }
 
-static void wait_for_signal(struct sim *sim)
-{
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	uv_signal_t signals[ARRAY_SIZE(numbers)];
+static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
+enum { ENDING_SIGNALS = ARRAY_SIZE(ending_signals) };
 
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+static void signals_start(struct sim *sim, uv_signal_t *signals)
+{
+	for (size_t i = 0; i < ENDING_SIGNALS; i++) {
 		uv_signal_init(sim->loop, &signals[i]);
-		uv_signal_start(&signals[i], on_signal, numbers[i]);
+		uv_signal_start(&signals[i], on_signal, ending_signals[i]);
 	}
+}
+
+static void wait_for_signal(struct sim *sim, uv_signal_t *signals)
+{
 	uv_run(sim->loop, UV_RUN_DEFAULT);
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+	for (size_t i = 0; i < ENDING_SIGNALS; i++)
 		uv_close((uv_handle_t *)&signals[i], NULL);
 	uv_run(sim->loop, UV_RUN_NOWAIT);
 }
@@ -216,6 +224,7 @@ static void say_ready(const struct sim *sim, const struct tls *tls)
 {
 	const struct user *user = auth_first_user(sim->auth);
 	const struct token *token = auth_access_token_of(sim->auth, user);
+	struct listener *listener;
 
 	if (tls->cert)
 		printf("cn_simulator: https://%s serves %s, certificate SHA-256 fingerprint %s, "
@@ -225,6 +234,10 @@ static void say_ready(const struct sim *sim, const struct tls *tls)
 	else
 		printf("cn_simulator: http://%s serves %s, token %s\n", server_address(sim->server),
 		       sim->root, token->text);
+	list_for_each (listener, server_listeners(sim->server), link)
+		if (listener->number > 1)
+			printf("cn_simulator: %s://%s, too\n", tls->cert ? "https" : "http",
+			       listener->address);
 	if (isatty(STDOUT_FILENO))
 		say_configuration(sim, tls, token->text);
 	fflush(stdout);
@@ -233,12 +246,14 @@ static void say_ready(const struct sim *sim, const struct tls *tls)
 static int run(struct sim *sim, const struct options *options, struct error *err)
 {
 	__attribute__((cleanup(tls_clear))) struct tls tls = { 0 };
+	uv_signal_t signals[ENDING_SIGNALS];
 
 	if (open_parts(sim, options, err) < 0 || tls_load(&tls, sim, options->tls, err) < 0 ||
 	    server_open(&sim->server, sim, options->listen, tls.cert, tls.key, err) < 0)
 		return -1;
-	say_ready(sim, &tls);
-	wait_for_signal(sim);
+	signals_start(sim, signals);
+	say_ready(sim, &tls); /* who reads it may end us at once */
+	wait_for_signal(sim, signals);
 	return 0;
 }
 

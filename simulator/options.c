@@ -14,7 +14,9 @@ static const char usage[] =
 	"events of the change notify stream.\n"
 	"\n"
 	"  --root DIR              the directory that is the cluster's file system\n"
-	"  --listen HOST:PORT      where to listen (127.0.0.1:8000); port 0 picks a free one\n"
+	"  --listen HOST:PORT      where to listen (127.0.0.1:8000); port 0 picks a free one. "
+	"Repeatable:\n"
+	"                          each address is that of a node of its own\n"
 	"  --tls auto|off|CERT,KEY auto (default): a self-signed certificate, made once and kept;\n"
 	"                          off: plain HTTP; or PEM files of your own\n"
 	"  --user NAME:PASSWORD[:RIGHTS]\n"
@@ -54,9 +56,20 @@ static const char usage[] =
 	"  POST   /sim/streams      {\"do\": "
 	"\"drop|end|stall|resume|half_line|garbage|error|overflow|\n"
 	"                           reboot|comment\", \"path\": watched path, \"text\": ...}\n"
-	"  POST   /sim/reboot       {\"down_ms\": 3000}: streams end as the switch node-reboot "
-	"says, and\n"
-	"                           until then connections are closed without an answer\n"
+	"  POST   /sim/reboot       {\"down_ms\": 3000, \"address\": ...}: connections through it "
+	"(to all "
+	"addresses)\n"
+	"                           end as the switch node-reboot says, and until then it answers "
+	"as\n"
+	"                           the switch while-down says\n"
+	"  POST   /sim/move         {\"address\": ...}: the address moves to another node: its "
+	"connections\n"
+	"                           end as the switch node-reboot says\n"
+	"  POST   /sim/upgrade      {\"down_ms\": 3000, \"rolling\": true, \"revision_id\": "
+	"\"Qumulo Core 8.0.1\"}:\n"
+	"                           all nodes reboot, at once or one by one\n"
+	"  GET    /sim/addresses    [{\"address\":..., \"node\": 1, \"up\": true, \"connections\": "
+	"N}]\n"
 	"  POST   /sim/faults       {\"status\": 503, \"count\": 3, \"skip\": 0, \"path\": "
 	"\"/v1/files/\",\n"
 	"                           \"method\": \"POST\", \"body\": \"json|html|none\", "
@@ -148,7 +161,7 @@ static enum options_result take_option(struct options *options, struct given *gi
 		given->state = optarg;
 		return OPTIONS_RUN;
 	case OPTION_LISTEN:
-		options->listen = optarg;
+		options->listen = append(options->listen, optarg);
 		return OPTIONS_RUN;
 	case OPTION_TLS:
 		options->tls = optarg;
@@ -185,7 +198,6 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 
 	memset(options, 0, sizeof(*options));
 	switches_init(&options->switches);
-	options->listen = "127.0.0.1:8000";
 	options->tls = "auto";
 	opterr = 0;
 	while (result == OPTIONS_RUN && (option = getopt_long(argc, argv, ":", known, NULL)) != -1)
@@ -196,6 +208,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		error_set(err, "'%s' was not expected", argv[optind]);
 		return OPTIONS_WRONG;
 	}
+	if (!options->listen)
+		options->listen = append(NULL, "127.0.0.1:8000");
 	return find_root(options, given.root, given.state, err) < 0 ? OPTIONS_WRONG : OPTIONS_RUN;
 }
 
@@ -203,6 +217,7 @@ void options_clear(struct options *options)
 {
 	free(options->root);
 	free(options->state);
+	free(options->listen);
 	free(options->users);
 	free(options->tokens);
 	switches_clear(&options->switches);

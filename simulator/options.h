@@ -7,11 +7,11 @@
 enum options_result { OPTIONS_RUN, OPTIONS_SHOWN, OPTIONS_WRONG };
 
 struct options {
-	char *root;  /* absolute */
-	char *state; /* root + ".cn_simulator" unless said otherwise */
-	const char *listen;
-	const char *tls;    /* "auto", "off", "CERT,KEY" */
-	const char **users; /* ended by NULL, as the next one */
+	char *root;          /* absolute */
+	char *state;         /* root + ".cn_simulator" unless said otherwise */
+	const char **listen; /* ended by NULL, as the next ones */
+	const char *tls;     /* "auto", "off", "CERT,KEY" */
+	const char **users;
 	const char **tokens;
 	bool verbose;
 	struct switches switches;

@@ -19,6 +19,7 @@ AUTO_DEFINE(json_t *, json_decref)
 struct request {
 	struct sim *sim;
 	struct MHD_Connection *connection;
+	struct wire *wire; /* what it came in through */
 	char *method;
 	struct url url;
 	const struct route *route;

@@ -36,6 +36,7 @@ extern const struct route routes_acl[];
 extern const struct route routes_streams[];
 extern const struct route routes_notify[];
 extern const struct route routes_snapshots[];
+extern const struct route routes_nodes[];
 extern const struct route routes_control[];
 
 #endif

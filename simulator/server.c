@@ -1,16 +1,13 @@
 #include "simulator/server.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <poll.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "simulator/faults.h"
 #include "simulator/hub.h"
 #include "simulator/journal.h"
+#include "simulator/listener.h"
 #include "simulator/route.h"
 
 enum { REQUEST_LINE_MAX = 16 << 10 };
@@ -18,20 +15,23 @@ enum { REQUEST_LINE_MAX = 16 << 10 };
 static const size_t connection_memory = 256 << 10;
 static const size_t body_max = (size_t)1 << 30;
 
-enum phase { PHASE_NEW, PHASE_BODY, PHASE_READY, PHASE_DELAYED };
+enum phase { PHASE_NEW, PHASE_BODY, PHASE_READY, PHASE_DELAYED, PHASE_SILENT };
+static const int64_t silence_look_ms = 500;
 
 struct server {
 	struct sim *sim;
 	struct MHD_Daemon *daemon;
 	uv_poll_t poll;
 	uv_timer_t timer;
-	char *address;
+	uv_timer_t silence; /* for clients that leave without ever having been answered */
+	struct list listeners;
+	struct wire *accepted; /* just now */
 	char *cert;
 	char *key;
-	int socket;
 	bool closing;
 	bool woken;          /* since the turn began */
 	struct list waiting; /* requests whose answer is delayed */
+	struct list silent;  /* requests that will not be answered */
 };
 
 /* libmicrohttpd's context for a request, from its first line to the end of its answer. */
@@ -76,9 +76,10 @@ void server_wake(struct server *server)
 		uv_timer_start(&server->timer, on_timer, 0, 0);
 }
 
-static bool sim_is_down(const struct sim *sim)
+static struct wire *wire_of(struct MHD_Connection *connection)
 {
-	return clock_monotonic_ms() < sim->down_until_ms;
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+		->socket_context;
 }
 
 /* ---- one request ---- */
@@ -98,6 +99,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 	list_init(&exchange->link);
 	request->sim = server->sim;
 	request->connection = connection;
+	request->wire = wire_of(connection);
 	request->method = str_copy("");
 	if (strlen(target) > REQUEST_LINE_MAX - 32) {
 		answer_error(request, 414, "", "The request line is longer than %d bytes",
@@ -138,6 +140,28 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	free(exchange);
 }
 
+/* What a node says that is on its way up or down (U21). */
+static void answer_down(struct request *request)
+{
+	static const char page[] = "<html><body><h1>503 Service Unavailable</h1></body></html>\n";
+
+	switch (switch_value(&request->sim->switches, SWITCH_WHILE_DOWN)) {
+	case DOWN_502:
+		answer_empty(request, 502);
+		break;
+	case DOWN_503:
+		answer_empty(request, 503);
+		break;
+	case DOWN_HTML:
+		answer_bytes(request, "text/html", page, sizeof(page) - 1);
+		request->status = 503;
+		break;
+	default:
+		request->unserved = true;
+		break;
+	}
+}
+
 /* The whole request is there: what will be done with it, but for a delay? */
 static void request_settle(struct request *request)
 {
@@ -149,7 +173,10 @@ static void request_settle(struct request *request)
 	bool found = !request->response && route_find(request);
 	if (found && request->route->flags & ROUTE_CONTROL)
 		return;
-	request->unserved = sim_is_down(sim);
+	if (request->wire->listener->is_down) {
+		answer_down(request);
+		return;
+	}
 	if (!found)
 		return;
 	if (faults_limit_rate(sim->faults, request))
@@ -180,6 +207,52 @@ static void request_delay(struct server *server, struct exchange *exchange, int6
 	MHD_suspend_connection(request->connection);
 }
 
+/* ---- silence: the connection is up, and nothing comes ---- */
+
+static void silent_release(struct server *server, struct exchange *exchange)
+{
+	list_remove(&exchange->link);
+	MHD_resume_connection(exchange->request.connection);
+	server_wake(server);
+}
+
+static void on_silence(uv_timer_t *timer)
+{
+	struct server *server = CONTAINER_OF(timer, struct server, silence);
+	struct exchange *exchange;
+
+	/* While suspended, libmicrohttpd does not look whether the client is there. */
+	list_for_each (exchange, &server->silent, link) {
+		struct pollfd poll_fd = { .fd = exchange->request.wire->fd, .events = POLLRDHUP };
+
+		if (poll(&poll_fd, 1, 0) > 0)
+			silent_release(server, exchange);
+	}
+	if (list_is_empty(&server->silent))
+		uv_timer_stop(timer);
+}
+
+static void request_silence(struct server *server, struct exchange *exchange)
+{
+	exchange->request.phase = PHASE_SILENT;
+	list_append(&server->silent, &exchange->link);
+	MHD_suspend_connection(exchange->request.connection);
+	uv_timer_start(&server->silence, on_silence, silence_look_ms, silence_look_ms);
+}
+
+void server_release(struct server *server)
+{
+	struct exchange *exchange;
+
+	list_for_each (exchange, &server->waiting, link) {
+		if (!exchange->request.wire->silent)
+			continue;
+		uv_timer_stop(exchange->request.timer);
+		on_delay_over(exchange->request.timer);
+	}
+	server_wake(server);
+}
+
 static enum MHD_Result request_finish(struct request *request)
 {
 	const struct fault *fault = request->fault;
@@ -207,7 +280,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	struct exchange *exchange = *context;
 	struct request *request = &exchange->request;
 
-	if (server->closing)
+	if (server->closing || request->phase == PHASE_SILENT)
 		return MHD_NO;
 	if (request->phase == PHASE_NEW) {
 		free(request->method);
@@ -223,6 +296,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		*upload_size = 0;
 		return MHD_YES;
 	}
+	if (wire_of(connection)->silent) {
+		request_silence(server, exchange);
+		return MHD_YES;
+	}
 	if (request->phase == PHASE_BODY) {
 		request_settle(request);
 		if (request->fault && request->fault->delay_ms) {
@@ -233,11 +310,35 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	return request_finish(request);
 }
 
-static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t size)
-{
-	const struct server *server = cls;
+/* ---- connections ---- */
 
-	return sim_is_down(server->sim) ? MHD_NO : MHD_YES;
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct server *server = cls;
+	struct wire *wire = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = server->accepted;
+		server->accepted->connection = connection;
+	} else if (wire) {
+		*context = NULL;
+		if (server->accepted == wire)
+			server->accepted = NULL;
+		wire_free(wire);
+	}
+}
+
+void server_accept(struct server *server, struct wire *wire, const struct sockaddr *from,
+		   socklen_t from_size)
+{
+	server->accepted = wire;
+	/* Closes the descriptor if it fails, perhaps without having told of the connection. */
+	if (MHD_add_connection(server->daemon, wire->fd, from, from_size) != MHD_YES &&
+	    server->accepted && !wire->connection)
+		wire_free(wire);
+	server->accepted = NULL;
+	server_wake(server);
 }
 
 static void on_mhd_log(void *cls, const char *format, va_list args)
@@ -248,65 +349,14 @@ static void on_mhd_log(void *cls, const char *format, va_list args)
 	log_debug("http", "%s", line);
 }
 
-/* ---- life ---- */
-
-static int split_listen(const char *listen, char **host, char **port, struct error *err)
-{
-	const char *colon = strrchr(listen, ':');
-
-	if (!colon || colon == listen || !colon[1] ||
-	    strspn(colon + 1, "0123456789") != strlen(colon + 1))
-		return error_set(err, "listen '%s': expected HOST:PORT like 127.0.0.1:8000",
-				 listen);
-	bool bracketed = listen[0] == '[' && colon[-1] == ']';
-	*host = str_copy_n(listen + bracketed, colon - listen - 2 * bracketed);
-	*port = str_copy(colon + 1);
-	return 0;
-}
-
-static int bind_socket(struct server *server, const char *listen_at, struct error *err)
-{
-	AUTO(free) char *host = NULL;
-	AUTO(free) char *port = NULL;
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-	struct addrinfo *found = NULL;
-	struct sockaddr_storage bound;
-	socklen_t bound_size = sizeof(bound);
-	char number[8];
-	int on = 1;
-
-	if (split_listen(listen_at, &host, &port, err) < 0)
-		return -1;
-	int status = getaddrinfo(host, port, &hints, &found);
-	if (status)
-		return error_set(err, "listen '%s': %s", listen_at, gai_strerror(status));
-	server->socket = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool failed = server->socket < 0 ||
-		      setsockopt(server->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-		      bind(server->socket, found->ai_addr, found->ai_addrlen) < 0 ||
-		      listen(server->socket, 512) < 0;
-	int why = errno;
-	freeaddrinfo(found);
-	errno = why;
-	if (failed)
-		return error_errno(err, "cannot listen on %s", listen_at);
-	if (getsockname(server->socket, (struct sockaddr *)&bound, &bound_size) < 0 ||
-	    getnameinfo((struct sockaddr *)&bound, bound_size, NULL, 0, number, sizeof(number),
-			NI_NUMERICSERV) != 0)
-		return error_set(err, "cannot tell the port that was picked");
-	bool colons = strchr(host, ':');
-	server->address = str_format(colons ? "[%s]:%s" : "%s:%s", host, number);
-	return 0;
-}
-
 static struct MHD_Daemon *daemon_start(struct server *server)
 {
 	struct MHD_OptionItem options[] = {
 		{ MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_mhd_log, NULL },
-		{ MHD_OPTION_LISTEN_SOCKET, server->socket, NULL },
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_memory, NULL },
 		{ MHD_OPTION_CONNECTION_LIMIT, 8192, NULL },
 		{ MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_target, server },
+		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, server },
 		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, server },
 		{ server->key ? MHD_OPTION_HTTPS_MEM_KEY : MHD_OPTION_END, 0, server->key },
 		{ MHD_OPTION_HTTPS_MEM_CERT, 0, server->cert },
@@ -315,42 +365,48 @@ static struct MHD_Daemon *daemon_start(struct server *server)
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
-			 (server->key ? MHD_USE_TLS : 0);
+			 MHD_USE_NO_LISTEN_SOCKET | (server->key ? MHD_USE_TLS : 0);
 
-	return MHD_start_daemon(flags, 0, on_accept, server, on_request, server, MHD_OPTION_ARRAY,
-				options, MHD_OPTION_END);
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_ARRAY, options,
+				MHD_OPTION_END);
 }
 
 static void server_free(struct server *server)
 {
-	if (server->socket >= 0)
-		close(server->socket);
-	free(server->address);
+	struct listener *listener;
+
+	list_for_each (listener, &server->listeners, link)
+		listener_free(listener);
 	free(server->cert);
 	free(server->key);
 	free(server);
 }
 AUTO_DEFINE(struct server *, server_free)
 
-int server_open(struct server **out, struct sim *sim, const char *listen, const char *cert,
-		const char *key, struct error *err)
+int server_open(struct server **out, struct sim *sim, const char *const *listen_at,
+		const char *cert, const char *key, struct error *err)
 {
 	AUTO(server_free) struct server *server = NEW(struct server);
+	struct listener *listener;
 
 	server->sim = sim;
-	server->socket = -1;
+	list_init(&server->listeners);
 	list_init(&server->waiting);
+	list_init(&server->silent);
 	server->cert = str_copy(cert);
 	server->key = str_copy(key);
-	if (bind_socket(server, listen, err) < 0)
-		return -1;
+	for (int i = 0; listen_at[i]; i++) {
+		if (listener_open(&listener, sim, listen_at[i], i + 1, err) < 0)
+			return -1;
+		list_append(&server->listeners, &listener->link);
+	}
 	server->daemon = daemon_start(server);
 	if (!server->daemon)
 		return error_set(err, "cannot start the server%s",
 				 key ? ": are certificate and key a PEM pair?" : "");
-	server->socket = -1; /* the daemon's now */
 	int epoll = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 	uv_timer_init(sim->loop, &server->timer);
+	uv_timer_init(sim->loop, &server->silence);
 	uv_poll_init(sim->loop, &server->poll, epoll);
 	server->poll.data = server;
 	uv_poll_start(&server->poll, UV_READABLE, on_poll);
@@ -363,20 +419,32 @@ static void on_timer_closed(uv_handle_t *handle)
 	server_free(CONTAINER_OF(handle, struct server, timer));
 }
 
-static void on_poll_closed(uv_handle_t *handle)
+static void on_silence_closed(uv_handle_t *handle)
 {
-	struct server *server = handle->data;
+	struct server *server = CONTAINER_OF(handle, struct server, silence);
 
 	uv_close((uv_handle_t *)&server->timer, on_timer_closed);
 }
 
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct server *server = handle->data;
+
+	uv_close((uv_handle_t *)&server->silence, on_silence_closed);
+}
+
 void server_close(struct server *server)
 {
+	struct listener *listener;
 	struct exchange *exchange;
 
 	if (!server)
 		return;
 	server->closing = true;
+	list_for_each (listener, &server->listeners, link)
+		listener_stop(listener);
+	list_for_each (exchange, &server->silent, link)
+		silent_release(server, exchange);
 	list_for_each (exchange, &server->waiting, link) {
 		uv_timer_stop(exchange->request.timer);
 		on_delay_over(exchange->request.timer);
@@ -384,13 +452,19 @@ void server_close(struct server *server)
 	hub_drop_all(server->sim->hub);
 	MHD_run(server->daemon);
 	uv_timer_stop(&server->timer);
+	uv_timer_stop(&server->silence);
 	uv_close((uv_handle_t *)&server->poll, on_poll_closed);
 	MHD_stop_daemon(server->daemon);
 }
 
 const char *server_address(const struct server *server)
 {
-	return server->address;
+	return list_entry(server->listeners.next, struct listener, link)->address;
+}
+
+struct list *server_listeners(struct server *server)
+{
+	return &server->listeners;
 }
 
 size_t server_connections(const struct server *server)

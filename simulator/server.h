@@ -2,12 +2,18 @@
 #ifndef SIMULATOR_SERVER_H
 #define SIMULATOR_SERVER_H
 
+#include <sys/socket.h>
+
+#include "base/list.h"
 #include "simulator/sim.h"
 
 struct server;
 
-/* cert and key are PEM texts; NULL: plain HTTP. listen is "HOST:PORT", port 0 picks one. */
-MUST_CHECK int server_open(struct server **out, struct sim *sim, const char *listen,
+/*
+ * cert and key are PEM texts; NULL: plain HTTP. listen_at: "HOST:PORT" for each address, ended by
+ * NULL.
+ */
+MUST_CHECK int server_open(struct server **out, struct sim *sim, const char *const *listen_at,
 			   const char *cert, const char *key, struct error *err);
 /* Ends every connection. Before the loop ends. */
 void server_close(struct server *server);
@@ -16,7 +22,15 @@ AUTO_DEFINE(struct server *, server_close)
 /* To be called after MHD_resume_connection, which does not wake a loop of one's own. */
 void server_wake(struct server *server);
 
-const char *server_address(const struct server *server); /* "127.0.0.1:43211" */
+/* A connection has come in. */
+struct wire;
+void server_accept(struct server *server, struct wire *wire, const struct sockaddr *from,
+		   socklen_t from_size);
+/* Requests that wait and will never be answered: looked at again. */
+void server_release(struct server *server);
+
+struct list *server_listeners(struct server *server);
+const char *server_address(const struct server *server); /* the first: "127.0.0.1:43211" */
 size_t server_connections(const struct server *server);
 
 #endif

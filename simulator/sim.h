@@ -16,11 +16,18 @@ struct sim {
 	struct journal *journal;
 	struct snapshots *snapshots;
 	struct server *server;
-	int64_t down_until_ms; /* until then (monotonic) nobody is served: a node that reboots */
-	char *root;            /* the directory served */
-	char *state;           /* the folder for what the directory cannot hold */
-	char *cluster_id;      /* a UUID, the same after a restart */
+	char *root;       /* the directory served */
+	char *state;      /* the folder for what the directory cannot hold */
+	char *cluster_id; /* a UUID, the same after a restart */
 	char *name;
+	char *revision; /* "Qumulo Core 7.2.1" */
+	struct {
+		int total; /* nodes that reboot in this upgrade; 0: there is none */
+		int done;
+		bool rolling;
+		int64_t down_ms;
+		char *revision; /* from its end on; NULL: the same */
+	} upgrade;
 };
 
 /* Tells the tree of the switches that are its own. */

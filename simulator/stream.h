@@ -33,6 +33,7 @@ struct stream {
 	struct sim *sim;
 	struct MHD_Connection *connection;
 	int64_t number;
+	int listener;     /* the number of the address it came in through */
 	uint64_t watched; /* the directory's id */
 	char *path;       /* of the directory when the watch began */
 	char *token;      /* its text, to notice when it dies */

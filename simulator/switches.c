@@ -58,7 +58,12 @@ static const struct description descriptions[SWITCH_COUNT] = {
 	[SWITCH_EXPIRED_STREAM] = { "expired-stream", "U13", CHOICE, "goes-on|closed", "goes-on",
 				    "an open stream whose token expires or is taken away" },
 	[SWITCH_NODE_REBOOT] = { "node-reboot", "U14", CHOICE, "close|silence", "close",
-				 "what the reboot fault does to open streams" },
+				 "what a reboot, or the move of an address, does to its "
+				 "connections" },
+	[SWITCH_WHILE_DOWN] = { "while-down", "U21", CHOICE, "refused|closed|502|503|html|tls",
+				"refused",
+				"what an address answers whose node reboots or is upgraded; html: "
+				"503 with a web page, tls: no TLS handshake" },
 	[SWITCH_BAD_NAMES] = { "bad-names", "U15", CHOICE, "replaced|raw|surrogates", "replaced",
 			       "names that are not UTF-8, in JSON" },
 	[SWITCH_LOCKED_RENAME] = { "locked-rename", "U16", CHOICE, "403|allowed", "403",

@@ -7,12 +7,15 @@
     simulator.generate(200_000, cut="random", per_message=[1, 5000], path="home/f{n}.txt")
     simulator.fault(status=503, count=3, path="/v1/files/")   # the next three of these fail
     simulator.reboot(3)                               # nobody is served for three seconds
+    simulator.move()                                  # the address goes to another node
+    simulator.upgrade(3, rolling=True, revision_id="Qumulo Core 8.0.1")
     simulator.streams("drop")                         # drop end stall resume half_line garbage
                                                       # error overflow reboot comment
     simulator.switch(spine="root", keep_alive="1s")   # U8, U6; see cn_simulator --help
     simulator.status()                                # counters and the last changes asked for
     simulator.stop()
 
+    simulator = Simulator(tmp_path, addresses=2)      # two nodes; reboot(3, address=...) one of them
     client = simulator.client()                       # a REST client: client.get("/v1/version")
     with simulator.watch("/", recursive=True) as stream:      # a notify stream, line by line
         stream.wait_for(lambda e: e["type"] == "child_file_added")
@@ -64,8 +67,8 @@ class Answer:
 class Client:
     """A plain REST client with one kept connection."""
 
-    def __init__(self, simulator, token):
-        self.simulator, self.token = simulator, token
+    def __init__(self, simulator, token, address=None):
+        self.simulator, self.token, self.address = simulator, token, address
         self.connection = None
 
     def request(self, method, target, body=None, headers=None):
@@ -79,7 +82,7 @@ class Client:
         elif body is not None:
             headers.setdefault("Content-Type", "application/octet-stream")
         if not self.connection:
-            self.connection = self.simulator.connect()
+            self.connection = self.simulator.connect(address=self.address)
         try:
             self.connection.request(method, target, body, headers)
             answer = self.connection.getresponse()
@@ -112,8 +115,8 @@ class Client:
 class Stream:
     """A notify stream, read in a thread: lines, events and how it ended."""
 
-    def __init__(self, simulator, target, token):
-        self.connection = simulator.connect(timeout=PATIENCE_S * 4)
+    def __init__(self, simulator, target, token, address=None):
+        self.connection = simulator.connect(timeout=PATIENCE_S * 4, address=address)
         self.connection.request("GET", target, headers={"Authorization": f"Bearer {token}"})
         self.answer = self.connection.getresponse()
         self.lines, self.events, self.messages, self.chunks = [], [], [], []
@@ -198,7 +201,7 @@ class Simulator:
     PRIVILEGE_FILE_READ_ACCESS, READER_TOKEN, password "reader"), nobody (no privilege,
     NOBODY_TOKEN, password "nobody")."""
 
-    def __init__(self, folder, tls="auto", switches=None, options=(), users=True):
+    def __init__(self, folder, tls="auto", switches=None, options=(), users=True, addresses=1):
         self.folder = Path(folder)
         self.root = self.folder / "root"
         self.state = self.folder / "root.cn_simulator"
@@ -207,14 +210,14 @@ class Simulator:
         self.tls, self.options = tls, list(options)
         self.switches = dict(switches or {})
         self.users = users
-        self.port = 0
+        self.ports = [0] * addresses
         self.process = self.address = self.fingerprint = self.cert = self.token = None
 
     # ---- life ----
 
     def command(self):
         words = [PROGRAM, "--root", self.root, "--state", self.state, "--tls", self.tls,
-                 "--listen", f"127.0.0.1:{self.port}"]
+                 *(f"--listen=127.0.0.1:{port}" for port in self.ports)]
         if self.users:
             words += ["--user", "admin:admin", "--user", "reader:reader:PRIVILEGE_FILE_READ_ACCESS",
                       "--user", "nobody:nobody:none", "--token", ADMIN_TOKEN,
@@ -238,6 +241,10 @@ class Simulator:
         self.scheme, self.address, port, self.fingerprint, self.token, self.cert = found.groups()
         self.port = int(port)
         self.url = f"{self.scheme}://{self.address}"
+        self.all_addresses = [self.address]
+        for _ in self.ports[1:]:
+            self.all_addresses.append(self.process.stdout.readline().split("://")[1].split(",")[0])
+        self.ports = [int(address.rsplit(":", 1)[1]) for address in self.all_addresses]
         return self
 
     def stop(self):
@@ -263,28 +270,34 @@ class Simulator:
 
     # ---- talking to it ----
 
-    def connect(self, timeout=PATIENCE_S):
+    def connect(self, timeout=PATIENCE_S, address=None):
+        address = address or self.address
         if self.scheme == "http":
-            return http.client.HTTPConnection(self.address, timeout=timeout)
+            return http.client.HTTPConnection(address, timeout=timeout)
         context = ssl.create_default_context(cafile=self.cert)
-        return http.client.HTTPSConnection(self.address, timeout=timeout, context=context)
+        return http.client.HTTPSConnection(address, timeout=timeout, context=context)
 
-    def client(self, token=ADMIN_TOKEN):
-        return Client(self, token)
+    def client(self, token=ADMIN_TOKEN, address=None):
+        return Client(self, token, address)
 
-    def watch(self, path="/", recursive=True, token=ADMIN_TOKEN, prefix="", **query):
+    def watch(self, path="/", recursive=True, token=ADMIN_TOKEN, prefix="", address=None, **query):
         """Opens a notify stream and waits for its first line."""
         query = {"recursive": "true" if recursive else "false", **query}
         return Stream(self, f"{prefix}/v1/files/{ref(path)}/notify?"
-                      + urllib.parse.urlencode(query), token)
+                      + urllib.parse.urlencode(query), token, address)
 
     def control(self, method, target, body=None):
-        """A request to /sim/...; answers its JSON."""
-        client = Client(self, None)
-        try:
-            answer = client.request(method, target, body)
-        finally:
-            client.close()
+        """A request to /sim/..., through an address that is up; answers its JSON."""
+        for address in self.all_addresses:
+            client = Client(self, None, address)
+            try:
+                answer = client.request(method, target, body)
+                break
+            except OSError:
+                if address == self.all_addresses[-1]:
+                    raise
+            finally:
+                client.close()
         assert answer.status == 200, answer
         return answer.json
 
@@ -340,9 +353,19 @@ class Simulator:
         body = {"do": do, "path": path, "text": text}
         return self.control("POST", "/sim/streams", body)["streams"]
 
-    def reboot(self, seconds):
-        """Streams end (switch node_reboot), and for so long nobody gets a connection or answer."""
-        return self.control("POST", "/sim/reboot", {"down_ms": int(seconds * 1000)})["streams"]
+    def reboot(self, seconds, address=None):
+        """Connections die (switch node_reboot), and for so long nobody is served (while_down)."""
+        body = {"down_ms": int(seconds * 1000), "address": address}
+        return self.control("POST", "/sim/reboot", body)["streams"]
+
+    def move(self, address=None):
+        """Connections die (switch node_reboot); the address is served on, by another node."""
+        return self.control("POST", "/sim/move", {"address": address})["streams"]
+
+    def upgrade(self, seconds, rolling=False, revision_id=None):
+        """All nodes reboot, at once or one after the other; then the version is another."""
+        body = {"down_ms": int(seconds * 1000), "rolling": rolling, "revision_id": revision_id}
+        return self.control("POST", "/sim/upgrade", body)["nodes"]
 
     def switch(self, **switches):
         body = {name.replace("_", "-"): str(value) for name, value in switches.items()}
@@ -358,6 +381,10 @@ class Simulator:
 
     def status(self):
         return self.control("GET", "/sim/status")
+
+    def addresses(self):
+        """[{address, node, up, connections}], in the order of .all_addresses."""
+        return self.control("GET", "/sim/addresses")
 
     def forget(self):
         """All counters to zero."""
