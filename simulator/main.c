@@ -159,6 +159,7 @@ static int open_parts(struct sim *sim, const struct options *options, struct err
 	sim->faults = faults_new();
 	sim->journal = journal_new();
 	sim->snapshots = snapshots_new();
+	snapshots_load(sim);
 	sim->hub = hub_new(sim);
 	hub_listen(sim->hub);
 	return 0;
@@ -168,6 +169,8 @@ static void close_parts(struct sim *sim)
 {
 	server_close(sim->server);
 	hub_close(sim->hub);
+	if (sim->snapshots)
+		snapshots_save(sim);
 	tree_close(sim->tree);
 	faults_free(sim->faults);
 	journal_free(sim->journal);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/parse.h"
 
 static const int64_t ns_per_ms = 1000000;
@@ -114,6 +115,79 @@ void snapshot_delete(struct sim *sim, struct snapshot *snapshot)
 
 	if (!snapshot->gone_at_ms)
 		snapshot->gone_at_ms = clock_monotonic_ms() + wait_ms;
+	snapshots_settle(sim);
+}
+
+/* ---- over a restart ---- */
+
+static char *file_path(const struct sim *sim)
+{
+	return str_format("%s/server/snapshots.json", sim->state);
+}
+
+void snapshots_save(struct sim *sim)
+{
+	AUTO(free) char *path = file_path(sim);
+	AUTO(json_decref) json_t *all = json_array();
+	struct snapshot *snapshot;
+
+	snapshots_settle(sim);
+	list_for_each (snapshot, &sim->snapshots->list, link) {
+		if (snapshot->gone_at_ms) /* its deletion is over now */
+			continue;
+		json_array_append_new(all,
+				      json_pack("{s:I, s:s, s:I, s:s, s:I, s:I, s:I}", "id",
+						(json_int_t)snapshot->id, "name", snapshot->name,
+						"source", (json_int_t)snapshot->source,
+						"source_path", snapshot->source_path, "taken",
+						(json_int_t)snapshot->taken_ns, "expires",
+						(json_int_t)snapshot->expires_ns, "version",
+						(json_int_t)snapshot->version));
+	}
+	if (json_dump_file(all, path, JSON_COMPACT) < 0)
+		log_error("snapshots", "%s: not written: the snapshots end here", path);
+}
+
+static void load_one(struct sim *sim, json_t *json)
+{
+	json_int_t id, source, taken, expires, version;
+	const char *name, *source_path;
+	struct snapshot *snapshot;
+
+	if (json_unpack(json, "{s:I, s:s, s:I, s:s, s:I, s:I, s:I}", "id", &id, "name", &name,
+			"source", &source, "source_path", &source_path, "taken", &taken, "expires",
+			&expires, "version", &version) < 0 ||
+	    id <= 0 || !tree_snapshot_exists(sim->tree, id))
+		return;
+	snapshot = NEW(struct snapshot);
+	*snapshot = (struct snapshot){ .id = id,
+				       .name = str_copy(name),
+				       .source = source,
+				       .source_path = str_copy(source_path),
+				       .taken_ns = taken,
+				       .expires_ns = expires,
+				       .version = version };
+	list_append(&sim->snapshots->list, &snapshot->link);
+	sim->snapshots->count++;
+}
+
+void snapshots_load(struct sim *sim)
+{
+	AUTO(free) char *path = file_path(sim);
+	AUTO(json_decref) json_t *all = json_load_file(path, 0, NULL);
+	struct snapshot *snapshot;
+	json_t *json;
+	size_t index;
+
+	json_array_foreach(all, index, json) load_one(sim, json);
+	/* What has no name can never be asked for. */
+	snapshot = list_entry(sim->snapshots->list.next, struct snapshot, link);
+	for (uint64_t id = 0; (id = tree_snapshot_next(sim->tree, id));) {
+		if (&snapshot->link != &sim->snapshots->list && snapshot->id == id)
+			snapshot = list_entry(snapshot->link.next, struct snapshot, link);
+		else
+			tree_snapshot_drop(sim->tree, id);
+	}
 	snapshots_settle(sim);
 }
 

@@ -31,6 +31,9 @@ struct snapshots {
 
 struct snapshots *snapshots_new(void);
 void snapshots_free(struct snapshots *snapshots);
+/* Over a restart: in `server/snapshots.json` below the state folder. After tree_open. */
+void snapshots_load(struct sim *sim);
+void snapshots_save(struct sim *sim); /* before tree_close */
 
 /* Takes away what has expired or has been deleted for long enough. */
 void snapshots_settle(struct sim *sim);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "simulator/tree_past.h"
 
 /* ---- life ---- */
@@ -43,6 +44,7 @@ static int first_scan(struct tree *tree, struct error *err)
 		false; /* also what happened during the scan is only taken in: nobody listens */
 	if (ids_settle(tree, err) < 0 || sides_load(tree, err) < 0)
 		return -1;
+	past_compare(tree);
 	watch_drain(tree);
 	return 0;
 }
@@ -58,7 +60,10 @@ int tree_open(struct tree **out, const char *root_path, const char *side_path, u
 		tree->options = *options;
 	past_open(tree);
 	if (open_root(tree, root_path, err) < 0 || sides_open(tree, side_path, err) < 0 ||
-	    ids_open(tree, err) < 0 || watch_open(tree, loop, err) < 0 || first_scan(tree, err) < 0)
+	    ids_open(tree, err) < 0 || watch_open(tree, loop, err) < 0)
+		return -1;
+	past_load(tree);
+	if (first_scan(tree, err) < 0)
 		return -1;
 	*out = TAKE(tree);
 	return 0;
@@ -66,11 +71,16 @@ int tree_open(struct tree **out, const char *root_path, const char *side_path, u
 
 void tree_close(struct tree *tree)
 {
+	AUTO_ERROR err = { 0 };
+
 	if (!tree)
 		return;
 	tree->hear = NULL;
-	if (tree->id_fd >= 0)
+	if (tree->id_fd >= 0) {
 		watch_drain(tree); /* what is there now keeps its id */
+		if (past_save(tree, &err) < 0)
+			log_error("tree", "the snapshots end here: %s", error_text(&err));
+	}
 	ids_close(tree);
 	watch_close(tree);
 	past_forget(tree);

@@ -302,6 +302,8 @@ struct side *side_of(struct tree *tree, struct node *node);
 /* The object changed in a way that the host does not see: ETag and change time move on. */
 void side_touch(struct tree *tree, struct node *node);
 struct side *side_copy(const struct side *side); /* NULL of NULL */
+char *side_to_text(const struct side *side);     /* for free() */
+struct side *side_of_text(struct text text);     /* NULL: it is damaged */
 /* Writes it, or takes it away when nothing is left in it. */
 int side_save(struct tree *tree, struct node *node, struct error *err);
 void side_free(struct side *side);
@@ -318,7 +320,10 @@ void kept_identity_clear(struct kept_identity *kept);
 void past_keep(struct tree *tree, struct node *node);
 void past_keep_link(struct tree *tree, const struct link *link); /* before it goes */
 void past_open(struct tree *tree);
-void past_forget(struct tree *tree); /* nothing is kept from now on */
+void past_load(struct tree *tree);                   /* before the first scan */
+void past_compare(struct tree *tree);                /* after it */
+int past_save(struct tree *tree, struct error *err); /* at the very end */
+void past_forget(struct tree *tree);                 /* nothing is kept from now on */
 void past_close(struct tree *tree);
 
 /* ---- tree_event.c ---- */
@@ -387,5 +392,7 @@ void watch_forget(struct tree *tree, struct directory *dir);
 void watch_slurp(struct tree *tree);
 void watch_breathe(struct tree *tree); /* the same, now and then */
 void watch_drain(struct tree *tree);
+/* The same, and waits a moment for halves of moves. */
+void watch_settle(struct tree *tree);
 
 #endif

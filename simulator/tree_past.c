@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "simulator/tree_snapshot.h"
@@ -150,55 +151,66 @@ static void records_limit(struct tree *tree)
 	}
 }
 
+void past_add_state(struct past *past, uint64_t id, const struct past_state *state)
+{
+	struct past_object *object = object_of(past, id);
+	struct past_state **place = &object->states, *kept = mem_copy(state, sizeof(*state));
+
+	while (*place && (*place)->from > kept->from)
+		place = &(*place)->older;
+	kept->older = *place;
+	*place = kept;
+	past->records++;
+}
+
 void past_keep(struct tree *tree, struct node *node)
 {
 	struct past *past = tree->past;
-	struct past_object *object;
-	struct past_state *state;
 
 	assert(!node->frozen);
-	if (node->since < past->newest && !node->ghost) {
-		object = object_of(past, node->id);
-		state = NEW(struct past_state);
-		*state = (struct past_state){
-			.older = object->states,
-			.from = node->since,
-			.to = past->last,
-			.look = node->look,
-			.etag = node->etag,
-			.data_revision = node->data_revision,
-			.side = side_copy(node->side),
-		};
-		object->states = state;
-		past->records++;
-	}
+	if (node->since < past->newest && !node->ghost)
+		past_add_state(past, node->id,
+			       &(struct past_state){ .from = node->since,
+						     .to = past->last,
+						     .look = node->look,
+						     .etag = node->etag,
+						     .data_revision = node->data_revision,
+						     .side = side_copy(node->side) });
 	node->since = past->last;
 	records_limit(tree);
+}
+
+void past_add_link(struct past *past, uint64_t directory, uint64_t node, struct text name,
+		   uint64_t from, uint64_t to)
+{
+	size_t size = sizeof(directory) + name.size;
+	struct past_link *kept = mem_new(sizeof(*kept) + size + 1), *older;
+
+	kept->node = node;
+	kept->directory = directory;
+	kept->from = from;
+	kept->to = to;
+	kept->name_size = name.size;
+	memcpy(kept->key, &directory, sizeof(directory));
+	memcpy(kept->key + sizeof(directory), name.data, name.size);
+	older = chain_find(past, directory, name);
+	if (older)
+		HASH_DELETE(by_name, past->links, older);
+	kept->older = older;
+	HASH_ADD_KEYPTR(by_name, past->links, kept->key, size, kept);
+	list_append(&object_of(past, node)->names, &kept->in_names);
+	list_append(&object_of(past, directory)->entries, &kept->in_entries);
+	past->records++;
 }
 
 void past_keep_link(struct tree *tree, const struct link *link)
 {
 	struct past *past = tree->past;
-	size_t size = sizeof(uint64_t) + link->name_size;
-	struct past_link *kept, *older;
 
 	if (link->since >= past->newest || link->node->ghost)
 		return;
-	kept = mem_new(sizeof(*kept) + size + 1);
-	kept->node = link->node->id;
-	kept->directory = link->parent->id;
-	kept->from = link->since;
-	kept->to = past->last;
-	kept->name_size = link->name_size;
-	memcpy(kept->key, link->key, size + 1);
-	older = chain_find(past, kept->directory, past_link_name(kept));
-	if (older)
-		HASH_DELETE(by_name, past->links, older);
-	kept->older = older;
-	HASH_ADD_KEYPTR(by_name, past->links, kept->key, size, kept);
-	list_append(&object_of(past, kept->node)->names, &kept->in_names);
-	list_append(&object_of(past, kept->directory)->entries, &kept->in_entries);
-	past->records++;
+	past_add_link(past, link->parent->id, link->node->id,
+		      (struct text){ link_name(link), link->name_size }, link->since, past->last);
 	records_limit(tree);
 }
 
@@ -210,12 +222,15 @@ uint64_t tree_snapshot_take(struct tree *tree)
 
 	assert(!tree->busy);
 	watch_drain(tree);
+	if (tree->moving.count > 0)
+		watch_settle(tree);
 	if (past->count == past->room) {
 		past->room = MAX(16, past->room * 2);
 		past->numbers = mem_grow(past->numbers, past->room, sizeof(*past->numbers));
 	}
 	past->newest = ++past->last;
 	past->numbers[past->count++] = past->newest;
+	past_save_number(tree);
 	return past->newest;
 }
 
@@ -248,6 +263,14 @@ bool tree_snapshot_exists(const struct tree *tree, uint64_t number)
 	const struct past *past = tree->past;
 
 	return is_needed(past, number - 1, number);
+}
+
+uint64_t tree_snapshot_next(const struct tree *tree, uint64_t number)
+{
+	const struct past *past = tree->past;
+	size_t place = number_place(past, number + 1);
+
+	return place < past->count ? past->numbers[place] : 0;
 }
 
 size_t tree_snapshot_count(const struct tree *tree)
@@ -385,22 +408,28 @@ char *past_path_at(struct tree *tree, uint64_t directory, struct text name, bool
 void past_open(struct tree *tree)
 {
 	tree->past = NEW(struct past);
+	tree->past->number_fd = -1;
+}
+
+void past_clear(struct past *past)
+{
+	past->count = past->newest = 0;
+	past_prune(past);
+	assert(past->records == 0 && !past->objects && !past->links);
 }
 
 void past_forget(struct tree *tree)
 {
-	struct past *past = tree->past;
-
 	view_clear(tree);
-	past->count = past->newest = 0;
-	past_prune(past);
+	past_clear(tree->past);
 }
 
 void past_close(struct tree *tree)
 {
 	struct past *past = tree->past;
 
-	assert(past->records == 0 && !past->objects && !past->links);
+	if (past->number_fd >= 0)
+		close(past->number_fd);
 	free(past->numbers);
 	free(past);
 	tree->past = NULL;

@@ -9,6 +9,8 @@
 #ifndef SIMULATOR_TREE_PAST_H
 #define SIMULATOR_TREE_PAST_H
 
+#include <stdio.h>
+
 #include "simulator/tree_model.h"
 
 /* An object as it was. */
@@ -51,7 +53,14 @@ struct past {
 	struct past_link *links;
 	size_t records;
 	struct past_view *view; /* tree_view.c */
+	int number_fd;          /* tree_past_file.c */
 };
+
+void past_clear(struct past *past); /* no snapshots, no records */
+/* Takes over state->side. In any order. */
+void past_add_state(struct past *past, uint64_t id, const struct past_state *state);
+void past_add_link(struct past *past, uint64_t directory, uint64_t node, struct text name,
+		   uint64_t from, uint64_t to);
 
 /* What an object looked like. Borrowed until something changes. */
 struct past_look {
@@ -84,6 +93,12 @@ static inline bool past_covers(uint64_t from, uint64_t to, uint64_t number)
 {
 	return from < number && number <= to;
 }
+
+/* ---- tree_past_file.c: over a restart ---- */
+bool past_write(const struct past *past, FILE *file);
+/* Into an empty one. False: it is damaged, and some of it may have been added. */
+bool past_read(struct past *past, FILE *file);
+void past_save_number(struct tree *tree);
 
 /* ---- tree_view.c: nodes of a snapshot ---- */
 size_t view_child_count(struct tree *tree, const struct node *node);

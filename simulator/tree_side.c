@@ -32,15 +32,21 @@ static void stream_name(const struct node *node, uint64_t stream, char name[NAME
 	snprintf(name, NAME_SIZE, "streams/%" PRIu64 ".%" PRIu64, node->id, stream);
 }
 
+static struct side *side_new(void)
+{
+	struct side *side = NEW(struct side);
+
+	side->retention_ns = TREE_TIME_NONE;
+	side->creation_ns = TREE_TIME_NONE;
+	side->change_ns = TREE_TIME_NONE;
+	return side;
+}
+
 struct side *side_of(struct tree *tree, struct node *node)
 {
 	past_keep(tree, node);
-	if (!node->side) {
-		node->side = NEW(struct side);
-		node->side->retention_ns = TREE_TIME_NONE;
-		node->side->creation_ns = TREE_TIME_NONE;
-		node->side->change_ns = TREE_TIME_NONE;
-	}
+	if (!node->side)
+		node->side = side_new();
 	return node->side;
 }
 
@@ -310,9 +316,8 @@ static void get_streams(const json_t *object, struct side *side)
 	}
 }
 
-static void side_from_json(struct tree *tree, struct node *node, const json_t *object)
+static void side_from_json(struct side *side, const json_t *object)
 {
-	struct side *side = side_of(tree, node);
 	const char *target = json_string_value(json_object_get(object, "symlink_target"));
 
 	get_identity(object, "owner", &side->owner);
@@ -331,7 +336,26 @@ static void side_from_json(struct tree *tree, struct node *node, const json_t *o
 	side->tags = json_incref(json_object_get(object, "tags"));
 	side->symlink_target = str_copy(target);
 	get_streams(object, side);
-	node->etag = MAX(node->etag, side->etag);
+}
+
+char *side_to_text(const struct side *side)
+{
+	json_t *json = side_to_json(side);
+	char *text = json_dumps(json, JSON_COMPACT);
+
+	json_decref(json);
+	return text;
+}
+
+struct side *side_of_text(struct text text)
+{
+	json_t *json = json_loadb(text.data, text.size, 0, NULL);
+	struct side *side = json_is_object(json) ? side_new() : NULL;
+
+	if (side)
+		side_from_json(side, json);
+	json_decref(json);
+	return side;
 }
 
 static void load_object(struct tree *tree, int directory, const char *name)
@@ -349,11 +373,13 @@ static void load_object(struct tree *tree, int directory, const char *name)
 	}
 	fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
 	json = fd < 0 ? NULL : json_loadfd(fd, 0, &cause);
-	if (json)
-		side_from_json(tree, node, json);
-	else
+	if (json) {
+		side_from_json(side_of(tree, node), json);
+		node->etag = MAX(node->etag, node->side->etag);
+	} else {
 		log_error("tree", "%s/objects/%s: left out: %s", tree->side_path, name,
 			  fd < 0 ? strerror(errno) : cause.text);
+	}
 	json_decref(json);
 	if (fd >= 0)
 		close(fd);

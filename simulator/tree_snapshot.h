@@ -5,6 +5,9 @@
  * Nodes of a snapshot are asked like others (tree_stat, tree_path, tree_list, tree_acl...), and
  * cannot be changed. They are borrowed until the next call of a function of this header.
  *
+ * They are there again when the tree was closed and is opened, with the difference to what has
+ * happened meanwhile; after a crash they are not.
+ *
  * A file's data is not kept: it can be read from a snapshot as long as it has not changed since
  * (renamed is fine), and is TREE_NOT_KEPT afterwards.
  */
@@ -19,6 +22,8 @@ uint64_t tree_snapshot_take(struct tree *tree);
 void tree_snapshot_drop(struct tree *tree, uint64_t number);
 /* Oldest ones are dropped when more than tree_options.past_most records would be kept. */
 bool tree_snapshot_exists(const struct tree *tree, uint64_t number);
+/* The first one behind number; 0: there is none. */
+uint64_t tree_snapshot_next(const struct tree *tree, uint64_t number);
 size_t tree_snapshot_count(const struct tree *tree);
 size_t tree_snapshot_records(const struct tree *tree);
 

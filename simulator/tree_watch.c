@@ -206,6 +206,24 @@ void watch_drain(struct tree *tree)
 	tree->busy--;
 }
 
+/*
+ * While half a move is waiting, what is doubtful waits, too. A snapshot cannot: it must not hold
+ * what is over.
+ */
+void watch_settle(struct tree *tree)
+{
+	for (int i = 0; i < MOVE_WAIT_MS && tree->moving.count > 0; i++) {
+		usleep(1000);
+		watch_drain(tree);
+	}
+	for (size_t i = 0; i < tree->moving.count; i++)
+		tree->moving.items[i].is_old = true;
+	tree->busy++;
+	story_settle_moving(tree);
+	tree->busy--;
+	watch_drain(tree);
+}
+
 static void moves_are_due(uv_timer_t *timer)
 {
 	struct tree *tree = timer->data;

@@ -531,3 +531,44 @@ def test_ids_of_29_digits_are_found_in_snapshots(make_simulator):
     shell(simulator, "mv d/f d/g")
     assert len(snapshot["source_file_id"]) == 29
     assert attributes_then(client, snapshot, made).json["path"] == "/d/f"
+
+
+# ---- over a restart ----
+
+def test_snapshots_outlive_an_orderly_end(simulator, client):
+    shell(simulator, "mkdir -p home/ann; echo 1 > home/ann/f; touch gone")
+    client.put(f"/v1/files/{ref('/gone')}/user-metadata/generic/k", {"value": "MQ=="})
+    until = in_future(HOUR)
+    older = take(client, name_suffix="baseline", expiration=until)
+    expiring = take(client, expiration=in_future(timedelta(seconds=1)))
+    shell(simulator, "touch seen")
+    status = client.get(f"/v3/snapshots/status/{older['id']}").json
+    before = attributes_then(client, older, "/home/ann/f").json
+    assert simulator.stop() == 0
+    shell(simulator, "echo 22 > home/ann/f; rm gone; mv home/ann there")
+    simulator.start()
+    client.close()
+    assert client.get(f"/v3/snapshots/{older['id']}").json == older
+    assert client.get(f"/v3/snapshots/status/{older['id']}").json == status
+    newer = take(client)
+    assert newer["id"] > expiring["id"]
+    assert diff(client, newer, older) == [
+        ("MODIFY", "/"), ("DELETE", "/gone"), ("MODIFY", "/home/"), ("DELETE", "/home/ann/"),
+        ("CREATE", "/seen"), ("CREATE", "/there/")]
+    assert attributes_then(client, older, "/home/ann/f").json == before
+    assert attributes_then(client, newer, before["id"]).json["path"] == "/there/f"
+    tag = client.get(f"/v1/files/{ref('/gone')}/user-metadata/generic/k?snapshot={older['id']}")
+    assert tag.json == {"value": "MQ=="}
+    end = time.monotonic() + PATIENCE_S
+    while snapshot_ids(client) != [older["id"], newer["id"]]:
+        assert time.monotonic() < end, snapshot_ids(client)
+
+
+def test_after_a_kill_there_are_no_snapshots_and_no_number_comes_twice(simulator, client):
+    snapshot = take(client)
+    simulator.kill()
+    simulator.start()
+    client.close()
+    assert snapshot_ids(client) == []
+    assert attributes_then(client, snapshot, "/").error_class == "snapshot_not_found_error"
+    assert take(client)["id"] > snapshot["id"]

@@ -565,6 +565,107 @@ static void a_snapshot_of_100_000_files_is_at_once(void **state)
 	free(page);
 }
 
+/* ---- over a restart ---- */
+
+static void restart(struct fixture *f, const char *meanwhile)
+{
+	fixture_close(f);
+	if (meanwhile)
+		run(f, meanwhile);
+	fixture_open(f);
+}
+
+static void snapshots_are_there_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one, two, three;
+	struct tree_stat before;
+
+	run(f, "ln b d/b2");
+	assert_int_equal(tree_tag_set(f->tree, at(f, "/b"), "GENERIC", TEXT("k"),
+				      "MQ==", TREE_TAG_PUT, NULL),
+			 TREE_OK);
+	one = take(f);
+	run(f, "echo longer > d/a; mv d/e e; rm l");
+	two = take(f);
+	before = stat_now(f, "/d/a");
+	restart(f, NULL);
+	assert_true(tree_snapshot_exists(f->tree, one));
+	assert_int_equal(tree_snapshot_next(f->tree, one), two);
+	lists(f, one, "/", "b d l ");
+	lists(f, one, "/d", "a b2 e ");
+	lists(f, two, "/", "b d e ");
+	assert_string_equal(tree_tag_get(then(f, one, "/b"), "GENERIC", TEXT("k")), "MQ==");
+	assert_int_equal(stat_then(f, one, "/d/a").size, 2);
+	assert_int_equal(stat_then(f, two, "/d/a").etag, before.etag);
+	assert_int_equal(stat_now(f, "/d/a").etag, before.etag);
+	three = take(f);
+	assert_true(three > two);
+	differs(f, one, two, "*/ */d/ */d/a -/d/e/ +/e/ -/l ");
+	differs(f, two, three, "");
+	run(f, "rm e -r; echo x > n");
+	differs(f, two, take(f), "*/ -/e/ +/n ");
+}
+
+static void what_happened_while_nobody_watched_is_a_difference(void **state)
+{
+	struct fixture *f = *state;
+	enum tree_result result;
+	uint64_t one, two;
+	int fd;
+
+	run(f, "for i in 1 2 3; do echo x > w$i; done; mkdir m; touch m/f");
+	one = take(f);
+	assert_int_equal(tree_tag_set(f->tree, at(f, "/w3"), "GENERIC", TEXT("k"),
+				      "MQ==", TREE_TAG_PUT, NULL),
+			 TREE_OK);
+	restart(f, "echo y > w1; chmod 600 w2; mv m n; rm -r d; mkdir new; touch new/f");
+	two = take(f);
+	differs(f, one, two, "*/ -/d/ -/m/ +/n/ +/new/ */w1 */w2 */w3 ");
+	assert_int_equal(tree_id(then(f, one, "/m/f")), tree_id(at(f, "/n/f")));
+	fd = tree_data_open(f->tree, then(f, one, "/w2"), TREE_STREAM_DEFAULT, &result, NULL);
+	assert_int_equal(result, TREE_OK);
+	close(fd);
+	fd = tree_data_open(f->tree, then(f, one, "/w1"), TREE_STREAM_DEFAULT, &result, NULL);
+	assert_int_equal(result, TREE_NOT_KEPT);
+	assert_int_equal(fd, -1);
+	restart(f, NULL);
+	restart(f, "rm w1");
+	differs(f, one, two, "*/ -/d/ -/m/ +/n/ +/new/ */w1 */w2 */w3 ");
+	differs(f, two, take(f), "*/ -/w1 ");
+	tree_snapshot_drop(f->tree, one);
+	lists(f, two, "/", "b l n new w1 w2 w3 ");
+}
+
+/* What a crash leaves: the file of the past is only there between an end and a start. */
+static void after_a_crash_the_snapshots_are_gone_and_their_numbers_stay_used(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = take(f);
+
+	restart(f, "rm ../root.cn_simulator/past");
+	assert_false(tree_snapshot_exists(f->tree, one));
+	assert_int_equal(tree_snapshot_records(f->tree), 0);
+	assert_true(take(f) > one);
+}
+
+static void a_damaged_file_is_said_and_left_out(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = take(f);
+
+	restart(f, "truncate -s -1 ../root.cn_simulator/past");
+	assert_false(tree_snapshot_exists(f->tree, one));
+	one = take(f);
+	restart(f, "echo x >> ../root.cn_simulator/past");
+	assert_false(tree_snapshot_exists(f->tree, one));
+	one = take(f);
+	restart(f, "echo other > ../root.cn_simulator/past");
+	assert_false(tree_snapshot_exists(f->tree, one));
+	assert_int_equal(tree_snapshot_records(f->tree), 0);
+	assert_true(take(f) > one);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -595,6 +696,10 @@ int main(void)
 		CASE(temporary_files_leave_nothing),
 		CASE(deep_trees_have_a_past_too),
 		CASE(a_snapshot_of_100_000_files_is_at_once),
+		CASE(snapshots_are_there_after_a_restart),
+		CASE(what_happened_while_nobody_watched_is_a_difference),
+		CASE(after_a_crash_the_snapshots_are_gone_and_their_numbers_stay_used),
+		CASE(a_damaged_file_is_said_and_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
