@@ -17,6 +17,7 @@ static void run_status(struct request *request)
 	const struct sim *sim = request->sim;
 	json_t *status = hub_json(sim->hub);
 
+	snapshots_settle(request->sim);
 	json_object_set(status, "requests", sim->journal->requests);
 	json_object_set(status, "answers", sim->journal->answers);
 	json_object_set(status, "changes", sim->journal->changes);

@@ -3,9 +3,11 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -529,6 +531,12 @@ def test_a_node_that_reboots_serves_nobody_for_a_while(simulator, client):
             return False
 
     wait_until(is_back, "the node to be back")
+
+
+def test_the_guide_has_every_switch_with_its_default(client):
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "simulator.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z0-9-]+)` \|(?:[^|]*\|){2} ([^|]*?) ?\|", guide, re.M))
+    assert rows == client.get("/sim/switches").json
 
 
 def test_switches_change_all_or_none(simulator, client):

@@ -149,7 +149,7 @@ def test_deletion_may_take_its_time(simulator, client):
 
 def test_an_expired_snapshot_is_gone(client):
     lasting = take(client, expiration=in_future(HOUR))
-    snapshot = take(client, expiration=in_future(timedelta(seconds=0.5)))
+    snapshot = take(client, expiration=in_future(timedelta(seconds=3)))
     end = time.monotonic() + PATIENCE_S
     while client.get(f"/v3/snapshots/{snapshot['id']}").status == 200:
         assert time.monotonic() < end
@@ -540,7 +540,7 @@ def test_snapshots_outlive_an_orderly_end(simulator, client):
     client.put(f"/v1/files/{ref('/gone')}/user-metadata/generic/k", {"value": "MQ=="})
     until = in_future(HOUR)
     older = take(client, name_suffix="baseline", expiration=until)
-    expiring = take(client, expiration=in_future(timedelta(seconds=1)))
+    expiring = take(client, expiration=in_future(timedelta(seconds=3)))
     shell(simulator, "touch seen")
     status = client.get(f"/v3/snapshots/status/{older['id']}").json
     before = attributes_then(client, older, "/home/ann/f").json
