@@ -33,6 +33,7 @@ struct watcher {
 
 	uv_timer_t retry;   /* the next attempt to connect */
 	uv_timer_t silence; /* looks whether bytes came */
+	bool is_suspect;    /* it saw none, and looks once more */
 	uv_timer_t alive;   /* writes down until when all was heard */
 	uv_async_t trouble; /* watcher_report_trouble() */
 	int open_handles;
@@ -296,7 +297,14 @@ static void silence_check(uv_timer_t *timer)
 	if (watch_log_is_full(watcher->log))
 		silent_ms = 0;
 	if (silent_ms < limit_ms) {
+		watcher->is_suspect = false;
 		uv_timer_start(timer, silence_check, (uint64_t)(limit_ms - silent_ms), 0);
+		return;
+	}
+	/* Timers come before sockets: after a slow commit the bytes may be there, only unread. */
+	if (!watcher->is_suspect) {
+		watcher->is_suspect = true;
+		uv_timer_start(timer, silence_check, 1, 0);
 		return;
 	}
 	AUTO(free)
@@ -318,6 +326,7 @@ static void connect_now(struct watcher *watcher)
 	set_state(watcher, WATCHER_CONNECTING, "asking the cluster for the stream");
 	sse_reset(watcher->sse);
 	watcher->last_byte_steady_ms = clock_monotonic_ms();
+	watcher->is_suspect = false;
 	uv_timer_start(&watcher->silence, silence_check, (uint64_t)watcher->settings->silence_ms,
 		       0);
 	watcher->notify = notify_start(watcher->cluster, watcher->settings->path,
