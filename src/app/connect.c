@@ -1,5 +1,6 @@
 #include "app/connect.h"
 
+#include "base/secret.h"
 #include "qumulo/files.h"
 
 struct connection {
@@ -19,10 +20,10 @@ static int credential(void *ctx, char **token, char **username, char **password,
 		return 0;
 	}
 	if (settings->token_file)
-		return settings_read_secret(token, settings->token_file, err);
+		return secret_read(token, settings->token_file, err);
 	if (!settings->username || !settings->password_file)
 		return error_set(err, "no credential is configured");
-	if (settings_read_secret(password, settings->password_file, err) < 0)
+	if (secret_read(password, settings->password_file, err) < 0)
 		return -1;
 	*username = str_copy(settings->username);
 	return 0;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "base/secret.h"
 #include "io/service_manager.h"
 
 struct host {
@@ -147,7 +148,7 @@ static int find_mail_server(struct host *host, struct error *err)
 	if (has_port && parse_number(text_of(colon + 1), 1, 65535, &port, err) < 0)
 		return error_prefix(err, "[EMAIL] SERVER %s", settings->email.server);
 	if (settings->email.password_file &&
-	    settings_read_secret(&host->mail_password, settings->email.password_file, err) < 0)
+	    secret_read(&host->mail_password, settings->email.password_file, err) < 0)
 		return error_prefix(err, "[EMAIL] PASSWORD_FILE");
 	host->mail = (struct mail_server){
 		.host = host->mail_host,

@@ -392,11 +392,30 @@ static char *nearest_there(const char *path)
 	return there;
 }
 
+static void examine_redis(struct doctor *doctor)
+{
+	const struct store_settings settings = settings_of_store(doctor->settings);
+	AUTO(store_close) struct store *store = NULL;
+	AUTO_ERROR err = { 0 };
+
+	doctor_speak_about(doctor, "store", doctor->settings->store.shown);
+	if (store_open(&store, &settings, &err) < 0)
+		doctor_report(doctor, FINDING_FAILURE, "check [STORE] and the server", "%s",
+			      error_text(&err));
+	else
+		doctor_report(doctor, FINDING_OK, NULL, "answers, and lets us in");
+}
+
 static void examine_store(struct doctor *doctor)
 {
-	const char *colon = strchr(doctor->settings->store.url, ':');
-	const char *path = colon ? colon + 1 : doctor->settings->store.url;
-	AUTO(free) char *there = nearest_there(path);
+	const char *path = doctor->settings->store.url + strlen("embedded:");
+	AUTO(free) char *there = NULL;
+
+	if (!settings_store_is_embedded(doctor->settings)) {
+		examine_redis(doctor);
+		return;
+	}
+	there = nearest_there(path);
 
 	doctor_speak_about(doctor, "store", path);
 	if (access(there, W_OK | X_OK) < 0)

@@ -365,6 +365,16 @@ struct store_settings settings_of_store(const struct settings *settings)
 		.max_bytes = settings->store.max_bytes,
 		.retention_ms = settings->store.retention_ms,
 		.sync = settings->store.commit != COMMIT_OS,
+		.prefix = settings->store.prefix,
+		.password_file = settings->store.password_file,
+		.sentinels = settings->store.sentinels,
+		.ca_file = settings->store.ca_file,
+		.cert_file = settings->store.cert_file,
+		.key_file = settings->store.key_file,
+		.server_name = settings->store.server_name,
+		.database = settings->store.database,
+		.log = settings->store.log,
+		.timeout_ms = settings->store.timeout_ms,
 	};
 }
 

@@ -59,6 +59,14 @@ struct settings {
 		int64_t retention_ms;
 		int commit; /* enum commit_mode */
 		int64_t max_bytes;
+		/* Of a store in Redis */
+		char *prefix;
+		char *password_file;
+		char *database;
+		char *sentinels;
+		char *ca_file, *cert_file, *key_file, *server_name;
+		int64_t timeout_ms;
+		char *log;
 		char *shown; /* url without a password: for people */
 	} store;
 	struct {
@@ -103,12 +111,5 @@ char *settings_socket(const struct settings *settings, const char *role);
 void settings_free(struct settings *settings);
 AUTO_DEFINE(struct settings *, settings_free)
 void settings_print_reference(void); /* every key with default and meaning, to standard output */
-
-/*
- * A secret from its file: refused when others than its owner (and root) can read it, unless group
- * reading is all they can do (Kubernetes mounts secrets 0440). White space at its end is cut off;
- * log_hide is told. *out for free().
- */
-MUST_CHECK int settings_read_secret(char **out, const char *path, struct error *err);
 
 #endif

@@ -8,23 +8,24 @@
 #include "app/address.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "base/secret.h"
 
 /* The place of a key, or of its section where the key is not given. */
-static struct place place_of(const struct settings_instance *instance, const char *key)
+struct place settings_place(const struct settings_instance *instance, const char *key)
 {
 	const struct settings_origin *origin = settings_origin(instance, key);
 
 	return origin->is_set ? origin->place : instance->place;
 }
 
-static bool is_set(const struct settings_instance *instance, const char *key)
+bool settings_is_set(const struct settings_instance *instance, const char *key)
 {
 	return settings_origin(instance, key)->is_set;
 }
 
 /* What the file names is relative to the file; what the environment names, to where we are. */
-static void make_absolute(struct settings_source *source, const struct settings_instance *instance,
-			  const char *key, char **path)
+void settings_make_absolute(struct settings_source *source,
+			    const struct settings_instance *instance, const char *key, char **path)
 {
 	AUTO(free) char *here = NULL;
 	char *whole;
@@ -44,8 +45,8 @@ static void make_paths_absolute(struct settings_source *source,
 	for (const struct config_key *key = settings_sections[instance->type].keys; key->name;
 	     key++)
 		if (key->type == KEY_PATH)
-			make_absolute(source, instance, key->name,
-				      (char **)((char *)instance->config + key->offset));
+			settings_make_absolute(source, instance, key->name,
+					       (char **)((char *)instance->config + key->offset));
 }
 
 static void check_secret_file(struct settings_source *source,
@@ -55,36 +56,42 @@ static void check_secret_file(struct settings_source *source,
 	AUTO(free) char *secret = NULL;
 	AUTO_ERROR err = { 0 };
 
-	if (path && settings_read_secret(&secret, path, &err) < 0)
-		problems_error(source->problems, place_of(instance, key), "%s: %s", key,
+	if (path && secret_read(&secret, path, &err) < 0)
+		problems_error(source->problems, settings_place(instance, key), "%s: %s", key,
 			       error_text(&err));
 }
 
-static void check_readable(struct settings_source *source, const struct settings_instance *instance,
-			   const char *key, const char *path)
+void settings_check_readable(struct settings_source *source,
+			     const struct settings_instance *instance, const char *key,
+			     const char *path)
 {
 	if (path && access(path, R_OK) < 0)
-		problems_error(source->problems, place_of(instance, key),
+		problems_error(source->problems, settings_place(instance, key),
 			       "%s: %s cannot be read: %s", key, path, strerror(errno));
 }
 
-/* Secrets in the file itself ask of it what settings_read_secret asks of theirs. */
-static void check_mode(struct settings_source *source, const struct settings_instance *instance)
+void settings_check_mode(struct settings_source *source, const struct settings_instance *instance,
+			 const char *key, const char *what, const char *better)
 {
-	const char *file = source->settings->file;
+	const struct settings_origin *origin = settings_origin(instance, key);
 
-	for (const struct config_key *key = settings_sections[instance->type].keys; key->name;
-	     key++) {
-		const struct settings_origin *origin = settings_origin(instance, key->name);
-
-		if (key->type != KEY_SECRET || !origin->is_set || origin->is_from_environment ||
-		    !(source->mode & 026))
-			continue;
+	/* What secret_read asks of a secret's own file. */
+	if (origin->is_set && !origin->is_from_environment && (source->mode & 026))
 		problems_error(source->problems, origin->place,
 			       "%s is in a file that others can %s (mode %04o): chmod 600 %s, or "
-			       "move it to a %s_FILE of its own",
-			       key->name, source->mode & 04 ? "read" : "change", source->mode, file,
-			       key->name);
+			       "move it to a %s of its own",
+			       what, source->mode & 04 ? "read" : "change", source->mode,
+			       source->settings->file, better);
+}
+
+static void check_modes(struct settings_source *source, const struct settings_instance *instance)
+{
+	for (const struct config_key *key = settings_sections[instance->type].keys; key->name;
+	     key++) {
+		AUTO(free) char *better = str_format("%s_FILE", key->name);
+
+		if (key->type == KEY_SECRET)
+			settings_check_mode(source, instance, key->name, key->name, better);
 	}
 }
 
@@ -122,27 +129,27 @@ static void check_login(struct settings_source *source, const struct settings_in
 
 	prefer_environment(instance, cluster);
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		if (!is_set(instance, ways[i]))
+		if (!settings_is_set(instance, ways[i]))
 			continue;
 		if (first)
-			problems_error(source->problems, place_of(instance, ways[i]),
+			problems_error(source->problems, settings_place(instance, ways[i]),
 				       "%s and %s are both set; one way to log in is enough",
 				       ways[i], first);
 		first = first ? first : ways[i];
 	}
-	if (!first && !is_set(instance, "PASSWORD_FILE"))
+	if (!first && !settings_is_set(instance, "PASSWORD_FILE"))
 		problems_error(source->problems, instance->place,
 			       "cluster '%s' has no credential: set TOKEN_FILE, TOKEN, or USERNAME "
 			       "and PASSWORD_FILE",
 			       cluster->name);
-	if (is_set(instance, "USERNAME") && !is_set(instance, "PASSWORD_FILE"))
-		problems_error(source->problems, place_of(instance, "USERNAME"),
+	if (settings_is_set(instance, "USERNAME") && !settings_is_set(instance, "PASSWORD_FILE"))
+		problems_error(source->problems, settings_place(instance, "USERNAME"),
 			       "USERNAME needs a PASSWORD_FILE");
-	if (is_set(instance, "PASSWORD_FILE") && !is_set(instance, "USERNAME"))
-		problems_error(source->problems, place_of(instance, "PASSWORD_FILE"),
+	if (settings_is_set(instance, "PASSWORD_FILE") && !settings_is_set(instance, "USERNAME"))
+		problems_error(source->problems, settings_place(instance, "PASSWORD_FILE"),
 			       "PASSWORD_FILE needs a USERNAME");
 	if (cluster->token && strpbrk(cluster->token, " \t"))
-		problems_error(source->problems, place_of(instance, "TOKEN"),
+		problems_error(source->problems, settings_place(instance, "TOKEN"),
 			       "TOKEN has white space in it, expected the token alone");
 	check_secret_file(source, instance, "TOKEN_FILE", cluster->token_file);
 	check_secret_file(source, instance, "PASSWORD_FILE", cluster->password_file);
@@ -154,7 +161,7 @@ static void check_addresses(struct settings_source *source,
 {
 	const struct key_list *list = &cluster->cluster_address;
 
-	if (!is_set(instance, "CLUSTER_ADDRESS"))
+	if (!settings_is_set(instance, "CLUSTER_ADDRESS"))
 		problems_error(source->problems, instance->place,
 			       "cluster '%s' has no CLUSTER_ADDRESS", cluster->name);
 	cluster->addresses = mem_array(list->count + 1, sizeof(*cluster->addresses));
@@ -163,7 +170,8 @@ static void check_addresses(struct settings_source *source,
 
 		if (address_parse(&cluster->addresses[cluster->address_count],
 				  text_of(list->items[i]), &err) < 0)
-			problems_error(source->problems, place_of(instance, "CLUSTER_ADDRESS"),
+			problems_error(source->problems,
+				       settings_place(instance, "CLUSTER_ADDRESS"),
 				       "CLUSTER_ADDRESS %s", error_text(&err));
 		else
 			cluster->address_count++;
@@ -203,7 +211,7 @@ static void check_fingerprint(struct settings_source *source,
 		cluster->fingerprint = str_copy_n(digits, 64);
 		return;
 	}
-	problems_error(source->problems, place_of(instance, "FINGERPRINT"),
+	problems_error(source->problems, settings_place(instance, "FINGERPRINT"),
 		       "FINGERPRINT: expected the 64 hexadecimal digits of a SHA-256, found %s",
 		       !is_hex      ? "something else"
 		       : used == 40 ? "a SHA-1 of 40"
@@ -215,34 +223,34 @@ static void check_tls(struct settings_source *source, const struct settings_inst
 {
 	static const char *const better[] = { "CA_FILE", "FINGERPRINT" };
 
-	check_readable(source, instance, "CA_FILE", cluster->ca_file);
+	settings_check_readable(source, instance, "CA_FILE", cluster->ca_file);
 	check_fingerprint(source, instance, cluster);
-	if (is_set(instance, "CA_FILE") && is_set(instance, "FINGERPRINT"))
-		problems_error(source->problems, place_of(instance, "CA_FILE"),
+	if (settings_is_set(instance, "CA_FILE") && settings_is_set(instance, "FINGERPRINT"))
+		problems_error(source->problems, settings_place(instance, "CA_FILE"),
 			       "CA_FILE has no meaning beside FINGERPRINT, which accepts one "
 			       "certificate whoever signed it; remove one of them");
 	for (size_t i = 0; i < ARRAY_SIZE(better) && !cluster->verify_tls; i++)
-		if (is_set(instance, better[i]))
-			problems_error(source->problems, place_of(instance, better[i]),
+		if (settings_is_set(instance, better[i]))
+			problems_error(source->problems, settings_place(instance, better[i]),
 				       "%s has no meaning with VERIFY_TLS = no; remove one of them",
 				       better[i]);
-	if (!cluster->use_ssl && is_set(instance, "VERIFY_TLS") && cluster->verify_tls) {
-		problems_error(source->problems, place_of(instance, "USE_SSL"),
+	if (!cluster->use_ssl && settings_is_set(instance, "VERIFY_TLS") && cluster->verify_tls) {
+		problems_error(source->problems, settings_place(instance, "USE_SSL"),
 			       "USE_SSL = no contradicts VERIFY_TLS = yes; remove USE_SSL");
-	} else if (!cluster->use_ssl &&
-		   (is_set(instance, "CA_FILE") || is_set(instance, "FINGERPRINT"))) {
-		problems_warning(source->problems, place_of(instance, "USE_SSL"),
+	} else if (!cluster->use_ssl && (settings_is_set(instance, "CA_FILE") ||
+					 settings_is_set(instance, "FINGERPRINT"))) {
+		problems_warning(source->problems, settings_place(instance, "USE_SSL"),
 				 "USE_SSL = no is ignored, because %s says how to check the "
 				 "certificate; remove USE_SSL",
-				 is_set(instance, "CA_FILE") ? "CA_FILE" : "FINGERPRINT");
+				 settings_is_set(instance, "CA_FILE") ? "CA_FILE" : "FINGERPRINT");
 	} else if (!cluster->use_ssl) {
 		cluster->verify_tls = false;
-		problems_warning(source->problems, place_of(instance, "USE_SSL"),
+		problems_warning(source->problems, settings_place(instance, "USE_SSL"),
 				 "USE_SSL = no: the connection is encrypted, but the cluster's "
 				 "certificate is not checked, and whoever pretends to be the "
 				 "cluster gets the token; better give CA_FILE or FINGERPRINT");
 	} else if (!cluster->verify_tls) {
-		problems_warning(source->problems, place_of(instance, "VERIFY_TLS"),
+		problems_warning(source->problems, settings_place(instance, "VERIFY_TLS"),
 				 "VERIFY_TLS = no: the cluster's certificate is not checked, and "
 				 "whoever pretends to be the cluster gets the token; better give "
 				 "CA_FILE or FINGERPRINT");
@@ -273,7 +281,7 @@ static const struct cluster_settings *find_cluster(struct settings_source *sourc
 		names[i] = settings->clusters[i].name;
 	}
 	near = parse_nearest(text_of(name), names);
-	problems_error(source->problems, place_of(instance, "CLUSTER"),
+	problems_error(source->problems, settings_place(instance, "CLUSTER"),
 		       "CLUSTER '%s': there is no such cluster%s%s%s", name,
 		       near ? ", did you mean " : "", near ? near : "", near ? "?" : "");
 	return NULL;
@@ -294,7 +302,7 @@ static void check_watch(struct settings_source *source, const struct settings_in
 	if (watch->on && !watch->cluster)
 		watch->cluster = str_copy(watch->on->name);
 	if (watch->path[0] != '/') {
-		problems_error(source->problems, place_of(instance, "PATH"),
+		problems_error(source->problems, settings_place(instance, "PATH"),
 			       "PATH '%s': expected an absolute path on the cluster, like /home",
 			       watch->path);
 		return;
@@ -309,7 +317,7 @@ static void check_watch(struct settings_source *source, const struct settings_in
 		struct text part = text_cut(&rest, '/');
 
 		if (text_is(part, ".") || text_is(part, ".."))
-			problems_error(source->problems, place_of(instance, "PATH"),
+			problems_error(source->problems, settings_place(instance, "PATH"),
 				       "PATH '%s': expected a path without . and ..", watch->path);
 	}
 }
@@ -336,44 +344,19 @@ static void check_twins(struct settings_source *source)
 	}
 }
 
-static void check_store(struct settings_source *source, const struct settings_instance *instance)
-{
-	struct text url = text_of(source->settings->store.url);
-	AUTO(free) char *path = NULL;
-
-	if (text_starts_with(url, TEXT("redis:")) || text_starts_with(url, TEXT("rediss:")) ||
-	    text_starts_with(url, TEXT("unix:"))) {
-		problems_error(source->problems, place_of(instance, "URL"),
-			       "URL: cn_monitor does not run over Redis yet; use "
-			       "embedded:DIRECTORY");
-		return;
-	}
-	if (!text_starts_with(url, TEXT("embedded:")) || url.size == strlen("embedded:")) {
-		problems_error(source->problems, place_of(instance, "URL"),
-			       "URL '%s': expected embedded:DIRECTORY, like "
-			       "embedded:/var/lib/cn_monitor",
-			       source->settings->store.url);
-		return;
-	}
-	path = str_copy(url.data + strlen("embedded:"));
-	make_absolute(source, instance, "URL", &path);
-	AUTO(free) char *whole = path_join(text_of(path), TEXT(""));
-	free(source->settings->store.url);
-	source->settings->store.url = str_format("embedded:%s", whole);
-	source->settings->store.shown = str_copy(source->settings->store.url);
-}
-
 static void check_admin(struct settings_source *source, const struct settings_instance *instance)
 {
 	struct settings *settings = source->settings;
 	struct sockaddr_un address;
 
-	if (!settings->admin.socket &&
-	    text_starts_with(text_of(settings->store.url), TEXT("embedded:")))
-		settings->admin.socket = path_join(
-			text_of(settings->store.url + strlen("embedded:")), TEXT("admin.sock"));
+	if (!settings->admin.socket)
+		settings->admin.socket =
+			settings_store_is_embedded(settings)
+				? path_join(text_of(settings->store.url + strlen("embedded:")),
+					    TEXT("admin.sock"))
+				: str_copy("/run/cn_monitor/" SETTINGS_ROLE ".sock");
 	if (settings->admin.socket && strlen(settings->admin.socket) >= sizeof(address.sun_path))
-		problems_error(source->problems, place_of(instance, "SOCKET"),
+		problems_error(source->problems, settings_place(instance, "SOCKET"),
 			       "SOCKET '%s': expected a path of at most %zu bytes",
 			       settings->admin.socket, sizeof(address.sun_path) - 1);
 }
@@ -385,10 +368,10 @@ static void check_mail_server(struct settings_source *source,
 	AUTO_ERROR err = { 0 };
 
 	if (strchr(server, '/'))
-		problems_error(source->problems, place_of(instance, "SERVER"),
+		problems_error(source->problems, settings_place(instance, "SERVER"),
 			       "SERVER '%s': expected host or host:port", server);
 	else if (address_parse(&address, text_of(server), &err) < 0)
-		problems_error(source->problems, place_of(instance, "SERVER"), "SERVER %s",
+		problems_error(source->problems, settings_place(instance, "SERVER"), "SERVER %s",
 			       error_text(&err));
 	address_clear(&address);
 }
@@ -399,7 +382,7 @@ static void check_email(struct settings_source *source, const struct settings_in
 	const struct config_key *keys = settings_sections[SECTION_EMAIL].keys;
 
 	for (const struct config_key *key = keys; !settings->email.server && key->name; key++) {
-		if (is_set(instance, key->name)) {
+		if (settings_is_set(instance, key->name)) {
 			problems_error(source->problems, instance->place,
 				       "[EMAIL] has no SERVER, so that no mail could be sent");
 			break;
@@ -412,24 +395,24 @@ static void check_email(struct settings_source *source, const struct settings_in
 		problems_error(source->problems, instance->place,
 			       "[EMAIL] has no FROM, the sender of the mails");
 	else if (!strchr(settings->email.from, '@'))
-		problems_error(source->problems, place_of(instance, "FROM"),
+		problems_error(source->problems, settings_place(instance, "FROM"),
 			       "FROM '%s': expected a mail address like storage@example.com",
 			       settings->email.from);
 	if (settings->email.username && !settings->email.password_file)
-		problems_error(source->problems, place_of(instance, "USERNAME"),
+		problems_error(source->problems, settings_place(instance, "USERNAME"),
 			       "USERNAME needs a PASSWORD_FILE");
 	if (settings->email.password_file && !settings->email.username)
-		problems_error(source->problems, place_of(instance, "PASSWORD_FILE"),
+		problems_error(source->problems, settings_place(instance, "PASSWORD_FILE"),
 			       "PASSWORD_FILE needs a USERNAME");
 	if (settings->email.username && settings->email.security == MAIL_PLAIN)
-		problems_warning(source->problems, place_of(instance, "SECURITY"),
+		problems_warning(source->problems, settings_place(instance, "SECURITY"),
 				 "SECURITY = plain: the password goes to the mail server for "
 				 "everybody on the way to read");
 	if (!settings->email.verify_tls && settings->email.ca_file)
-		problems_error(source->problems, place_of(instance, "CA_FILE"),
+		problems_error(source->problems, settings_place(instance, "CA_FILE"),
 			       "CA_FILE has no meaning with VERIFY_TLS = no; remove one of them");
 	check_secret_file(source, instance, "PASSWORD_FILE", settings->email.password_file);
-	check_readable(source, instance, "CA_FILE", settings->email.ca_file);
+	settings_check_readable(source, instance, "CA_FILE", settings->email.ca_file);
 }
 
 static void check_act(struct settings_source *source, const struct settings_instance *instance)
@@ -437,7 +420,7 @@ static void check_act(struct settings_source *source, const struct settings_inst
 	const struct settings *settings = source->settings;
 
 	if (settings->act.back_off_ms > settings->act.back_off_max_ms)
-		problems_error(source->problems, place_of(instance, "BACK_OFF"),
+		problems_error(source->problems, settings_place(instance, "BACK_OFF"),
 			       "BACK_OFF is longer than BACK_OFF_MAX");
 }
 
@@ -445,9 +428,9 @@ void settings_check(struct settings_source *source)
 {
 	static void (*const checks[SECTION_COUNT])(struct settings_source *,
 						   const struct settings_instance *) = {
-		[SECTION_CLUSTER] = check_cluster, [SECTION_WATCH] = check_watch,
-		[SECTION_STORE] = check_store,     [SECTION_EMAIL] = check_email,
-		[SECTION_ADMIN] = check_admin,     [SECTION_ACT] = check_act,
+		[SECTION_CLUSTER] = check_cluster,      [SECTION_WATCH] = check_watch,
+		[SECTION_STORE] = settings_check_store, [SECTION_EMAIL] = check_email,
+		[SECTION_ADMIN] = check_admin,          [SECTION_ACT] = check_act,
 	};
 
 	if (!source->settings->cluster_count && !source->is_patchy)
@@ -455,7 +438,7 @@ void settings_check(struct settings_source *source)
 			       "there is no [CLUSTER] with a CLUSTER_ADDRESS and a TOKEN_FILE");
 	for (size_t i = 0; i < source->count; i++) {
 		make_paths_absolute(source, &source->instances[i]);
-		check_mode(source, &source->instances[i]);
+		check_modes(source, &source->instances[i]);
 	}
 	/* In the table's order: the socket's place follows from the store's. */
 	for (int type = 0; type < SECTION_COUNT; type++)

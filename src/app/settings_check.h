@@ -31,6 +31,22 @@ struct settings_source {
 };
 
 struct settings_origin *settings_origin(const struct settings_instance *instance, const char *key);
+/* The place of a key, or of its section where the key is not given. */
+struct place settings_place(const struct settings_instance *instance, const char *key);
+bool settings_is_set(const struct settings_instance *instance, const char *key);
+/* What the file names is relative to the file; what the environment names, to where we are. */
+void settings_make_absolute(struct settings_source *source,
+			    const struct settings_instance *instance, const char *key, char **path);
+void settings_check_readable(struct settings_source *source,
+			     const struct settings_instance *instance, const char *key,
+			     const char *path);
+/* The value of key has a secret in it (what), which better, "TOKEN_FILE", would keep: then nobody
+ * else may read the file. */
+void settings_check_mode(struct settings_source *source, const struct settings_instance *instance,
+			 const char *key, const char *what, const char *better);
+
+/* [STORE], in settings_store.c. */
+void settings_check_store(struct settings_source *source, const struct settings_instance *instance);
 /* Completes (paths, addresses, fingerprints, who belongs to whom) and checks everything. */
 void settings_check(struct settings_source *source);
 

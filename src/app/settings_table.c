@@ -69,7 +69,11 @@ static const struct config_key watch_keys[] = {
 
 static const struct config_key store_keys[] = {
 	{ "URL", KEY_TEXT, OTHER(store.url), "embedded:/var/lib/cn_monitor",
-	  "Where events, jobs and progress are kept: embedded:DIRECTORY." },
+	  "Where events, jobs and progress are kept: embedded:DIRECTORY, or in Redis: "
+	  "redis://[user:password@]host[:6379][/database], rediss://... (TLS) or unix:/PATH. "
+	  "Several "
+	  "hosts, separated by commas, are nodes of one Redis Cluster. With a password in it, "
+	  "nobody else may read this file." },
 	{ "RETENTION", KEY_TIME, OTHER(store.retention_ms), "7d",
 	  "How long judged events are kept, for explaining and replaying.", .least = 1000,
 	  .most = (int64_t)3650 * 86400000 },
@@ -80,6 +84,35 @@ static const struct config_key store_keys[] = {
 	{ "MAX_SIZE", KEY_SIZE, OTHER(store.max_bytes), "4 GiB",
 	  "How much the store may grow; when it is full, reading pauses and an alarm goes out.",
 	  .least = 1 << 20, .most = (int64_t)1 << 50 },
+	{ "PREFIX", KEY_TEXT, OTHER(store.prefix), "main",
+	  "Redis: name of this monitor in the server. Processes with the same name share their "
+	  "work; two monitors need two." },
+	{ "PASSWORD_FILE", KEY_PATH, OTHER(store.password_file), NULL,
+	  "Redis: file that holds the password, instead of one in the URL; read again at each "
+	  "log-in." },
+	{ "DATABASE", KEY_TEXT, OTHER(store.database), NULL,
+	  "Redis: number of the database where the URL does not name one; 0 if it is not given. A "
+	  "Redis Cluster has no other." },
+	{ "SENTINELS", KEY_TEXT, OTHER(store.sentinels), NULL,
+	  "Redis: the Sentinels, host or host:port, separated by commas. They are asked where the "
+	  "master is, and the URL's host is its name as they know it, like redis://mymaster/0." },
+	{ "CA_FILE", KEY_PATH, OTHER(store.ca_file), NULL,
+	  "rediss://: certificates (PEM) that sign the server's; the system's if it is not "
+	  "given." },
+	{ "CERT_FILE", KEY_PATH, OTHER(store.cert_file), NULL,
+	  "rediss://: our own certificate (PEM), where the server asks for one." },
+	{ "KEY_FILE", KEY_PATH, OTHER(store.key_file), NULL,
+	  "rediss://: the private key of CERT_FILE, if it is not in there." },
+	{ "SERVER_NAME", KEY_TEXT, OTHER(store.server_name), NULL,
+	  "rediss://: name, or address, that must be in the server's certificate, instead of that "
+	  "of the host. Certificate and name are always checked." },
+	{ "TIMEOUT", KEY_TIME, OTHER(store.timeout_ms), "5s",
+	  "Redis: how long one call to the store tries, connecting and asking again included.",
+	  .least = 100, .most = 600000 },
+	{ "LOG", KEY_PATH, OTHER(store.log), "/var/lib/cn_monitor",
+	  "Redis: directory on this machine in which a process that watches keeps what it has "
+	  "heard "
+	  "until Redis has it." },
 	{ 0 },
 };
 
@@ -182,13 +215,17 @@ const char *settings_variable_key(const struct settings_section *section,
 	return key->name;
 }
 
-bool settings_may_show(struct text section, struct text key)
+bool settings_may_show(struct text section, struct text key, struct text value)
 {
 	int type = settings_section_find(section);
 	const struct config_key *known =
 		type < 0 ? NULL : key_find(settings_sections[type].keys, key);
 
-	return known && known->type != KEY_SECRET;
+	if (!known || known->type == KEY_SECRET)
+		return false;
+	/* The URL of a store may have a password in it, maybe where it does not belong. */
+	return type != SECTION_STORE || known->offset != OTHER(store.url) || !value.size ||
+	       !memmem(value.data, value.size, "//", 2);
 }
 
 static const char *type_name(enum key_type type)

@@ -31,6 +31,6 @@ int settings_section_find(struct text name);
 const char *settings_variable_key(const struct settings_section *section,
 				  const struct config_key *key);
 /* Whether a value of this key may be shown to people. */
-bool settings_may_show(struct text section, struct text key);
+bool settings_may_show(struct text section, struct text key, struct text value);
 
 #endif

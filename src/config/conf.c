@@ -17,7 +17,7 @@ struct conf {
 struct reader {
 	struct conf *conf;
 	struct problems *problems;
-	bool (*may_show)(struct text kind, struct text key);
+	bool (*may_show)(struct text kind, struct text key, struct text value);
 	struct conf_section *section; /* the one that lines go to; NULL before the first */
 	struct conf_section **next_section;
 	struct conf_entry **next_entry;
@@ -142,7 +142,7 @@ static void show_entry(struct reader *reader, const struct conf_entry *entry)
 {
 	size_t before = entry->value.data - reader->line;
 
-	if (reader->may_show(reader->section->kind, entry->key))
+	if (reader->may_show(reader->section->kind, entry->key, entry->value))
 		(void)!buf_print(reader->shown, "%s\n", reader->line);
 	else
 		(void)!buf_print(reader->shown, "%.*s***\n", (int)before, reader->line);
@@ -212,7 +212,7 @@ static void read_line(struct reader *reader)
 }
 
 struct conf *conf_parse(const char *file, struct text text,
-			bool (*may_show)(struct text kind, struct text key),
+			bool (*may_show)(struct text kind, struct text key, struct text value),
 			struct problems *problems)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -35,7 +35,7 @@ struct conf;
  * the finger in their key.
  */
 struct conf *conf_parse(const char *file, struct text text,
-			bool (*may_show)(struct text kind, struct text key),
+			bool (*may_show)(struct text kind, struct text key, struct text value),
 			struct problems *problems);
 void conf_free(struct conf *conf);
 AUTO_DEFINE(struct conf *, conf_free)

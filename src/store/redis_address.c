@@ -1,12 +1,12 @@
 #include "store/redis_address.h"
 
 #include <ctype.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "base/parse.h"
+#include "base/secret.h"
 
-#define SECRET_MAX 4096
+#define HOSTS_MAX 64
+#define TIMEOUT_MS 5000
 
 static int hex_digit(char c)
 {
@@ -40,118 +40,109 @@ static char *decoded(struct text text)
 	return out;
 }
 
+/* ---- Hosts ---- */
+
+void redis_host_clear(struct redis_host *host)
+{
+	free(host->name);
+	free(host->port);
+	*host = (struct redis_host){ 0 };
+}
+
+char *redis_host_show(const struct redis_host *host)
+{
+	return strchr(host->name, ':') ? str_format("[%s]:%s", host->name, host->port)
+				       : str_format("%s:%s", host->name, host->port);
+}
+
+/* Names, and numbers of both kinds; an interface follows a %. */
+static bool is_host_name(struct text name)
+{
+	for (size_t i = 0; i < name.size; i++)
+		if (!isalnum((unsigned char)name.data[i]) &&
+		    (!name.data[i] || !strchr(".-_:%", name.data[i])))
+			return false;
+	return name.size && name.size < 256;
+}
+
+int redis_host_init(struct redis_host *out, struct text text, const char *standard_port,
+		    const char *what, struct error *err)
+{
+	struct text name, port = text;
+	bool has_port = true;
+	int64_t number;
+
+	*out = (struct redis_host){ 0 };
+	if (text.size && text.data[0] == '[') {
+		name = text_cut(&port, ']');
+		name = (struct text){ name.data + 1, name.size - 1 };
+		has_port = port.size && port.data[0] == ':';
+		if (port.size && !has_port)
+			return error_set(err, "%s: expected a host like [::1]:%s", what,
+					 standard_port);
+		text_cut(&port, ':');
+	} else {
+		name = text_cut(&port, ':');
+		has_port = name.size < text.size;
+	}
+	if (!is_host_name(name))
+		return error_set(err, "%s: expected a host, like redis.example.com:%s", what,
+				 standard_port);
+	/* What is there instead is not shown: behind a : there may be a password. */
+	if (has_port && parse_number(port, 1, 65535, &number, NULL) < 0)
+		return error_set(err, "%s: expected a port from 1 to 65535 behind the ':'", what);
+	out->name = text_copy(name);
+	out->port = has_port ? str_format("%d", (int)number) : str_copy(standard_port);
+	return 0;
+}
+
+/* Separated by commas. */
+static int read_hosts(struct redis_host **out, size_t *out_count, struct text list,
+		      const char *standard_port, const char *what, struct error *err)
+{
+	do {
+		struct text host = text_trim(text_cut(&list, ','));
+
+		if (*out_count == HOSTS_MAX)
+			return error_set(err, "%s: expected at most %d hosts", what, HOSTS_MAX);
+		*out = mem_grow(*out, *out_count + 1, sizeof(**out));
+		(*out)[(*out_count)++] = (struct redis_host){ 0 };
+		if (redis_host_init(&(*out)[*out_count - 1], host, standard_port, what, err) < 0)
+			return -1;
+	} while (list.size);
+	return 0;
+}
+
+static void clear_hosts(struct redis_host *hosts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		redis_host_clear(&hosts[i]);
+	free(hosts);
+}
+
+/* ---- The URL ---- */
+
 static int set(char **place, struct text text, const char *what, struct error *err)
 {
 	char *value = decoded(text);
 
 	if (!value)
-		return error_set(err, "store URL: %s: expected %%XX after a %%", what);
+		return error_set(err, "URL: %s: expected %%XX after a %%", what);
 	free(*place);
 	*place = value;
 	return 0;
 }
 
-static int read_secret(char **out, const char *path, struct error *err)
-{
-	char bytes[SECRET_MAX];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t size;
-
-	if (fd < 0)
-		return error_errno(err, "store URL: cannot open the password_file %s", path);
-	size = read(fd, bytes, sizeof(bytes));
-	close(fd);
-	if (size < 0)
-		return error_errno(err, "store URL: cannot read the password_file %s", path);
-	free(*out);
-	*out = text_copy(text_trim((struct text){ bytes, (size_t)size }));
-	explicit_bzero(bytes, sizeof(bytes));
-	return 0;
-}
-
-static int read_option(struct redis_address *address, struct text name, struct text value,
-		       struct error *err)
-{
-	const struct {
-		const char *name;
-		char **place;
-	} texts[] = {
-		{ "user", &address->user },
-		{ "prefix", &address->prefix },
-		{ "log", &address->log },
-		{ "ca", &address->ca },
-		{ "cert", &address->cert },
-		{ "key", &address->key },
-		{ "server_name", &address->server_name },
-	};
-	static const char *const names[] = { "user",          "prefix",  "log", "ca", "cert", "key",
-					     "server_name",   "timeout", "db", /* of a socket */
-					     "password_file", NULL };
-	const char *nearest;
-
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		if (text_is(name, texts[i].name))
-			return set(texts[i].place, value, texts[i].name, err);
-	if (text_is(name, "db"))
-		return set(&address->database, value, "db", err);
-	if (text_is(name, "timeout")) {
-		if (parse_duration(value, &address->timeout_ms, err) < 0)
-			return error_prefix(err, "store URL: timeout");
-		return 0;
-	}
-	if (text_is(name, "password_file")) {
-		AUTO(free) char *path = NULL;
-
-		if (set(&path, value, "password_file", err) < 0)
-			return -1;
-		return read_secret(&address->password, path, err);
-	}
-	nearest = parse_nearest(name, names);
-	return error_set(err, "store URL: unknown option '%.*s'%s%s%s", TEXT_ARGS(name),
-			 nearest ? "; did you mean '" : "", nearest ? nearest : "",
-			 nearest ? "'?" : "");
-}
-
-static int read_options(struct redis_address *address, struct text options, struct error *err)
-{
-	while (options.size) {
-		struct text value = text_cut(&options, '&');
-		struct text name = text_cut(&value, '=');
-
-		if (read_option(address, name, value, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int read_user(struct redis_address *address, struct text who, struct error *err)
 {
-	struct text user = text_cut(&who, ':');
+	struct text user = who;
+	bool has_password = memchr(who.data, ':', who.size);
 
+	user = text_cut(&who, ':');
 	if (user.size && set(&address->user, user, "user", err) < 0)
 		return -1;
-	return set(&address->password, who, "password", err);
-}
-
-static int read_host(struct redis_address *address, struct text host, struct error *err)
-{
-	struct text name, port = host;
-	int64_t number;
-
-	if (host.size && host.data[0] == '[') {
-		name = text_cut(&port, ']');
-		name = (struct text){ name.data + 1, name.size - 1 };
-		text_cut(&port, ':');
-	} else {
-		name = text_cut(&port, ':');
-	}
-	if (!name.size)
-		return error_set(err, "store URL: expected a host, like redis://localhost:6379/0");
-	if (port.size && parse_number(port, 1, 65535, &number, err) < 0)
-		return error_prefix(err, "store URL: port");
-	if (set(&address->host, name, "host", err) < 0)
+	if (has_password && set(&address->password, who, "password", err) < 0)
 		return -1;
-	address->port = port.size ? text_copy(port) : str_copy("6379");
 	return 0;
 }
 
@@ -168,53 +159,202 @@ static struct text cut_user(struct text *rest)
 	return TEXT_NONE;
 }
 
-static int read_server(struct redis_address *address, struct text place, struct error *err)
+static int refuse_options(struct text place, struct error *err)
+{
+	return place.size && memchr(place.data, '?', place.size)
+		       ? error_set(err, "URL: expected nothing behind a '?': options are keys of "
+					"[STORE], like PREFIX and TIMEOUT")
+		       : 0;
+}
+
+static int read_path(struct redis_address *address, struct text place, struct error *err)
+{
+	struct text user;
+
+	if (text_starts_with(place, TEXT("//"))) {
+		place = (struct text){ place.data + 2, place.size - 2 };
+		user = cut_user(&place);
+		if (user.data && read_user(address, user, err) < 0)
+			return -1;
+	}
+	if (refuse_options(place, err) < 0)
+		return -1;
+	if (!place.size || place.data[0] != '/')
+		return error_set(err, "URL: expected unix:/PATH of the server's socket");
+	return set(&address->path, place, "path", err);
+}
+
+static int read_master(struct redis_address *address, struct text name, struct error *err)
+{
+	if (!name.size)
+		return error_set(err, "URL: expected the master's name as the sentinels know it, "
+				      "like redis://mymaster/0");
+	if (!is_host_name(name) || memchr(name.data, ':', name.size))
+		return error_set(err, "URL: expected a master's name alone, like "
+				      "redis://mymaster/0: the sentinels know its address");
+	address->master = text_copy(name);
+	return 0;
+}
+
+static int read_server(struct redis_address *address, struct text place, bool has_sentinels,
+		       struct error *err)
 {
 	struct text host, user;
 	int64_t number;
 
 	if (!text_starts_with(place, TEXT("//")))
-		return error_set(err, "store URL: expected redis://host:6379/0");
+		return error_set(err, "URL: expected redis://host:6379/0");
 	place = (struct text){ place.data + 2, place.size - 2 };
 	user = cut_user(&place);
 	if (user.data && read_user(address, user, err) < 0)
 		return -1;
-	host = text_cut(&place, '/');
-	if (read_host(address, host, err) < 0)
+	if (refuse_options(place, err) < 0)
 		return -1;
-	if (place.size && parse_number(place, 0, 1000000, &number, err) < 0)
-		return error_prefix(err, "store URL: database");
+	host = text_cut(&place, '/');
+	if ((has_sentinels ? read_master(address, host, err)
+			   : read_hosts(&address->hosts, &address->host_count, host, "6379", "URL",
+					err)) < 0)
+		return -1;
+	if (place.size && parse_number(place, 0, 1000000, &number, NULL) < 0)
+		return error_set(err, "URL: expected the number of a database behind the '/'");
 	if (place.size)
-		address->database = text_copy(place);
+		address->database = str_format("%d", (int)number);
 	return 0;
 }
 
-int redis_address_init(struct redis_address *out, const char *url, struct error *err)
+static void show(struct redis_address *address)
 {
-	struct text options = text_of(url), place = text_cut(&options, '?');
+	char *shown = address->path ? str_format("unix:%s", address->path)
+		      : address->master
+			      ? str_format("redis%s://%s", address->tls ? "s" : "", address->master)
+			      : str_format("redis%s://", address->tls ? "s" : "");
+
+	for (size_t i = 0; i < address->host_count; i++) {
+		AUTO(free) char *before = shown;
+		AUTO(free) char *host = redis_host_show(&address->hosts[i]);
+
+		shown = str_format("%s%s%s", before, i ? "," : "", host);
+	}
+	if (!address->path && address->database && strcmp(address->database, "0") != 0) {
+		AUTO(free) char *before = shown;
+
+		shown = str_format("%s/%s", before, address->database);
+	}
+	address->shown = shown;
+}
+
+static int read_url(struct redis_address *address, const struct store_settings *settings,
+		    struct error *err)
+{
+	struct text place = text_of(settings->url);
 	struct text scheme = text_cut(&place, ':');
 
-	*out = (struct redis_address){ .timeout_ms = 5000, .prefix = str_copy("main") };
-	if (text_is(scheme, "unix")) {
-		if (set(&out->path, place, "path", err) < 0)
-			return -1;
-		out->shown = str_format("unix:%s", out->path);
-	} else {
-		out->tls = text_is(scheme, "rediss");
-		if (read_server(out, place, err) < 0)
-			return -1;
-		out->shown = str_format("%.*s://%s:%s", TEXT_ARGS(scheme), out->host, out->port);
+	address->tls = text_is(scheme, "rediss");
+	return text_is(scheme, "unix")
+		       ? read_path(address, place, err)
+		       : read_server(address, place, settings->sentinels != NULL, err);
+}
+
+/* ---- The other keys ---- */
+
+static int read_database(struct redis_address *address, const struct store_settings *settings,
+			 struct error *err)
+{
+	int64_t number;
+
+	if (!settings->database)
+		return 0;
+	address->wrong = "DATABASE";
+	if (address->database)
+		return error_set(err, "DATABASE: the URL names one already");
+	if (parse_number(text_of(settings->database), 0, 1000000, &number, err) < 0)
+		return error_prefix(err, "DATABASE");
+	address->database = str_format("%d", (int)number);
+	return 0;
+}
+
+static int read_password(struct redis_address *address, const struct store_settings *settings,
+			 struct error *err)
+{
+	if (!settings->password_file)
+		return 0;
+	address->wrong = "PASSWORD_FILE";
+	if (address->password)
+		return error_set(err, "PASSWORD_FILE: the URL has a password already; one of them "
+				      "is enough");
+	if (secret_read(&address->password, settings->password_file, err) < 0)
+		return error_prefix(err, "PASSWORD_FILE");
+	address->password_file = str_copy(settings->password_file);
+	return 0;
+}
+
+static int read_sentinels(struct redis_address *address, const struct store_settings *settings,
+			  struct error *err)
+{
+	if (!settings->sentinels)
+		return 0;
+	address->wrong = "SENTINELS";
+	if (address->path)
+		return error_set(err, "SENTINELS has no meaning for a Unix socket");
+	return read_hosts(&address->sentinels, &address->sentinel_count,
+			  text_of(settings->sentinels), "26379", "SENTINELS", err);
+}
+
+static int read_prefix(struct redis_address *address, const struct store_settings *settings,
+		       struct error *err)
+{
+	address->wrong = "PREFIX";
+	address->prefix = str_copy(settings->prefix ? settings->prefix : "main");
+	for (const char *at = address->prefix; *at; at++)
+		if ((unsigned char)*at <= ' ' || *at == 0x7f || *at == '{' || *at == '}')
+			return error_set(err, "PREFIX: expected a name without braces and white "
+					      "space");
+	if (!*address->prefix || strlen(address->prefix) > 128)
+		return error_set(err, "PREFIX: expected a name of at most 128 bytes");
+	return 0;
+}
+
+static int read_tls(struct redis_address *address, const struct store_settings *settings,
+		    struct error *err)
+{
+	const struct {
+		const char *key, *value;
+		char **place;
+	} files[] = {
+		{ "CA_FILE", settings->ca_file, &address->ca },
+		{ "CERT_FILE", settings->cert_file, &address->cert },
+		{ "KEY_FILE", settings->key_file, &address->key },
+		{ "SERVER_NAME", settings->server_name, &address->server_name },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		if (!files[i].value)
+			continue;
+		address->wrong = files[i].key;
+		if (!address->tls)
+			return error_set(err, "%s is for rediss://, which the URL is not",
+					 files[i].key);
+		*files[i].place = str_copy(files[i].value);
 	}
-	if (read_options(out, options, err) < 0)
+	if (address->key && !address->cert) {
+		address->wrong = "KEY_FILE";
+		return error_set(err, "KEY_FILE needs a CERT_FILE");
+	}
+	return 0;
+}
+
+int redis_address_init(struct redis_address *out, const struct store_settings *settings,
+		       struct error *err)
+{
+	*out = (struct redis_address){ .wrong = "URL" };
+	if (read_url(out, settings, err) < 0 || read_database(out, settings, err) < 0 ||
+	    read_password(out, settings, err) < 0 || read_sentinels(out, settings, err) < 0 ||
+	    read_prefix(out, settings, err) < 0 || read_tls(out, settings, err) < 0)
 		return -1;
-	if (!out->log || out->log[0] != '/')
-		return error_set(err, "store URL: expected log=/DIRECTORY, where the log of "
-				      "messages is kept on this machine");
-	if (!*out->prefix || strpbrk(out->prefix, "{}"))
-		return error_set(err, "store URL: prefix '%s': expected a name without braces",
-				 out->prefix);
-	if (!out->tls && (out->ca || out->cert || out->key || out->server_name))
-		return error_set(err, "store URL: ca, cert, key and server_name are for rediss://");
+	out->wrong = NULL;
+	out->timeout_ms = settings->timeout_ms ? settings->timeout_ms : TIMEOUT_MS;
+	out->log = str_copy(settings->log ? settings->log : "/var/lib/cn_monitor");
+	show(out);
 	return 0;
 }
 
@@ -222,11 +362,13 @@ void redis_address_clear(struct redis_address *address)
 {
 	if (address->password)
 		explicit_bzero(address->password, strlen(address->password));
-	free(address->host);
-	free(address->port);
+	clear_hosts(address->hosts, address->host_count);
+	clear_hosts(address->sentinels, address->sentinel_count);
 	free(address->path);
+	free(address->master);
 	free(address->user);
 	free(address->password);
+	free(address->password_file);
 	free(address->database);
 	free(address->prefix);
 	free(address->log);

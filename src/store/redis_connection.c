@@ -138,7 +138,7 @@ static int tls_feed(struct redis_connection *connection, int rc, const char *doi
 static int tls_name(struct redis_connection *connection, struct error *err)
 {
 	const struct redis_address *address = connection->address;
-	const char *name = address->server_name ? address->server_name : address->host;
+	const char *name = address->server_name ? address->server_name : address->hosts[0].name;
 	struct in6_addr number;
 	bool is_number =
 		inet_pton(AF_INET, name, &number) == 1 || inet_pton(AF_INET6, name, &number) == 1;
@@ -254,7 +254,7 @@ static int connect_host(struct redis_connection *connection, struct error *err)
 {
 	const struct redis_address *address = connection->address;
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
-	int rc = getaddrinfo(address->host, address->port, &hints, &found);
+	int rc = getaddrinfo(address->hosts[0].name, address->hosts[0].port, &hints, &found);
 
 	if (rc)
 		return error_set(err, "%s: %s", address->shown, gai_strerror(rc));

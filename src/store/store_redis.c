@@ -265,7 +265,7 @@ static int open_all(struct store_redis *store, const struct store_settings *sett
 	struct store_settings log = *settings;
 	AUTO(free) char *url = NULL;
 
-	if (redis_address_init(&store->address, settings->url, err) < 0 ||
+	if (redis_address_init(&store->address, settings, err) < 0 ||
 	    name_ourselves(store, err) < 0 ||
 	    redis_connection_new(&store->connection, &store->address, err) < 0)
 		return -1;

@@ -5,7 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool shows_paths(struct text kind, struct text key)
+static bool shows_paths(struct text kind, struct text key, struct text value)
 {
 	return text_is(key, "PATH");
 }

@@ -17,7 +17,7 @@
 
 struct fixture {
 	char dir[64]; /* below it, whatever the implementation keeps */
-	char *url;
+	char *url, *log;
 	struct store_settings settings;
 	struct store *store;
 	struct error err;
@@ -25,8 +25,8 @@ struct fixture {
 
 struct store_kind {
 	const char *name;
-	char *(*url)(const char *dir);
-	bool (*is_here)(void); /* NULL: always */
+	char *(*url)(const char *dir); /* for free() */
+	bool (*is_here)(void);         /* NULL: always */
 };
 
 static UNUSED char *embedded_url(const char *dir)
@@ -41,8 +41,7 @@ static UNUSED char *redis_url(const char *dir)
 {
 	if (!stores_server.pid)
 		redis_server_start(&stores_server, NULL);
-	return str_format("unix:%s?prefix=%s&log=%s/store", stores_server.socket,
-			  strrchr(dir, '/') + 1, dir);
+	return str_format("unix:%s", stores_server.socket);
 }
 
 static const struct store_kind store_kinds[] = {
@@ -78,8 +77,12 @@ static UNUSED int fixture_setup(void **state)
 	if (!mkdtemp(f->dir))
 		return -1;
 	f->url = kind->url(f->dir);
+	f->log = str_format("%s/store", f->dir);
 	f->settings = (struct store_settings){
 		.url = f->url,
+		.prefix = strrchr(f->dir, '/') + 1,
+		.log = f->log,
+		.timeout_ms = 10000, /* machines may be busy */
 		.max_bytes = 64 * 1024 * 1024,
 		.retention_ms = 1000,
 		.sync = true,
@@ -101,6 +104,7 @@ static UNUSED int fixture_teardown(void **state)
 	error_clear(&f->err);
 	rc = system(command);
 	free(f->url);
+	free(f->log);
 	free(f);
 	return rc;
 }

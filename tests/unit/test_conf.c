@@ -2,7 +2,7 @@
 
 #include "config/conf.h"
 
-static bool not_tokens(struct text kind, struct text key)
+static bool not_tokens(struct text kind, struct text key, struct text value)
 {
 	return !text_is(key, "TOKEN") && !text_is(key, "TOKNE");
 }

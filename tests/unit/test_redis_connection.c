@@ -17,7 +17,7 @@
 	" -out $n.csr -subj /CN=$n;"                                                     \
 	" printf 'subjectAltName=DNS:redis.example,IP:127.0.0.1' >$n.ext;"               \
 	" openssl x509 -req -in $n.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2" \
-	" -extfile $n.ext -out $n.pem; done"
+	" -extfile $n.ext -out $n.pem; done; cat client.pem client.key >client.both"
 
 struct scene {
 	struct redis_server server;
@@ -87,71 +87,98 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Opens and closes a store; "$" in the URL is the server's directory. */
-static int try_url(struct scene *scene, const char *format)
+/* "$" is the server's directory, "#" its TLS port; for free(). */
+static char *filled_in(struct scene *scene, const char *text)
+{
+	char *whole = text ? str_copy("") : NULL;
+
+	for (const char *at = text; at && *at; at++) {
+		char *longer = *at == '$'   ? str_format("%s%s", whole, scene->server.dir)
+			       : *at == '#' ? str_format("%s%d", whole, scene->port)
+					    : str_format("%s%c", whole, *at);
+
+		free(whole);
+		whole = longer;
+	}
+	return whole;
+}
+
+/* Opens and closes a store. */
+static int try_settings(struct scene *scene, struct store_settings settings)
 {
 	AUTO(store_close) struct store *store = NULL;
-	AUTO(free) char *url = str_copy("");
-	struct store_settings settings = { .max_bytes = 1024 * 1024 };
+	AUTO(free) char *url = filled_in(scene, settings.url);
+	AUTO(free) char *ca = filled_in(scene, settings.ca_file);
+	AUTO(free) char *cert = filled_in(scene, settings.cert_file);
+	AUTO(free) char *key = filled_in(scene, settings.key_file);
+	AUTO(free) char *password = filled_in(scene, settings.password_file);
+	AUTO(free) char *log = filled_in(scene, "$/kept");
 	struct store_counts counts;
 
-	for (const char *at = format; *at; at++) {
-		char *longer = *at == '$'   ? str_format("%s%s", url, scene->server.dir)
-			       : *at == '#' ? str_format("%s%d", url, scene->port)
-					    : str_format("%s%c", url, *at);
-
-		free(url);
-		url = longer;
-	}
 	settings.url = url;
+	settings.ca_file = ca;
+	settings.cert_file = cert;
+	settings.key_file = key;
+	settings.password_file = password;
+	settings.log = log;
+	settings.max_bytes = 1024 * 1024;
 	error_clear(&scene->err);
 	if (store_open(&store, &settings, &scene->err) < 0)
 		return -1;
 	return store_count(store, &counts, &scene->err);
 }
 
-static void works(struct scene *scene, const char *url)
-{
-	if (try_url(scene, url) < 0)
-		fail_msg("%s", error_text(&scene->err));
-}
+#define works(scene, ...)                                                                     \
+	do {                                                                                  \
+		if (try_settings((scene), (struct store_settings){ .timeout_ms = 10000,       \
+								   .url = __VA_ARGS__ }) < 0) \
+			fail_msg("%s", error_text(&(scene)->err));                            \
+	} while (0)
 
-static void fails(struct scene *scene, const char *url, const char *sentence)
+static void check_refusal(struct scene *scene, const char *sentence)
 {
-	assert_int_equal(try_url(scene, url), -1);
 	if (!strstr(error_text(&scene->err), sentence))
 		fail_msg("'%s' is not in: %s", sentence, error_text(&scene->err));
 	if (strstr(error_text(&scene->err), "sesame"))
 		fail_msg("a secret is in: %s", error_text(&scene->err));
 }
 
+#define fails(scene, sentence, ...)                                                           \
+	do {                                                                                  \
+		assert_int_equal(                                                             \
+			try_settings((scene), (struct store_settings){ .timeout_ms = 1000,    \
+								       .url = __VA_ARGS__ }), \
+			-1);                                                                  \
+		check_refusal((scene), (sentence));                                           \
+	} while (0)
+
+#define TLS "rediss://:open%20sesame@127.0.0.1:#/0"
+
 static void tls_works_with_the_right_ca_and_name(void **state)
 {
-	works(*state, "rediss://:open%20sesame@127.0.0.1:#/0?ca=$/ca.pem&log=$/kept");
-	works(*state, "rediss://default:open%20sesame@127.0.0.1:#/3?ca=$/ca.pem&log=$/kept"
-		      "&server_name=redis.example");
+	struct scene *scene = *state;
+
+	works(scene, TLS, .ca_file = "$/ca.pem");
+	works(scene, "rediss://default:open%20sesame@127.0.0.1:#/3", .ca_file = "$/ca.pem",
+	      .server_name = "redis.example");
 }
 
 static void a_wrong_ca_is_refused(void **state)
 {
-	fails(*state,
-	      "rediss://:open%20sesame@127.0.0.1:#/0?ca=$/wrong.pem&log=$/kept&timeout=200ms",
-	      "certificate");
-	fails(*state, "rediss://:open%20sesame@127.0.0.1:#/0?log=$/kept&timeout=200ms",
-	      "certificate");
-	fails(*state, "rediss://127.0.0.1:#/0?ca=$/none.pem&log=$/kept", "none.pem");
+	struct scene *scene = *state;
+
+	fails(scene, "certificate", TLS, .ca_file = "$/wrong.pem");
+	fails(scene, "certificate", TLS);
+	fails(scene, "none.pem", "rediss://127.0.0.1:#/0", .ca_file = "$/none.pem");
 }
 
 static void a_wrong_name_is_refused(void **state)
 {
-	fails(*state,
-	      "rediss://:open%20sesame@127.0.0.1:#/0?ca=$/ca.pem&log=$/kept&timeout=200ms"
-	      "&server_name=other.example",
-	      "hostname mismatch");
-	fails(*state,
-	      "rediss://:open%20sesame@127.0.0.1:#/0?ca=$/ca.pem&log=$/kept&timeout=200ms"
-	      "&server_name=127.0.0.2",
-	      "IP address mismatch");
+	struct scene *scene = *state;
+
+	fails(scene, "hostname mismatch", TLS, .ca_file = "$/ca.pem",
+	      .server_name = "other.example");
+	fails(scene, "IP address mismatch", TLS, .ca_file = "$/ca.pem", .server_name = "127.0.0.2");
 }
 
 static void a_server_that_wants_a_certificate_gets_ours(void **state)
@@ -161,12 +188,12 @@ static void a_server_that_wants_a_certificate_gets_ours(void **state)
 
 	assert_true(redis_server_ask(
 		&scene->server, "AUTH \"open sesame\"\r\nCONFIG SET tls-auth-clients yes", answer));
-	works(scene, "rediss://:open%20sesame@127.0.0.1:#/0?ca=$/ca.pem&log=$/kept"
-		     "&cert=$/client.pem&key=$/client.key");
-	fails(scene, "rediss://:open%20sesame@127.0.0.1:#/0?ca=$/ca.pem&log=$/kept&timeout=200ms",
-	      "rediss://");
-	fails(scene, "rediss://127.0.0.1:#/0?ca=$/ca.pem&log=$/kept&cert=$/client.pem&key=$/ca.key",
-	      "key");
+	works(scene, TLS, .ca_file = "$/ca.pem", .cert_file = "$/client.pem",
+	      .key_file = "$/client.key");
+	works(scene, TLS, .ca_file = "$/ca.pem", .cert_file = "$/client.both");
+	fails(scene, "rediss://", TLS, .ca_file = "$/ca.pem");
+	fails(scene, "key", TLS, .ca_file = "$/ca.pem", .cert_file = "$/client.pem",
+	      .key_file = "$/ca.key");
 	assert_true(redis_server_ask(&scene->server,
 				     "AUTH \"open sesame\"\r\nCONFIG SET tls-auth-clients optional",
 				     answer));
@@ -176,68 +203,104 @@ static void a_password_is_needed_and_never_shown(void **state)
 {
 	struct scene *scene = *state;
 	AUTO(free)
-	char *command = str_format("printf 'open sesame\\n' >%s/secret; "
-				   "printf 'sesame street' >%s/lie",
-				   scene->server.dir, scene->server.dir);
+	char *command = str_format("cd %s; umask 077; printf 'open sesame\\n' >secret; "
+				   "printf 'sesame street' >lie; "
+				   "printf 'open sesame' >shouted; chmod 644 shouted",
+				   scene->server.dir);
 
 	assert_int_equal(system(command), 0);
-	works(scene, "unix:$/redis.sock?password_file=$/secret&log=$/kept");
-	fails(scene, "unix:$/redis.sock?log=$/kept&timeout=200ms", "NOAUTH");
-	fails(scene, "unix:$/redis.sock?password_file=$/lie&log=$/kept&timeout=200ms", "WRONGPASS");
-	fails(scene, "unix:$/redis.sock?password_file=$/none&log=$/kept", "none");
-	fails(scene, "redis://:sesame@127.0.0.1:1/0?log=$/kept&timeout=200ms", "refused");
+	works(scene, "unix:$/redis.sock", .password_file = "$/secret");
+	works(scene, "unix://:open%20sesame@$/redis.sock");
+	fails(scene, "NOAUTH", "unix:$/redis.sock");
+	fails(scene, "WRONGPASS", "unix:$/redis.sock", .password_file = "$/lie");
+	fails(scene, "none", "unix:$/redis.sock", .password_file = "$/none");
+	fails(scene, "everybody on this machine can read it", "unix:$/redis.sock",
+	      .password_file = "$/shouted");
+	fails(scene, "refused", "redis://:sesame@127.0.0.1:1/0");
 }
 
 static void a_user_needs_no_more_than_the_manual_says(void **state)
 {
 	struct scene *scene = *state;
-	AUTO(free) char *command = str_format("printf sesame >%s/few", scene->server.dir);
 	char answer[64];
 
-	assert_int_equal(system(command), 0);
 	assert_true(redis_server_ask(&scene->server,
 				     "AUTH \"open sesame\"\r\nACL SETUSER few on >sesame "
 				     "~{cn:mine}:* +@scripting +@read +@write +@connection",
 				     answer));
-	works(scene, "unix:$/redis.sock?user=few&password_file=$/few&log=$/kept&prefix=mine");
-	fails(scene, "unix:$/redis.sock?user=few&password_file=$/few&log=$/kept&prefix=yours",
-	      "key");
+	works(scene, "unix://few:sesame@$/redis.sock", .prefix = "mine");
+	fails(scene, "key", "unix://few:sesame@$/redis.sock", .prefix = "yours");
 }
 
-static void a_wrong_url_is_told_with_what_was_expected(void **state)
+static void a_wrong_setting_is_told_with_what_was_expected(void **state)
 {
-	fails(*state, "redis:localhost", "redis://host:6379/0");
-	fails(*state, "redis://?log=/x", "expected a host");
-	fails(*state, "redis://:sesame@h:70000/0?log=/x", "port");
-	fails(*state, "redis://:sesame@h/first?log=/x", "database");
-	fails(*state, "redis://h/0", "log=/DIRECTORY");
-	fails(*state, "redis://h/0?log=relative", "log=/DIRECTORY");
-	fails(*state, "redis://h/0?prefx=a&log=/x", "did you mean 'prefix'");
-	fails(*state, "redis://h/0?prefix={a}&log=/x", "braces");
-	fails(*state, "redis://h/0?prefix=%4&log=/x", "%XX");
-	fails(*state, "redis://h/0?timeout=5&log=/x", "timeout");
-	fails(*state, "redis://h/0?ca=/ca.pem&log=/x", "rediss://");
+	struct scene *scene = *state;
+
+	fails(scene, "redis://host:6379/0", "redis:localhost");
+	fails(scene, "expected a host", "redis://");
+	fails(scene, "expected a host", "redis://a b/");
+	fails(scene, "port from 1 to 65535", "redis://:sesame@h:70000/0");
+	fails(scene, "port from 1 to 65535", "redis://user:sesame/0");
+	fails(scene, "number of a database", "redis://:sesame@h/first");
+	fails(scene, "keys of [STORE]", "redis://h/0?prefix=a");
+	fails(scene, "keys of [STORE]", "unix:/socket?db=1");
+	fails(scene, "unix:/PATH", "unix:socket");
+	fails(scene, "%XX", "redis://:a%4@h/0");
+	fails(scene, "PREFIX: expected a name without braces", "redis://h/0", .prefix = "{a}");
+	fails(scene, "CA_FILE is for rediss://", "redis://h/0", .ca_file = "/ca.pem");
+	fails(scene, "KEY_FILE needs a CERT_FILE", "rediss://h/0", .key_file = "/key.pem");
+	fails(scene, "DATABASE: the URL names one", "redis://h/0", .database = "1");
+	fails(scene, "DATABASE: 'first'", "redis://h", .database = "first");
+	fails(scene, "PASSWORD_FILE: the URL has a password", "redis://:sesame@h/0",
+	      .password_file = "/none");
+	fails(scene, "SENTINELS has no meaning", "unix:/socket", .sentinels = "a");
+	fails(scene, "SENTINELS: expected a host", "redis://m", .sentinels = "a,,b");
+	fails(scene, "SENTINELS: expected a port", "redis://m", .sentinels = "a:b");
+	fails(scene, "master's name as the sentinels know it", "redis:///0", .sentinels = "a");
+	fails(scene, "master's name alone", "redis://m:6379/0", .sentinels = "a");
 }
 
-static void a_url_may_hold_everything(void **state)
+static void an_address_may_hold_everything(void **state)
 {
+	const struct store_settings settings = {
+		.url = "rediss://me:p%40ss:w/r?d@[::1]:7000,other/12",
+		.prefix = "b",
+		.timeout_ms = 2000,
+	};
 	struct redis_address address;
 
-	assert_int_equal(redis_address_init(&address,
-					    "rediss://me:p%40ss:w/rd@[::1]:7000/12?"
-					    "prefix=b&log=/l%20og&timeout=2s",
-					    NULL),
-			 0);
+	assert_int_equal(redis_address_init(&address, &settings, NULL), 0);
 	assert_string_equal(address.user, "me");
-	assert_string_equal(address.password, "p@ss:w/rd");
-	assert_string_equal(address.host, "::1");
-	assert_string_equal(address.port, "7000");
+	assert_string_equal(address.password, "p@ss:w/r?d");
+	assert_int_equal(address.host_count, 2);
+	assert_string_equal(address.hosts[0].name, "::1");
+	assert_string_equal(address.hosts[0].port, "7000");
+	assert_string_equal(address.hosts[1].name, "other");
+	assert_string_equal(address.hosts[1].port, "6379");
 	assert_string_equal(address.database, "12");
 	assert_string_equal(address.prefix, "b");
-	assert_string_equal(address.log, "/l og");
 	assert_int_equal(address.timeout_ms, 2000);
 	assert_true(address.tls);
-	assert_string_equal(address.shown, "rediss://::1:7000");
+	assert_string_equal(address.shown, "rediss://[::1]:7000,other:6379/12");
+	redis_address_clear(&address);
+}
+
+static void sentinels_make_the_host_a_name(void **state)
+{
+	const struct store_settings settings = {
+		.url = "redis://mymaster/3",
+		.sentinels = "a , b:7 ,[::1]:8",
+	};
+	struct redis_address address;
+
+	assert_int_equal(redis_address_init(&address, &settings, NULL), 0);
+	assert_string_equal(address.master, "mymaster");
+	assert_int_equal(address.host_count, 0);
+	assert_int_equal(address.sentinel_count, 3);
+	assert_string_equal(address.sentinels[0].port, "26379");
+	assert_string_equal(address.sentinels[1].name, "b");
+	assert_string_equal(address.sentinels[2].name, "::1");
+	assert_string_equal(address.shown, "redis://mymaster/3");
 	redis_address_clear(&address);
 }
 
@@ -250,8 +313,9 @@ int main(void)
 		cmocka_unit_test(a_server_that_wants_a_certificate_gets_ours),
 		cmocka_unit_test(a_password_is_needed_and_never_shown),
 		cmocka_unit_test(a_user_needs_no_more_than_the_manual_says),
-		cmocka_unit_test(a_wrong_url_is_told_with_what_was_expected),
-		cmocka_unit_test(a_url_may_hold_everything),
+		cmocka_unit_test(a_wrong_setting_is_told_with_what_was_expected),
+		cmocka_unit_test(an_address_may_hold_everything),
+		cmocka_unit_test(sentinels_make_the_host_a_name),
 	};
 
 	if (!redis_server_is_installed())

@@ -1,94 +1,8 @@
-#include "check.h"
-
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "settings_fixture.h"
 
 #include "app/address.h"
-#include "app/settings.h"
 #include "base/log.h"
-
-static char folder[] = "/tmp/test_settings_XXXXXX";
-
-static void put(const char *name, const char *content, mode_t mode)
-{
-	AUTO(free) char *path = str_format("%s/%s", folder, name);
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	fputs(content, file);
-	fclose(file);
-	assert_int_equal(chmod(path, mode), 0);
-}
-
-/* Each message as "line:column: text" with the folder's name left out; W in front of warnings. */
-static void add_message(void *ctx, const struct problem *problem)
-{
-	struct buf *out = ctx;
-	const char *rest = problem->message, *at;
-
-	if (problem->place.line)
-		(void)!buf_print(out, "%d:%d: ", problem->place.line, problem->place.column);
-	else if (problem->place.file && strncmp(problem->place.file, "CN_", 3) == 0)
-		(void)!buf_print(out, "%s: ", problem->place.file);
-	if (problem->is_warning)
-		(void)!buf_append(out, "W ", 2);
-	while ((at = strstr(rest, folder))) {
-		(void)!buf_append(out, rest, at - rest);
-		(void)!buf_append(out, "DIR", 3);
-		rest = at + strlen(folder);
-	}
-	(void)!buf_print(out, "%s\n", rest);
-}
-
-static struct settings *load(const char *conf, mode_t mode, char **messages)
-{
-	AUTO(problems_free) struct problems *problems = problems_new();
-	AUTO(buf_free) struct buf *out = buf_new(SIZE_MAX);
-	AUTO(free) char *path = str_format("%s/cn_monitor.conf", folder);
-	struct settings *settings;
-
-	put("cn_monitor.conf", conf, mode);
-	settings = settings_load(path, problems);
-	problems_visit(problems, add_message, out);
-	*messages = buf_take(out);
-	assert_true(!settings == (problems_error_count(problems) > 0));
-	return settings;
-}
-
-/* Only the messages count. */
-static void check_mode(const char *conf, mode_t mode, const char *messages)
-{
-	AUTO(free) char *found = NULL;
-
-	settings_free(load(conf, mode, &found));
-	assert_string_equal(found, messages);
-}
-
-static void check(const char *conf, const char *messages)
-{
-	check_mode(conf, 0600, messages);
-}
-
-/* A file without faults but for what is added. */
-#define GOOD "[CLUSTER]\nCLUSTER_ADDRESS = c.example.com\nTOKEN_FILE = token\n"
-
-static void check_added(const char *added, const char *messages)
-{
-	AUTO(free) char *conf = str_format(GOOD "%s", added);
-
-	check(conf, messages);
-}
-
-static struct settings *load_good(const char *conf)
-{
-	AUTO(free) char *found = NULL;
-	struct settings *settings = load(conf, 0600, &found);
-
-	assert_string_equal(found, "");
-	assert_non_null(settings);
-	return settings;
-}
+#include "base/secret.h"
 
 static void the_prototypes_file_works_as_it_is(void **state)
 {
@@ -183,12 +97,10 @@ static void typical_mistakes_are_told_with_place_finding_and_wish(void **state)
 		    "5:10: COMMIT 'batched': expected batch, always or os, did you mean batch?\n");
 	check_added("[STORE]\nMAX_SIZE = lots\n",
 		    "5:12: MAX_SIZE 'lots': expected a size like 4096, 64 KiB, 10 MiB or 2 GB\n");
-	check_added("[STORE]\nURL = redis://localhost\n",
-		    "5:7: URL: cn_monitor does not run over Redis yet; use "
-		    "embedded:DIRECTORY\n");
 	check_added("[STORE]\nURL = /var/lib/x\n",
 		    "5:7: URL '/var/lib/x': expected embedded:DIRECTORY, like "
-		    "embedded:/var/lib/cn_monitor\n");
+		    "embedded:/var/lib/cn_monitor, or redis://host:6379/0, rediss://... or "
+		    "unix:/PATH\n");
 	check_added("[WATCH]\nPATH = home\n", "5:8: PATH 'home': expected an absolute path on the "
 					      "cluster, like /home\n");
 	check_added("[WATCH]\nPATH = /a/../b\n",
@@ -265,7 +177,7 @@ static void a_secret_is_trimmed_and_hidden_from_the_log(void **state)
 	AUTO_ERROR err = { 0 };
 
 	put("password", "cor rect horse \r\n", 0600);
-	assert_int_equal(settings_read_secret(&secret, path, &err), 0);
+	assert_int_equal(secret_read(&secret, path, &err), 0);
 	assert_string_equal(secret, "cor rect horse");
 	log_redirect(keep_line);
 	log_info("test", "it is cor rect horse!");
@@ -497,27 +409,6 @@ static void the_examples_of_the_project_can_be_read(void **state)
 	assert_non_null(strstr(text, "token cannot be read: No such file or directory\n"));
 	assert_int_equal(problems_error_count(problems), 1);
 	assert_int_equal(problems_warning_count(problems), 0);
-}
-
-static int make_folder(void **state)
-{
-	if (!mkdtemp(folder))
-		return -1;
-	put("token", "s3cret\n", 0600);
-	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	static const char *const names[] = { "token", "cn_monitor.conf", "open",   "group",
-					     "empty", "lines",           "ca.pem", "password" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		AUTO(free) char *path = str_format("%s/%s", folder, names[i]);
-
-		unlink(path);
-	}
-	return rmdir(folder);
 }
 
 int main(void)

@@ -13,9 +13,14 @@ struct scene {
 
 static const char *const durable[] = { "--appendonly", "yes", "--appendfsync", "always", NULL };
 
-static struct store *open_store(struct scene *scene, const char *url)
+static struct store *open_store(struct scene *scene, const char *url, int64_t timeout_ms,
+				const char *name)
 {
+	AUTO(free) char *log = str_format("%s/%s", scene->server.dir, name);
 	struct store_settings settings = { .url = url,
+					   .prefix = "a",
+					   .log = log,
+					   .timeout_ms = timeout_ms,
 					   .max_bytes = 64 * 1024 * 1024,
 					   .retention_ms = 1000 };
 	struct store *store;
@@ -32,12 +37,10 @@ static int setup(void **state)
 
 	redis_server_start(&scene->server, durable);
 	redis_proxy_start(&scene->proxy, &scene->server);
-	url = str_format("redis://127.0.0.1:%d/0?prefix=a&timeout=1s&log=%s/a", scene->proxy.port,
-			 scene->server.dir);
-	other = str_format("unix:%s?prefix=a&timeout=10s&log=%s/b", scene->server.socket,
-			   scene->server.dir);
-	scene->f.store = open_store(scene, url);
-	scene->other = open_store(scene, other);
+	url = str_format("redis://127.0.0.1:%d/0", scene->proxy.port);
+	other = str_format("unix:%s", scene->server.socket);
+	scene->f.store = open_store(scene, url, 1000, "a");
+	scene->other = open_store(scene, other, 10000, "b");
 	*state = scene;
 	return 0;
 }
@@ -408,7 +411,7 @@ static void an_expectation_that_was_consumed_meanwhile_does_not_come_back(void *
 #define JOBS 600
 
 struct taker {
-	char url[256];
+	char url[128], log[128];
 	uint64_t done;
 	_Atomic uint64_t *last_of_file;
 	atomic_bool *is_broken;
@@ -417,7 +420,11 @@ struct taker {
 static void *take_many(void *ctx)
 {
 	struct taker *taker = ctx;
-	struct store_settings settings = { .url = taker->url, .max_bytes = 1024 * 1024 };
+	struct store_settings settings = { .url = taker->url,
+					   .prefix = "a",
+					   .log = taker->log,
+					   .timeout_ms = 10000,
+					   .max_bytes = 1024 * 1024 };
 	AUTO(store_close) struct store *store = NULL;
 	AUTO_ERROR err = { 0 };
 	struct job job;
@@ -457,8 +464,8 @@ static void three_processes_do_each_job_once_and_each_file_in_order(void **state
 	}
 	for (int i = 0; i < TAKERS; i++) {
 		takers[i] = (struct taker){ .last_of_file = last_of_file, .is_broken = &is_broken };
-		snprintf(takers[i].url, sizeof(takers[i].url), "unix:%s?prefix=a&log=%s/t%d",
-			 scene->server.socket, scene->server.dir, i);
+		snprintf(takers[i].url, sizeof(takers[i].url), "unix:%s", scene->server.socket);
+		snprintf(takers[i].log, sizeof(takers[i].log), "%s/t%d", scene->server.dir, i);
 		pthread_create(&threads[i], NULL, take_many, &takers[i]);
 	}
 	for (int i = 0; i < TAKERS; i++) {

@@ -1,10 +1,13 @@
+#include "base/secret.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/settings.h"
+#include "base/buf.h"
 #include "base/log.h"
+#include "base/text.h"
 
 enum { SECRET_MAX = 65536 };
 
@@ -29,7 +32,7 @@ static int check_mode(const char *path, const struct stat *info, struct error *e
 	return 0;
 }
 
-int settings_read_secret(char **out, const char *path, struct error *err)
+int secret_read(char **out, const char *path, struct error *err)
 {
 	/* Links are followed: Kubernetes mounts secrets as links. What counts is the file itself.
 	 */
