@@ -9,6 +9,15 @@ static void set_text(json_t *object, const char *key, struct text text)
 		json_object_set_new(object, key, json_stringn(text.data, text.size));
 }
 
+/* What a threshold counted. */
+static void add_files(json_t *object, json_t *threshold)
+{
+	if (!threshold)
+		return;
+	json_object_set(object, "count", json_object_get(threshold, "count"));
+	json_object_set(object, "files", json_object_get(threshold, "list"));
+}
+
 json_t *module_event(const struct action_run *run)
 {
 	const struct event *event = run->event;
@@ -27,6 +36,7 @@ json_t *module_event(const struct action_run *run)
 	set_text(object, "cluster", text_of(run->cluster_name));
 	set_text(object, "origin", text_of(origin_name(event->origin)));
 	json_object_set_new(object, "job", json_integer((json_int_t)run->job));
+	add_files(object, json_object_get(run->results, "threshold"));
 	return object;
 }
 

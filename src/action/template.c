@@ -109,7 +109,8 @@ static struct piece piece_of_field(struct text inside)
 	piece.module = text_cut(&module, '.');
 	piece.key = module;
 	AUTO(free) char *name = text_copy(piece.module);
-	if (!action_type_find(name))
+	if (!action_type_find(name) && strcmp(name, "threshold") != 0 &&
+	    strcmp(name, "throttle") != 0)
 		return wrong(inside, PIECE_UNKNOWN_MODULE);
 	if (!is_result_key(piece.key))
 		return wrong(inside, PIECE_BAD_KEY);

@@ -77,10 +77,11 @@ static json_t *filter_json(const struct daemon *daemon)
 	if (!filter)
 		return NULL;
 	filter_get_status(filter, &status);
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "cursor", (json_int_t)status.cursor,
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:s}", "cursor", (json_int_t)status.cursor,
 			 "events", (json_int_t)status.events, "matches", (json_int_t)status.matches,
 			 "echoes", (json_int_t)status.echoes, "jobs", (json_int_t)status.jobs,
-			 "delay_ms", (json_int_t)status.delay_ms, "trouble", status.trouble);
+			 "delay_ms", (json_int_t)status.delay_ms, "trouble", status.trouble,
+			 "tripped", status.tripped);
 }
 
 static json_t *act_json(const struct daemon *daemon)

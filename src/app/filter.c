@@ -287,6 +287,8 @@ static void count_up(struct filter *filter, const struct batch *batch)
 	filter->status.echoes += counts.echoes;
 	filter->status.jobs += counts.jobs;
 	filter->status.delay_ms = delay_ms;
+	snprintf(filter->status.tripped, sizeof(filter->status.tripped), "%s",
+		 judge_tripped(filter->judge));
 	pthread_mutex_unlock(&filter->lock);
 }
 

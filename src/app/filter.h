@@ -42,6 +42,7 @@ struct filter_status {   /* safe from any thread */
 	uint64_t events, matches, echoes, jobs;
 	int64_t delay_ms;  /* from receipt to judgement, of the last record */
 	char trouble[256]; /* "" or what keeps it from going on */
+	char tripped[256]; /* "" or the rules that a limit made a dry run, perhaps cut off */
 };
 void filter_get_status(struct filter *filter, struct filter_status *out);
 

@@ -22,6 +22,12 @@ static json_t *load(const char *text)
 
 char *job_body_new(const struct rule *rule, const char *rules_digest, const struct event *event)
 {
+	return job_body_new_with(rule, rules_digest, event, rule->mode, NULL);
+}
+
+char *job_body_new_with(const struct rule *rule, const char *rules_digest,
+			const struct event *event, enum rule_mode mode, json_t *results)
+{
 	AUTO_JSON *body = json_object();
 	AUTO(free) char *event_text = event_to_json(event);
 	json_t *steps = json_array();
@@ -32,7 +38,7 @@ char *job_body_new(const struct rule *rule, const char *rules_digest, const stru
 		body, "watch",
 		json_stringn(event->watch.data ? event->watch.data : "", event->watch.size));
 	json_object_set_new(body, "mode",
-			    json_string(rule->mode == RULE_DRY_RUN ? "dry_run" : "enforce"));
+			    json_string(mode == RULE_DRY_RUN ? "dry_run" : "enforce"));
 	json_object_set_new(body, "event", load(event_text));
 	for (size_t i = 0; i < rule->step_count; i++) {
 		const struct rule_step *from = &rule->steps[i];
@@ -47,6 +53,8 @@ char *job_body_new(const struct rule *rule, const char *rules_digest, const stru
 	}
 	json_object_set_new(body, "steps", steps);
 	json_object_set_new(body, "step", json_integer(0));
+	if (json_object_size(results))
+		json_object_set(body, "results", results);
 	return json_dumps(body, JSON_COMPACT);
 }
 

@@ -10,8 +10,9 @@
  *	 "waits": 0,                    pauses in a row that are no attempts
  *	 "memory": {..},                what that step must remember over a crash
  *	 "results": {"quarantine": {"path": ".."}},   of the steps that are done, by module
- *	 "log": [{"step": 0, "module": "quarantine", "outcome": "done", "why": "..", "attempts": 1,
- *		  "time": ".."}]}
+ *		also "threshold": {"count": 50, "files": "/a\n/b", "list": [{"path": .., "file_id":
+ *..}]} and "throttle": {"suppressed": 12}, from the filter "log": [{"step": 0, "module":
+ *"quarantine", "outcome": "done", "why": "..", "attempts": 1, "time": ".."}]}
  */
 #ifndef APP_JOB_H
 #define APP_JOB_H
@@ -22,6 +23,9 @@
 
 /* The body of a new job; for free(). */
 char *job_body_new(const struct rule *rule, const char *rules_digest, const struct event *event);
+/* The same with another mode, and with results that no step had: what the rule counted. */
+char *job_body_new_with(const struct rule *rule, const char *rules_digest,
+			const struct event *event, enum rule_mode mode, json_t *results);
 
 /* A body, read by act; everything points into json but event. */
 struct job_body {

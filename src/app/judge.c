@@ -8,6 +8,8 @@
 #include "app/rename.h"
 #include "app/settle.h"
 #include "app/sighting.h"
+#include "app/tally.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "event/decode.h"
@@ -35,10 +37,13 @@ struct judge {
 	struct decoder *decoder;
 	struct renames *renames;
 	struct settle *settle;
+	struct tally *tally;
+	struct buf *tripped;
 
 	/* The transaction under way. */
 	struct store_txn *txn;
 	int64_t now_ms;
+	int64_t time_ms; /* of what is judged: behind now_ms while the filter is behind */
 	struct echo_digests *echoes; /* of the ledger; true for records up to: */
 	uint64_t echoes_until;
 	bool echoes_are_known;
@@ -67,6 +72,8 @@ struct judge *judge_new(const struct settings *settings, struct store *store,
 	judge->echoes = echo_digests_new();
 	judge->renames = renames_new(judge_event, judge);
 	judge->settle = settle_new();
+	judge->tally = tally_new();
+	judge->tripped = buf_new(SIZE_MAX);
 	for (size_t i = 0; i < settings->watch_count; i++) {
 		judge->watches[i].settings = &settings->watches[i];
 		judge->watches[i].name = text_of(settings->watches[i].name);
@@ -88,14 +95,48 @@ void judge_free(struct judge *judge)
 	echo_digests_free(judge->echoes);
 	renames_free(judge->renames);
 	settle_free(judge->settle);
+	tally_free(judge->tally);
+	buf_free(judge->tripped);
 	free(judge->matched);
 	free(judge);
 }
 
+/* ---- Limits ---- */
+
+/* Only what holds for the rules of now. */
+static void list_trip(void *ctx, const char *rule, const char *digest)
+{
+	struct judge *judge = ctx;
+	struct buf *out = judge->tripped;
+
+	for (size_t i = 0; i < judge->watch_count; i++) {
+		const struct rule_set *set = judge->watches[i].set;
+
+		if (!rule_set_find(set, rule) || strcmp(rule_set_digest(set), digest) != 0)
+			continue;
+		(void)!buf_print(out, "%s%s", out->size ? ", " : "", rule);
+		return;
+	}
+}
+
+static void list_tripped(struct judge *judge)
+{
+	buf_reset(judge->tripped);
+	(void)!buf_append(judge->tripped, "", 0);
+	tally_visit_tripped(judge->tally, list_trip, judge);
+}
+
+const char *judge_tripped(const struct judge *judge)
+{
+	return judge->tripped->size ? judge->tripped->data : "";
+}
+
 int judge_load(struct judge *judge, struct error *err)
 {
-	if (renames_load(judge->renames, judge->store, err) < 0)
+	if (renames_load(judge->renames, judge->store, err) < 0 ||
+	    tally_load(judge->tally, judge->store, err) < 0)
 		return -1;
+	list_tripped(judge);
 	return settle_load(judge->settle, judge->store, err);
 }
 
@@ -121,7 +162,9 @@ bool judge_has_news(const struct judge *judge)
 
 int64_t judge_next_due(const struct judge *judge)
 {
-	return MIN(renames_next_due(judge->renames), settle_next_due(judge->settle));
+	int64_t timers_ms = MIN(renames_next_due(judge->renames), settle_next_due(judge->settle));
+
+	return MIN(timers_ms, tally_next_due(judge->tally));
 }
 
 static struct judged_watch *find_watch(struct judge *judge, struct text name)
@@ -180,10 +223,12 @@ static bool remember_match(void *ctx, const struct rule *rule)
 }
 
 static int put_job(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
-		   const struct event *event, json_t *label, struct error *err)
+		   const struct event *event, enum rule_mode mode, json_t *results, json_t *label,
+		   struct error *err)
 {
 	AUTO(free) char *file_id = text_copy(event->file_id);
-	AUTO(free) char *body = job_body_new(rule, rule_set_digest(watch->set), event);
+	AUTO(free)
+	char *body = job_body_new_with(rule, rule_set_digest(watch->set), event, mode, results);
 	struct job job = { .file_id = file_id, .due_ms = judge->now_ms, .body = body };
 	uint64_t id;
 
@@ -194,6 +239,69 @@ static int put_job(struct judge *judge, const struct judged_watch *watch, const 
 	return 0;
 }
 
+/* 1: go on; 0: not yet, or not this one. */
+static int ask_threshold(struct judge *judge, const struct rule *rule, const struct event *event,
+			 json_t *results, json_t *label, struct error *err)
+{
+	json_t *files;
+	int fires;
+
+	if (!rule->threshold.count)
+		return 1;
+	fires = tally_threshold(judge->tally, judge->txn, rule, event, judge->time_ms, &files, err);
+	if (fires > 0)
+		json_object_set_new(results, "threshold", files);
+	else if (fires == 0)
+		label_append(label, "counted", json_string(rule->name));
+	return fires;
+}
+
+static int ask_throttle(struct judge *judge, const struct rule *rule, const struct event *event,
+			json_t *results, json_t *label, struct error *err)
+{
+	uint64_t suppressed;
+	int passes;
+
+	if (!rule->throttle.count)
+		return 1;
+	passes = tally_throttle(judge->tally, judge->txn, rule, event, judge->time_ms, &suppressed,
+				err);
+	if (passes > 0)
+		json_object_set_new(results, "throttle",
+				    json_pack("{s:I}", "suppressed", (json_int_t)suppressed));
+	else if (passes == 0)
+		label_append(label, "throttled", json_string(rule->name));
+	return passes;
+}
+
+/* What a rule counts decides whether it becomes a job, and whether that job only says what it
+ * would do. */
+static int fire_rule(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
+		     const struct event *event, json_t *label, struct error *err)
+{
+	AUTO(json_decref) json_t *results = json_object();
+	enum rule_mode mode = rule->mode;
+	int go_on = ask_threshold(judge, rule, event, results, label, err);
+
+	if (go_on > 0)
+		go_on = ask_throttle(judge, rule, event, results, label, err);
+	if (go_on <= 0)
+		return go_on;
+	if (rule->limit.count && mode == RULE_ENFORCE) {
+		int free_to_act =
+			tally_limit(judge->tally, judge->txn, rule, rule_set_digest(watch->set),
+				    event, judge->time_ms, err);
+
+		if (free_to_act < 0)
+			return -1;
+		if (!free_to_act) {
+			mode = RULE_DRY_RUN;
+			label_append(label, "limited", json_string(rule->name));
+		}
+	}
+	return put_job(judge, watch, rule, event, mode, results, label, err);
+}
+
 static int follow_rule(struct judge *judge, const struct judged_watch *watch,
 		       const struct rule *rule, const struct event *event, json_t *label,
 		       struct error *err)
@@ -201,7 +309,7 @@ static int follow_rule(struct judge *judge, const struct judged_watch *watch,
 	judge->counts.matches++;
 	label_append(label, "rules", json_string(rule->name));
 	if (!rule->settle_ms)
-		return put_job(judge, watch, rule, event, label, err);
+		return fire_rule(judge, watch, rule, event, label, err);
 	json_object_set_new_nocheck(label, "settling", json_true());
 	return settle_start(judge->settle, judge->txn, rule, event, err);
 }
@@ -217,6 +325,7 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 	if (!watch)
 		return 0; /* its half waited while the watch was taken out of the settings */
 	judge->counts.judged++;
+	judge->time_ms = MAX(judge->time_ms, event->time_ms);
 	if (settle_hear(judge->settle, judge->txn, event, echo->is_echo, err) < 0)
 		return -1;
 	judge->matched_count = 0;
@@ -397,22 +506,28 @@ static int fire(void *ctx, struct text name, const struct event *event, struct e
 		return -1;
 	if (!label)
 		label = json_pack("{s:[s]}", "rules", rule->name);
-	if (put_job(judge, watch, rule, event, label, err) < 0)
+	if (fire_rule(judge, watch, rule, event, label, err) < 0)
 		return -1;
 	return label_put(judge->txn, event->seq, event->index, label, err);
 }
 
 int64_t judge_expire(struct judge *judge, int64_t now_ms, size_t max, struct error *err)
 {
-	int64_t halves = renames_expire(judge->renames, judge->txn, now_ms, max, err);
-	int64_t timers;
+	int64_t halves, timers, windows;
 
+	judge->time_ms = now_ms;
+	halves = renames_expire(judge->renames, judge->txn, now_ms, max, err);
 	if (halves < 0)
 		return -1;
 	if (halves == max)
 		return halves;
 	timers = settle_expire(judge->settle, judge->txn, now_ms, max - halves, fire, judge, err);
-	return timers < 0 ? -1 : halves + timers;
+	if (timers < 0)
+		return -1;
+	if (halves + timers == max)
+		return max;
+	windows = tally_expire(judge->tally, judge->txn, now_ms, max - halves - timers, err);
+	return windows < 0 ? -1 : halves + timers + windows;
 }
 
 /* ---- The inbox ---- */
@@ -481,6 +596,7 @@ int judge_begin(struct judge *judge, struct store_txn *txn, uint64_t cursor, int
 {
 	judge->txn = txn;
 	judge->now_ms = now_ms;
+	judge->time_ms = 0;
 	judge->counts = (struct judge_counts){ 0 };
 	judge->echoes_until = 0;
 	for (size_t i = 0; i < judge->watch_count; i++) {
@@ -500,7 +616,8 @@ uint64_t judge_event_count(const struct judge *judge)
 
 int judge_end(struct judge *judge, uint64_t cursor, struct error *err)
 {
-	if (renames_save(judge->renames, judge->txn, err) < 0)
+	if (renames_save(judge->renames, judge->txn, err) < 0 ||
+	    tally_save(judge->tally, judge->txn, err) < 0)
 		return -1;
 	return store_cursor_put(judge->txn, cursor, err);
 }
@@ -510,5 +627,7 @@ struct judge_counts judge_committed(struct judge *judge)
 	for (size_t i = 0; i < judge->watch_count; i++)
 		judge->watches[i].is_noted |= judge->watches[i].is_noting;
 	judge->txn = NULL;
+	tally_committed(judge->tally);
+	list_tripped(judge);
 	return judge->counts;
 }

@@ -56,6 +56,8 @@ MUST_CHECK int64_t judge_inbox(struct judge *judge, uint64_t cursor, int64_t now
 			       struct error *err);
 /* Last before the commit. */
 MUST_CHECK int judge_end(struct judge *judge, uint64_t cursor, struct error *err);
+/* Rules that a limit made a dry run, with commas between them; borrowed until the next commit. */
+const char *judge_tripped(const struct judge *judge);
 /* Last after a commit that went well: what this transaction's events came to. */
 struct judge_counts judge_committed(struct judge *judge);
 

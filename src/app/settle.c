@@ -1,8 +1,6 @@
 #include "app/settle.h"
 
-#include <inttypes.h>
-
-#include "base/buf.h"
+#include "app/key_part.h"
 #include "base/log.h"
 
 /*
@@ -15,7 +13,6 @@
 #define FILE_ENTRY 'f'
 #define TIME_ENTRY 't'
 #define TIME_HEAD (1 + sizeof(struct store_key))
-#define LONGEST_PART 120 /* of a key: longer ones are shown by their digest */
 
 struct settle {
 	int64_t next_ms; /* no time entry is earlier; INT64_MAX: there is none */
@@ -60,38 +57,13 @@ int64_t settle_next_due(const struct settle *settle)
 
 /* ---- Keys ---- */
 
-static uint64_t digest(struct text text, uint64_t start)
-{
-	uint64_t sum = start; /* FNV-1a */
-
-	for (size_t i = 0; i < text.size; i++)
-		sum = (sum ^ (unsigned char)text.data[i]) * 1099511628211ull;
-	return sum;
-}
-
-static void add_part(struct buf *key, struct text part)
-{
-	bool fits;
-
-	if (part.size <= LONGEST_PART)
-		fits = buf_append(key, part.data, part.size);
-	else
-		fits = buf_print(key, "#%016" PRIx64 "%016" PRIx64,
-				 digest(part, 14695981039346656037ull), digest(part, part.size));
-	if (!fits || !buf_append(key, "", 1))
-		abort(); /* three parts are shorter than STORE_KEY_MAX */
-}
-
 /* What all timers of the event's file begin with; without an id the path stands for the file. */
 static struct buf *file_prefix(const struct event *event)
 {
-	struct buf *key = buf_new(STORE_KEY_MAX);
-	const char kind = FILE_ENTRY;
+	struct buf *key = key_new(FILE_ENTRY);
 
-	if (!buf_append(key, &kind, 1))
-		abort();
-	add_part(key, event->watch);
-	add_part(key, event->file_id.size ? event->file_id : event->path);
+	key_add(key, event->watch);
+	key_add(key, event->file_id.size ? event->file_id : event->path);
 	return key;
 }
 
@@ -99,17 +71,16 @@ static struct buf *timer_key(const struct event *event, struct text rule)
 {
 	struct buf *key = file_prefix(event);
 
-	add_part(key, rule);
+	key_add(key, rule);
 	return key;
 }
 
 static struct buf *time_key(int64_t look_ms, struct text file_key)
 {
-	struct buf *key = buf_new(STORE_KEY_MAX);
+	struct buf *key = key_new(TIME_ENTRY);
 	struct store_key time = store_key((uint64_t)MAX(look_ms, 0));
-	const char kind = TIME_ENTRY;
 
-	if (!buf_append(key, &kind, 1) || !buf_append(key, time.bytes, sizeof(time.bytes)) ||
+	if (!buf_append(key, time.bytes, sizeof(time.bytes)) ||
 	    !buf_append(key, file_key.data, file_key.size))
 		abort();
 	return key;

@@ -25,14 +25,29 @@ struct rule_step {
 	struct place place;
 };
 
+/* What a window counts apart, and what it counts once. */
+enum rule_per { PER_RULE, PER_DIRECTORY, PER_FILE, PER_EXTENSION };
+enum rule_distinct { DISTINCT_NONE, DISTINCT_FILE, DISTINCT_DIRECTORY };
+
+/* A number of events or jobs within a time. */
+struct rule_window {
+	int64_t count; /* 0: there is none */
+	int64_t within_ms;
+	enum rule_per per;
+	enum rule_distinct distinct;
+};
+
 struct rule {
 	const char *name;
 	struct place place;
 	enum rule_mode mode;
-	int64_t settle_ms; /* 0: at once */
-	bool on_own;       /* sees echoes too */
-	bool stop;         /* where it is true, no rule after it is asked */
-	int64_t priority;  /* the greater are asked first */
+	int64_t settle_ms;            /* 0: at once */
+	struct rule_window threshold; /* a job when so many events came */
+	struct rule_window throttle;  /* at most so many jobs */
+	struct rule_window limit;     /* with so many jobs it becomes a dry run */
+	bool on_own;                  /* sees echoes too */
+	bool stop;                    /* where it is true, no rule after it is asked */
+	int64_t priority;             /* the greater are asked first */
 	const struct rule_step *steps;
 	size_t step_count;
 	size_t index; /* in the set */

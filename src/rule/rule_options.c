@@ -68,6 +68,99 @@ static void read_priority(struct set_rule *rule, const struct node *node, struct
 		problems_error(problems, node->place, "priority %s", error_text(&err));
 }
 
+/* ---- threshold, throttle, limit ---- */
+
+#define WITHIN_MOST_MS (7 * 24 * 3600 * (int64_t)1000)
+
+static const char *const per_names[] = { "rule", "directory", "file", "extension", NULL };
+static const char *const distinct_names[] = { "", "file", "directory", NULL };
+
+static const struct window_option {
+	const char *name;
+	size_t offset; /* in struct rule */
+	int64_t most;  /* that it may count: it remembers each */
+	struct words words;
+} window_options[] = {
+#define WINDOW_WORDS(name, ...)                                                    \
+	{                                                                          \
+		name, (const char *const[]){ __VA_ARGS__, NULL }, settle_known + 1 \
+	}
+	{ "threshold", offsetof(struct rule, threshold), 1000,
+	  WINDOW_WORDS("threshold", "count", "within", "per", "distinct") },
+	{ "throttle", offsetof(struct rule, throttle), 1000,
+	  WINDOW_WORDS("throttle", "count", "within", "per") },
+	{ "limit", offsetof(struct rule, limit), 10000, WINDOW_WORDS("limit", "count", "within") },
+};
+
+static int read_choice(const struct window_option *option, const struct node *node,
+		       const char *const *names, struct problems *problems)
+{
+	AUTO(buf_free) struct buf *wish = buf_new(SIZE_MAX);
+	struct text text = node->kind == NODE_SCALAR ? node->text : TEXT_NONE;
+
+	for (int i = 0; names[i]; i++)
+		if (text.size && text_is(text, names[i]))
+			return i;
+	for (int i = 0; names[i]; i++)
+		if (*names[i])
+			(void)!buf_print(wish, "%s%s", wish->size ? ", " : "", names[i]);
+	problems_error(problems, node->place, "%s: %s '%.*s': expected one of %s", option->name,
+		       node->key->text.data, TEXT_ARGS(text), wish->data);
+	return 0;
+}
+
+static void read_count(const struct window_option *option, const struct node *node,
+		       struct rule_window *window, struct problems *problems)
+{
+	struct text text = words_text(node, "count", "a whole number", problems);
+	AUTO_ERROR err = { 0 };
+
+	if (text.size && parse_number(text, 1, option->most, &window->count, &err) < 0)
+		problems_error(problems, node->place, "%s: count %s", option->name,
+			       error_text(&err));
+}
+
+static void read_within(const struct window_option *option, const struct node *node,
+			struct rule_window *window, struct problems *problems)
+{
+	struct text text = words_text(node, "within", "a duration like 1m", problems);
+	AUTO_ERROR err = { 0 };
+
+	if (!text.size)
+		return;
+	if (parse_duration(text, &window->within_ms, &err) < 0)
+		problems_error(problems, node->place, "%s: within %s", option->name,
+			       error_text(&err));
+	else if (window->within_ms < 1 || window->within_ms > WITHIN_MOST_MS)
+		problems_error(problems, node->place, "%s: within '%.*s': expected 7d at most",
+			       option->name, TEXT_ARGS(text));
+}
+
+static void read_window(const struct window_option *option, struct rule *rule,
+			const struct node *node, struct problems *problems)
+{
+	struct rule_window *window = (void *)((char *)rule + option->offset);
+	const struct node *count = node_get(node, "count"), *within = node_get(node, "within");
+	const struct node *per = node_get(node, "per"), *distinct = node_get(node, "distinct");
+
+	*window = (struct rule_window){ 0 };
+	if (node->kind != NODE_MAPPING || !count || !within) {
+		if (node->kind != NODE_MAPPING || words_check(&option->words, node, problems))
+			problems_error(problems, node->place,
+				       "%s: expected a count and a time, like {count: 50, within: "
+				       "1m}",
+				       option->name);
+		return;
+	}
+	words_check(&option->words, node, problems);
+	read_count(option, count, window, problems);
+	read_within(option, within, window, problems);
+	if (per)
+		window->per = read_choice(option, per, per_names, problems);
+	if (distinct)
+		window->distinct = read_choice(option, distinct, distinct_names, problems);
+}
+
 static void read_option(struct set_rule *rule, const struct node *node, struct problems *problems)
 {
 	struct text name = node->key->text;
@@ -84,6 +177,9 @@ static void read_option(struct set_rule *rule, const struct node *node, struct p
 		read_bool(node, &rule->rule.stop, problems);
 	else if (text_is(name, "priority"))
 		read_priority(rule, node, problems);
+	for (size_t i = 0; i < ARRAY_SIZE(window_options); i++)
+		if (text_is(name, window_options[i].name))
+			read_window(&window_options[i], &rule->rule, node, problems);
 }
 
 void rule_options_read(struct set_rule *rule, const struct node *node, struct problems *problems)

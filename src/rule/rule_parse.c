@@ -18,13 +18,14 @@ static const char *const top_later[] = { "accept", "alarms", NULL };
 static const struct words top_words = { "watched_items.yml", top_known, top_later };
 
 static const char *const rule_known[] = { "name", "when", RULE_OPTION_NAMES, "actions", NULL };
-static const char *const rule_later[] = { "threshold", "throttle", "limit",   "tests", "defaults",
-					  "accept",    "alarms",   "include", NULL };
+static const char *const rule_later[] = {
+	"tests", "defaults", "accept", "alarms", "include", NULL
+};
 static const struct words rule_words = { "a rule", rule_known, rule_later };
 
 static const char *const default_known[] = { RULE_OPTION_NAMES, NULL };
-static const char *const default_later[] = { "threshold", "throttle", "limit", NULL };
-static const struct words default_words = { "'defaults'", default_known, default_later };
+static const struct words default_words = { "'defaults'", default_known,
+					    default_known + ARRAY_SIZE(default_known) - 1 };
 
 struct parser {
 	struct rule_set *set;

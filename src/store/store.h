@@ -175,6 +175,7 @@ enum store_space {
 	SPACE_EXPECT, /* the echo ledger (store/echo.h) */
 	SPACE_LABELS, /* what the filter found out about an event; keys begin with store_key(seq) */
 	SPACE_INBOX,  /* events that act hands to the filter to be judged (app/inbox.h) */
+	SPACE_TALLY,  /* what rules count over time (app/tally.h) */
 	SPACE_COUNT
 };
 

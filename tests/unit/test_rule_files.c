@@ -249,8 +249,8 @@ static void defaults_hold_for_a_file_and_what_it_includes(void **state)
 		    "b.yml:1:29: mode 'of': expected enforce, dry_run or off\n"
 		    "    1 | defaults: {settl: 1s, mode: of, name: x}\n"
 		    "      |                             ^\n"
-		    "b.yml:1:33: 'defaults' has no key 'name'; expected one of settle, mode, "
-		    "on_own, ignore_case, stop, priority\n"
+		    "b.yml:1:33: 'defaults' has no key 'name'; expected one of settle, "
+		    "threshold, throttle, limit, mode, on_own, ignore_case, stop, priority\n"
 		    "    1 | defaults: {settl: 1s, mode: of, name: x}\n"
 		    "      |                                 ^\n");
 }

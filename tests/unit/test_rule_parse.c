@@ -45,13 +45,13 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 	assert_said("watched_items:\n"
 		    "- name: r\n"
 		    "  when: {size: 3}\n"
-		    "  threshold: 5\n"
+		    "  accept: [loop]\n"
 		    "  actions: [log]\n",
 		    "watched_items.yml:3:10: 'size' is not supported by this version\n"
 		    "    3 |   when: {size: 3}\n"
 		    "      |          ^\n"
-		    "watched_items.yml:4:3: 'threshold' is not supported by this version\n"
-		    "    4 |   threshold: 5\n"
+		    "watched_items.yml:4:3: 'accept' is not supported by this version\n"
+		    "    4 |   accept: [loop]\n"
 		    "      |   ^\n");
 	assert_said(
 		"watched_items:\n"
@@ -305,6 +305,37 @@ static void steps_carry_their_options_as_json(void **state)
 	assert_int_equal(rule->steps[2].place.line, 9);
 }
 
+static void what_is_counted_wants_a_count_and_a_time(void **state)
+{
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {event: created}\n"
+		    "  threshold: {count: 0, within: 1m, per: dir, distinct: name}\n"
+		    "  throttle: {count: 3}\n"
+		    "  limit: {count: 3, within: 1w, per: file}\n"
+		    "  actions: [log]\n",
+		    "watched_items.yml:4:22: threshold: count '0': expected a number from 1 to "
+		    "1000\n"
+		    "    4 |   threshold: {count: 0, within: 1m, per: dir, distinct: name}\n"
+		    "      |                      ^\n"
+		    "watched_items.yml:4:42: threshold: per 'dir': expected one of rule, "
+		    "directory, file, extension\n"
+		    "    4 |   threshold: {count: 0, within: 1m, per: dir, distinct: name}\n"
+		    "      |                                          ^\n"
+		    "watched_items.yml:4:57: threshold: distinct 'name': expected one of file, "
+		    "directory\n"
+		    "    4 |   threshold: {count: 0, within: 1m, per: dir, distinct: name}\n"
+		    "      |                                                         ^\n"
+		    "watched_items.yml:5:13: throttle: expected a count and a time, like {count: "
+		    "50, within: 1m}\n"
+		    "    5 |   throttle: {count: 3}\n"
+		    "      |             ^\n"
+		    "watched_items.yml:6:33: limit has no key 'per'; expected one of count, "
+		    "within\n"
+		    "    6 |   limit: {count: 3, within: 1w, per: file}\n"
+		    "      |                                 ^\n");
+}
+
 static char *read_source(const char *name)
 {
 	AUTO(free) char *path = str_format("%s/%s", getenv("SOURCE_ROOT"), name);
@@ -374,6 +405,7 @@ int main(void)
 		cmocka_unit_test(keys_that_nobody_knows_are_told_with_what_was_meant),
 		cmocka_unit_test(a_rule_wants_a_name_of_its_own_conditions_and_actions),
 		cmocka_unit_test(the_options_of_a_rule_are_checked_one_by_one),
+		cmocka_unit_test(what_is_counted_wants_a_count_and_a_time),
 		cmocka_unit_test(a_file_of_another_shape_is_told_what_shape_it_should_have),
 		cmocka_unit_test(what_is_odd_but_works_is_a_warning),
 		cmocka_unit_test(steps_carry_their_options_as_json),
