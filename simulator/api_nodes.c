@@ -131,7 +131,7 @@ static int stream_count(const struct sim *sim, const struct listener *listener)
 	int count = 0;
 
 	list_for_each (stream, &sim->hub->streams, link)
-		count += !listener || stream->listener == listener->number;
+		count += !listener || stream->wire->listener == listener;
 	return count;
 }
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "simulator/auth.h"
 #include "simulator/deliver.h"
+#include "simulator/listener.h"
 
 /* How often streams are looked after: often while something waits for time to pass. */
 static const int64_t busy_tick_ms = 10;
@@ -210,7 +211,8 @@ static void fault_stall(struct hub *hub, struct stream *stream, const char *text
 
 static void fault_resume(struct hub *hub, struct stream *stream, const char *text)
 {
-	stream_stall(stream, false);
+	if (!stream->wire->silent) /* what is lost is lost */
+		stream_stall(stream, false);
 }
 
 static void fault_half_line(struct hub *hub, struct stream *stream, const char *text)
@@ -244,21 +246,18 @@ static void fault_reboot(struct hub *hub, struct stream *stream, const char *tex
 		stream_stall(stream, true);
 }
 
-int hub_cut(struct hub *hub, int listener, bool silently)
+void hub_cut(struct hub *hub, const struct wire *wire, bool silently)
 {
 	struct stream *stream;
-	int count = 0;
 
 	list_for_each (stream, &hub->streams, link) {
-		if (listener && listener != stream->listener)
+		if (wire != stream->wire)
 			continue;
 		if (silently)
 			stream_stall(stream, true);
 		else
 			stream_break(stream);
-		count++;
 	}
-	return count;
 }
 
 static void fault_comment(struct hub *hub, struct stream *stream, const char *text)
@@ -312,15 +311,15 @@ json_t *hub_json(const struct hub *hub)
 	struct item *item;
 
 	list_for_each (stream, &hub->streams, link) {
-		json_array_append_new(list,
-				      json_pack("{s:I, s:i, s:s, s:s, s:b, s:I, s:I, s:I, s:b}",
-						"number", (json_int_t)stream->number, "listener",
-						stream->listener, "path", stream->path, "user",
-						stream->user, "recursive", (int)stream->recursive,
-						"sent_events", (json_int_t)stream->sent_events,
-						"sent_bytes", (json_int_t)stream->sent_bytes,
-						"queued_events", (json_int_t)stream->queued_events,
-						"stalled", (int)stream->stalled));
+		json_array_append_new(
+			list, json_pack("{s:I, s:i, s:s, s:s, s:b, s:I, s:I, s:I, s:b}", "number",
+					(json_int_t)stream->number, "listener",
+					stream->wire->listener->number, "path", stream->path,
+					"user", stream->user, "recursive", (int)stream->recursive,
+					"sent_events", (json_int_t)stream->sent_events,
+					"sent_bytes", (json_int_t)stream->sent_bytes,
+					"queued_events", (json_int_t)stream->queued_events,
+					"stalled", (int)stream->stalled));
 		sent += stream->sent_events;
 		queued += stream->queued_events;
 		list_for_each (item, &stream->items, link)

@@ -45,8 +45,9 @@ void hub_overflow(struct hub *hub, struct stream *stream);
 int hub_fault(struct hub *hub, const char *action, const char *path, const char *text,
 	      struct error *err);
 
-/* The streams through that address (0: all) end at once, or say nothing any more. How many. */
-int hub_cut(struct hub *hub, int listener, bool silently);
+/* The streams through that connection end at once, or say nothing any more. */
+struct wire;
+void hub_cut(struct hub *hub, const struct wire *wire, bool silently);
 
 json_t *hub_json(const struct hub *hub);
 

@@ -1,9 +1,11 @@
 #include "simulator/listener.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "simulator/hub.h"
 #include "simulator/server.h"
@@ -35,24 +37,57 @@ static void wire_reset(struct wire *wire)
 {
 	const struct sockaddr none = { .sa_family = AF_UNSPEC };
 
+	wire->over = true;
+	hub_cut(wire->listener->sim->hub, wire, false);
 	if (connect(wire->fd, &none, sizeof(none)) < 0)
 		shutdown(wire->fd, SHUT_RDWR);
 }
 
+/* Whatever the peer sends falls into the void from now on: no packet of it is acknowledged. */
+static void wire_silence(struct wire *wire, int64_t lasting_ms)
+{
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct sock_fprog program = { .len = 1, .filter = &nothing };
+
+	wire->silent = true;
+	wire->over_ms = clock_monotonic_ms() + lasting_ms;
+	hub_cut(wire->listener->sim->hub, wire, true);
+	if (setsockopt(wire->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		log_warn("http", "the host still acknowledges what comes in: %s", strerror(errno));
+}
+
 void listener_cut(struct listener *listener, const struct wire *spared)
 {
-	bool silently = switch_value(&listener->sim->switches, SWITCH_NODE_REBOOT) == OTHER_SIDE;
+	const struct switches *switches = &listener->sim->switches;
+	bool silently = switch_value(switches, SWITCH_NODE_REBOOT) == OTHER_SIDE;
 	struct wire *wire;
 
-	hub_cut(listener->sim->hub, listener->number, silently);
 	list_for_each (wire, &listener->wires, link) {
-		if (wire == spared)
+		if (wire == spared || wire->over)
 			continue;
-		wire->silent = true;
-		if (!silently)
+		if (silently)
+			wire_silence(wire, switch_value(switches, SWITCH_SILENCE));
+		else
 			wire_reset(wire);
 	}
 	server_release(listener->sim->server);
+}
+
+bool listener_look(struct listener *listener)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	struct wire *wire;
+	bool any = false;
+
+	list_for_each (wire, &listener->wires, link) {
+		if (!wire->silent || wire->over)
+			continue;
+		if (wire->over_ms <= now_ms)
+			wire_reset(wire);
+		else
+			any = true;
+	}
+	return any;
 }
 
 /* ---- accepting ---- */

@@ -19,7 +19,9 @@ struct wire {
 	struct listener *listener;
 	struct MHD_Connection *connection; /* NULL: about to be */
 	int fd;
-	bool silent; /* nothing is answered any more */
+	bool silent;     /* nothing is answered any more, nor even acknowledged... */
+	int64_t over_ms; /* ...until then (monotonic), and then comes a reset */
+	bool over;       /* it was reset */
 };
 
 struct listener {
@@ -52,6 +54,9 @@ void listener_down(struct listener *listener, int64_t down_ms, const struct wire
 /* Its connections (but for `spared`, which may be NULL) die as the switch node-reboot says: with a
  * reset, or in silence. */
 void listener_cut(struct listener *listener, const struct wire *spared);
+
+/* Resets what has been silent for long enough; false: nothing is silent any more. */
+bool listener_look(struct listener *listener);
 
 struct wire *wire_add(struct listener *listener, int fd);
 void wire_free(struct wire *wire);

@@ -1,7 +1,5 @@
 #include "simulator/server.h"
 
-#include <poll.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "simulator/faults.h"
@@ -15,7 +13,7 @@ enum { REQUEST_LINE_MAX = 16 << 10 };
 static const size_t connection_memory = 256 << 10;
 static const size_t body_max = (size_t)1 << 30;
 
-enum phase { PHASE_NEW, PHASE_BODY, PHASE_READY, PHASE_DELAYED, PHASE_SILENT };
+enum phase { PHASE_NEW, PHASE_BODY, PHASE_READY, PHASE_DELAYED };
 static const int64_t silence_look_ms = 500;
 
 struct server {
@@ -23,7 +21,7 @@ struct server {
 	struct MHD_Daemon *daemon;
 	uv_poll_t poll;
 	uv_timer_t timer;
-	uv_timer_t silence; /* for clients that leave without ever having been answered */
+	uv_timer_t silence; /* for connections whose silence is over */
 	struct list listeners;
 	struct wire *accepted; /* just now */
 	char *cert;
@@ -219,25 +217,23 @@ static void silent_release(struct server *server, struct exchange *exchange)
 static void on_silence(uv_timer_t *timer)
 {
 	struct server *server = CONTAINER_OF(timer, struct server, silence);
+	struct listener *listener;
 	struct exchange *exchange;
+	bool any = false;
 
-	/* While suspended, libmicrohttpd does not look whether the client is there. */
-	list_for_each (exchange, &server->silent, link) {
-		struct pollfd poll_fd = { .fd = exchange->request.wire->fd, .events = POLLRDHUP };
-
-		if (poll(&poll_fd, 1, 0) > 0)
+	list_for_each (listener, &server->listeners, link)
+		any |= listener_look(listener);
+	list_for_each (exchange, &server->silent, link)
+		if (exchange->request.wire->over)
 			silent_release(server, exchange);
-	}
-	if (list_is_empty(&server->silent))
+	if (!any)
 		uv_timer_stop(timer);
 }
 
 static void request_silence(struct server *server, struct exchange *exchange)
 {
-	exchange->request.phase = PHASE_SILENT;
 	list_append(&server->silent, &exchange->link);
 	MHD_suspend_connection(exchange->request.connection);
-	uv_timer_start(&server->silence, on_silence, silence_look_ms, silence_look_ms);
 }
 
 void server_release(struct server *server)
@@ -245,11 +241,12 @@ void server_release(struct server *server)
 	struct exchange *exchange;
 
 	list_for_each (exchange, &server->waiting, link) {
-		if (!exchange->request.wire->silent)
+		if (!exchange->request.wire->silent && !exchange->request.wire->over)
 			continue;
 		uv_timer_stop(exchange->request.timer);
 		on_delay_over(exchange->request.timer);
 	}
+	uv_timer_start(&server->silence, on_silence, 0, silence_look_ms);
 	server_wake(server);
 }
 
@@ -280,7 +277,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	struct exchange *exchange = *context;
 	struct request *request = &exchange->request;
 
-	if (server->closing || request->phase == PHASE_SILENT)
+	if (server->closing || request->wire->over)
 		return MHD_NO;
 	if (request->phase == PHASE_NEW) {
 		free(request->method);
@@ -296,7 +293,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		*upload_size = 0;
 		return MHD_YES;
 	}
-	if (wire_of(connection)->silent) {
+	if (request->wire->silent) {
 		request_silence(server, exchange);
 		return MHD_YES;
 	}

@@ -26,7 +26,7 @@ void server_wake(struct server *server);
 struct wire;
 void server_accept(struct server *server, struct wire *wire, const struct sockaddr *from,
 		   socklen_t from_size);
-/* Requests that wait and will never be answered: looked at again. */
+/* Connections have died: requests that wait for an answer are looked at again. */
 void server_release(struct server *server);
 
 struct list *server_listeners(struct server *server);

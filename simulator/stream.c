@@ -3,7 +3,6 @@
 #include <poll.h>
 
 #include "base/clock.h"
-#include "simulator/listener.h"
 #include "simulator/server.h"
 
 static void item_free(struct stream *stream, struct item *item)
@@ -213,7 +212,7 @@ struct stream *stream_open(struct request *request, void (*on_gone)(struct strea
 	list_init(&stream->items);
 	stream->sim = request->sim;
 	stream->connection = request->connection;
-	stream->listener = request->wire->listener->number;
+	stream->wire = request->wire;
 	stream->sent_ms = clock_monotonic_ms();
 	request->status = 200;
 	request->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64 << 10,

@@ -33,10 +33,10 @@ struct stream {
 	struct sim *sim;
 	struct MHD_Connection *connection;
 	int64_t number;
-	int listener;     /* the number of the address it came in through */
-	uint64_t watched; /* the directory's id */
-	char *path;       /* of the directory when the watch began */
-	char *token;      /* its text, to notice when it dies */
+	const struct wire *wire; /* what it goes out through */
+	uint64_t watched;        /* the directory's id */
+	char *path;              /* of the directory when the watch began */
+	char *token;             /* its text, to notice when it dies */
 	char *user;
 	bool recursive;
 	uint32_t filter; /* bit n: events of type n are wanted */

@@ -60,6 +60,9 @@ static const struct description descriptions[SWITCH_COUNT] = {
 	[SWITCH_NODE_REBOOT] = { "node-reboot", "U14", CHOICE, "close|silence", "close",
 				 "what a reboot, or the move of an address, does to its "
 				 "connections" },
+	[SWITCH_SILENCE] = { "silence-lasts", "U14", DURATION, "TIME", "10m",
+			     "how long a connection that died in silence takes packets without "
+			     "acknowledging any, before it is reset" },
 	[SWITCH_WHILE_DOWN] = { "while-down", "U21", CHOICE, "refused|closed|502|503|html|tls",
 				"refused",
 				"what an address answers whose node reboots or is upgraded; html: "

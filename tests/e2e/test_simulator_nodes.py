@@ -1,5 +1,6 @@
 """cn_simulator's nodes: several addresses, reboots, addresses that move, silence, upgrades."""
 
+import errno
 import http.client
 import socket
 import ssl
@@ -170,16 +171,33 @@ def test_silence_is_a_connection_that_is_up_and_says_nothing(nodes):
     kept.close()
 
 
-def test_a_client_that_gives_up_on_silence_is_let_go(nodes):
-    nodes.switch(node_reboot="silence")
+def test_tcp_itself_tells_of_silence(make_simulator):
+    nodes = make_simulator(tls="off", switches={"node_reboot": "silence"})
+    connection = nodes.connect()
+    connection.request("GET", "/v1/version")
+    assert connection.getresponse().read()
+    for option, value in [(socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1),
+                          (socket.TCP_KEEPCNT, 1)]:
+        connection.sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    nodes.move(nodes.address)
+    with pytest.raises(OSError) as told:
+        connection.sock.recv(1)
+    assert told.value.errno == errno.ETIMEDOUT
+    connection.close()
+
+
+def test_silence_ends_with_a_reset(nodes):
+    nodes.switch(node_reboot="silence", silence_lasts="300ms")
     kept = nodes.client()
     assert kept.get("/v1/version").status == 200
     nodes.move(nodes.address)
     kept.connection.request("GET", "/v1/version")
     stream = nodes.watch("/", address=nodes.all_addresses[1])
     nodes.move(nodes.all_addresses[1])
-    stream.close()
-    kept.close()
+    with pytest.raises(FAILURES):
+        kept.connection.getresponse()
+    assert stream.wait_end().startswith("abrupt")
     wait_until(lambda: sum(a["connections"] for a in nodes.addresses()) <= 1,
                "the connections to be gone")
     nodes.wait_streams(0)
