@@ -254,11 +254,30 @@ static int take_time(struct batch *batch)
 	return count < 0 ? -1 : 0;
 }
 
+/* What the cluster said, also while there is more in the log. */
+static int take_answers(struct batch *batch)
+{
+	struct judge *judge = batch->filter->judge;
+	int64_t count;
+
+	if (!judge_has_answers(judge))
+		return 0;
+	if (batch_begin(batch) < 0)
+		return -1;
+	count = judge_answers(judge, BATCH_TIMERS, batch->err);
+	batch->is_full |= count == BATCH_TIMERS;
+	return count < 0 ? -1 : 0;
+}
+
 static int batch_fill(struct batch *batch)
 {
 	struct filter *filter = batch->filter;
-	int64_t count = store_log_read(filter->store, filter->cursor, SIZE_MAX, BATCH_BYTES,
-				       take_record, batch, batch->err);
+	int64_t count;
+
+	if (take_answers(batch) < 0)
+		return -1;
+	count = store_log_read(filter->store, filter->cursor, SIZE_MAX, BATCH_BYTES, take_record,
+			       batch, batch->err);
 
 	if (count < 0 || batch->result < 0)
 		return -1;
@@ -447,6 +466,7 @@ void filter_close(struct filter *filter)
 	uv_handle_t *handles[] = { (uv_handle_t *)&filter->wake, (uv_handle_t *)&filter->timer,
 				   (uv_handle_t *)&filter->trim };
 
+	judge_ask_with(filter->judge, NULL);
 	store_on_wake(filter->store, STORE_FILTER, NULL, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(handles); i++)
 		uv_close(handles[i], on_closed);
@@ -502,6 +522,19 @@ int filter_open(struct filter **out, uv_loop_t *loop, const struct settings *set
 	open_handles(filter);
 	*out = filter;
 	return 0;
+}
+
+static void answered(void *ctx)
+{
+	filter_wake(ctx);
+}
+
+void filter_ask(struct filter *filter, const struct cluster *const *clusters)
+{
+	const struct pending_host host = { filter->loop, filter->settings, clusters, answered,
+					   filter };
+
+	judge_ask_with(filter->judge, &host);
 }
 
 void filter_on_trouble(struct filter *filter,

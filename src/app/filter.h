@@ -5,6 +5,7 @@
 #ifndef APP_FILTER_H
 #define APP_FILTER_H
 
+#include "action/cluster.h"
 #include "app/settings.h"
 #include "rule/rule.h"
 #include "store/store.h"
@@ -15,6 +16,9 @@ struct filter;
 MUST_CHECK int filter_open(struct filter **out, uv_loop_t *loop, const struct settings *settings,
 			   struct store *store, struct rule_set *const *sets, struct error *err);
 void filter_close(struct filter *filter); /* in its loop */
+/* In its loop: what rules ask about files is asked of these from now on, one per settings->watches,
+ * until it is closed. Before that the events wait. */
+void filter_ask(struct filter *filter, const struct cluster *const *clusters);
 
 /*
  * From any thread: hands a new set over; the filter swaps between two records and writes down the

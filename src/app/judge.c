@@ -2,13 +2,13 @@
 
 #include <inttypes.h>
 
+#include "app/fire.h"
 #include "app/inbox.h"
-#include "app/job.h"
 #include "app/label.h"
+#include "app/pending.h"
 #include "app/rename.h"
 #include "app/settle.h"
 #include "app/sighting.h"
-#include "app/tally.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -38,6 +38,7 @@ struct judge {
 	struct renames *renames;
 	struct settle *settle;
 	struct tally *tally;
+	struct pending *pending;
 	struct buf *tripped;
 
 	/* The transaction under way. */
@@ -52,6 +53,8 @@ struct judge {
 
 	/* The event under way. */
 	bool is_echo;
+	bool is_blocked; /* by a rule that says stop and of which more must be known */
+	json_t *waiting; /* names of rules that wait for what the cluster says */
 	const struct rule **matched;
 	size_t matched_count;
 	size_t matched_room;
@@ -73,6 +76,8 @@ struct judge *judge_new(const struct settings *settings, struct store *store,
 	judge->renames = renames_new(judge_event, judge);
 	judge->settle = settle_new();
 	judge->tally = tally_new();
+	judge->pending = pending_new();
+	judge->waiting = json_array();
 	judge->tripped = buf_new(SIZE_MAX);
 	for (size_t i = 0; i < settings->watch_count; i++) {
 		judge->watches[i].settings = &settings->watches[i];
@@ -96,6 +101,8 @@ void judge_free(struct judge *judge)
 	renames_free(judge->renames);
 	settle_free(judge->settle);
 	tally_free(judge->tally);
+	pending_free(judge->pending);
+	json_decref(judge->waiting);
 	buf_free(judge->tripped);
 	free(judge->matched);
 	free(judge);
@@ -134,7 +141,8 @@ const char *judge_tripped(const struct judge *judge)
 int judge_load(struct judge *judge, struct error *err)
 {
 	if (renames_load(judge->renames, judge->store, err) < 0 ||
-	    tally_load(judge->tally, judge->store, err) < 0)
+	    tally_load(judge->tally, judge->store, err) < 0 ||
+	    pending_load(judge->pending, judge->store, err) < 0)
 		return -1;
 	list_tripped(judge);
 	return settle_load(judge->settle, judge->store, err);
@@ -185,17 +193,6 @@ static void label_echo(json_t *label, const struct echo *echo)
 	json_object_set_new_nocheck(label, "step", json_integer(echo->step));
 }
 
-static void label_append(json_t *label, const char *key, json_t *item)
-{
-	json_t *list = json_object_get(label, key);
-
-	if (!list) {
-		list = json_array();
-		json_object_set_new_nocheck(label, key, list);
-	}
-	json_array_append_new(list, item);
-}
-
 static int put_trouble(struct judge *judge, uint64_t seq, uint32_t index, const char *reason,
 		       struct error *err)
 {
@@ -206,100 +203,45 @@ static int put_trouble(struct judge *judge, uint64_t seq, uint32_t index, const 
 
 /* ---- Rules ---- */
 
-static bool remember_match(void *ctx, const struct rule *rule)
+static void remember(struct judge *judge, const struct rule *rule)
 {
-	struct judge *judge = ctx;
-
-	if (judge->is_echo && !rule->on_own)
-		return true;
-
 	if (judge->matched_count == judge->matched_room) {
 		judge->matched_room = MAX(16, judge->matched_room * 2);
 		judge->matched =
 			mem_grow(judge->matched, judge->matched_room, sizeof(*judge->matched));
 	}
 	judge->matched[judge->matched_count++] = rule;
-	return !rule->stop;
 }
 
-static int put_job(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
-		   const struct event *event, enum rule_mode mode, json_t *results, json_t *label,
-		   struct error *err)
+/*
+ * What is true happens now, unless a rule before it might say stop. Where it depends on what the
+ * cluster knows of the file, that is asked first; with settle, when the file is quiet.
+ */
+static bool remember_match(void *ctx, const struct rule *rule, enum truth truth)
 {
-	AUTO(free) char *file_id = text_copy(event->file_id);
-	AUTO(free)
-	char *body = job_body_new_with(rule, rule_set_digest(watch->set), event, mode, results);
-	struct job job = { .file_id = file_id, .due_ms = judge->now_ms, .body = body };
-	uint64_t id;
+	struct judge *judge = ctx;
+	bool is_unknown = truth == TRUTH_UNKNOWN;
 
-	if (store_job_put(judge->txn, &job, &id, err) < 0)
-		return error_prefix(err, "new job");
-	judge->counts.jobs++;
-	label_append(label, "jobs", json_integer((json_int_t)id));
-	return 0;
-}
-
-/* 1: go on; 0: not yet, or not this one. */
-static int ask_threshold(struct judge *judge, const struct rule *rule, const struct event *event,
-			 json_t *results, json_t *label, struct error *err)
-{
-	json_t *files;
-	int fires;
-
-	if (!rule->threshold.count)
-		return 1;
-	fires = tally_threshold(judge->tally, judge->txn, rule, event, judge->time_ms, &files, err);
-	if (fires > 0)
-		json_object_set_new(results, "threshold", files);
-	else if (fires == 0)
-		label_append(label, "counted", json_string(rule->name));
-	return fires;
-}
-
-static int ask_throttle(struct judge *judge, const struct rule *rule, const struct event *event,
-			json_t *results, json_t *label, struct error *err)
-{
-	uint64_t suppressed;
-	int passes;
-
-	if (!rule->throttle.count)
-		return 1;
-	passes = tally_throttle(judge->tally, judge->txn, rule, event, judge->time_ms, &suppressed,
-				err);
-	if (passes > 0)
-		json_object_set_new(results, "throttle",
-				    json_pack("{s:I}", "suppressed", (json_int_t)suppressed));
-	else if (passes == 0)
-		label_append(label, "throttled", json_string(rule->name));
-	return passes;
-}
-
-/* What a rule counts decides whether it becomes a job, and whether that job only says what it
- * would do. */
-static int fire_rule(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
-		     const struct event *event, json_t *label, struct error *err)
-{
-	AUTO(json_decref) json_t *results = json_object();
-	enum rule_mode mode = rule->mode;
-	int go_on = ask_threshold(judge, rule, event, results, label, err);
-
-	if (go_on > 0)
-		go_on = ask_throttle(judge, rule, event, results, label, err);
-	if (go_on <= 0)
-		return go_on;
-	if (rule->limit.count && mode == RULE_ENFORCE) {
-		int free_to_act =
-			tally_limit(judge->tally, judge->txn, rule, rule_set_digest(watch->set),
-				    event, judge->time_ms, err);
-
-		if (free_to_act < 0)
-			return -1;
-		if (!free_to_act) {
-			mode = RULE_DRY_RUN;
-			label_append(label, "limited", json_string(rule->name));
-		}
+	if (judge->is_echo && !rule->on_own)
+		return true;
+	if (judge->is_blocked || (is_unknown && (!rule->settle_ms || rule->stop))) {
+		json_array_append_new(judge->waiting, json_string(rule->name));
+		judge->is_blocked |= is_unknown && rule->stop;
+	} else {
+		remember(judge, rule);
 	}
-	return put_job(judge, watch, rule, event, mode, results, label, err);
+	return is_unknown || !rule->stop;
+}
+
+static int fire(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
+		const struct event *event, json_t *label, struct error *err)
+{
+	const struct firing firing = { judge->txn, judge->tally, watch->set, judge->now_ms,
+				       judge->time_ms };
+	int result = fire_rule(&firing, rule, event, label, err);
+
+	judge->counts.jobs += result > 0;
+	return MIN(result, 0);
 }
 
 static int follow_rule(struct judge *judge, const struct judged_watch *watch,
@@ -309,9 +251,63 @@ static int follow_rule(struct judge *judge, const struct judged_watch *watch,
 	judge->counts.matches++;
 	label_append(label, "rules", json_string(rule->name));
 	if (!rule->settle_ms)
-		return fire_rule(judge, watch, rule, event, label, err);
+		return fire(judge, watch, rule, event, label, err);
 	json_object_set_new_nocheck(label, "settling", json_true());
 	return settle_start(judge->settle, judge->txn, rule, event, err);
+}
+
+/* ---- What the cluster must say first ---- */
+
+static int wait_for_cluster(struct judge *judge, const struct event *event, json_t *label,
+			    struct error *err)
+{
+	const struct pending_event waiting = { (struct event *)event, judge->is_echo, false,
+					       judge->waiting };
+
+	json_object_set_new(label, "asking", json_copy(judge->waiting));
+	return pending_put(judge->pending, judge->txn, &waiting, err);
+}
+
+/* A rule whose file is quiet now. */
+static int ask_about(struct judge *judge, const struct rule *rule, const struct event *event,
+		     json_t *label, struct error *err)
+{
+	AUTO(json_decref) json_t *rules = json_pack("[s]", rule->name);
+	const struct pending_event waiting = { (struct event *)event, false, true, rules };
+
+	label_append(label, "asking", json_string(rule->name));
+	return pending_put(judge->pending, judge->txn, &waiting, err);
+}
+
+static int ask_again(struct judge *judge, const struct judged_watch *watch,
+		     const struct pending_event *waiting, const struct file_facts *file,
+		     json_t *label, struct error *err)
+{
+	size_t i;
+	json_t *name;
+
+	json_array_foreach(waiting->rules, i, name)
+	{
+		const char *text = json_string_value(name);
+		const struct rule *rule = text ? rule_set_find(watch->set, text) : NULL;
+		enum truth truth;
+		int result = 0;
+
+		if (!rule || rule->mode == RULE_OFF)
+			continue; /* the rules have changed since */
+		truth = rule_test_with(watch->matcher, rule, waiting->event, file);
+		if (truth == TRUTH_UNKNOWN)
+			label_append(label, "undecided", json_string(rule->name));
+		if (truth != TRUTH_TRUE)
+			continue;
+		if (waiting->is_settled)
+			result = fire(judge, watch, rule, waiting->event, label, err);
+		else
+			result = follow_rule(judge, watch, rule, waiting->event, label, err);
+		if (result < 0 || rule->stop)
+			return result;
+	}
+	return 0;
 }
 
 /* Asks the rules about one event, and does what they say. The only place where that is done. */
@@ -330,8 +326,11 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 		return -1;
 	judge->matched_count = 0;
 	judge->is_echo = echo->is_echo;
-	rule_match(watch->matcher, event, remember_match, judge);
-	if (!judge->matched_count && !echo->is_echo && !(event->kinds & EVENT_RENAMED))
+	judge->is_blocked = false;
+	json_array_clear(judge->waiting);
+	rule_match_with(watch->matcher, event, NULL, remember_match, judge);
+	if (!judge->matched_count && !json_array_size(judge->waiting) && !echo->is_echo &&
+	    !(event->kinds & EVENT_RENAMED))
 		return 0;
 	label = json_object();
 	label_echo(label, echo);
@@ -342,6 +341,31 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 	for (size_t i = 0; i < judge->matched_count; i++)
 		if (follow_rule(judge, watch, judge->matched[i], event, label, err) < 0)
 			return -1;
+	if (json_array_size(judge->waiting) && wait_for_cluster(judge, event, label, err) < 0)
+		return -1;
+	return label_put(judge->txn, event->seq, event->index, label, err);
+}
+
+/* The cluster has said what it knows of the file: the rules that waited for that are asked again.
+ */
+static int judge_answer(void *ctx, const struct pending_event *waiting,
+			const struct file_facts *file, struct error *err)
+{
+	struct judge *judge = ctx;
+	const struct event *event = waiting->event;
+	struct judged_watch *watch = find_watch(judge, event->watch);
+	AUTO(json_decref) json_t *label = NULL;
+
+	if (!watch)
+		return 0;
+	judge->time_ms = MAX(judge->time_ms, judge->now_ms);
+	if (event->seq && label_get(judge->txn, event->seq, event->index, &label, err) < 0)
+		return -1;
+	if (!label)
+		label = json_object();
+	json_object_del(label, "asking");
+	if (ask_again(judge, watch, waiting, file, label, err) < 0)
+		return -1;
 	return label_put(judge->txn, event->seq, event->index, label, err);
 }
 
@@ -483,13 +507,14 @@ int judge_record(struct judge *judge, const struct record *record,
 /* ---- When time passes ---- */
 
 /* A file is quiet: its rule fires, if it is still there and still true. */
-static int fire(void *ctx, struct text name, const struct event *event, struct error *err)
+static int quiet(void *ctx, struct text name, const struct event *event, struct error *err)
 {
 	struct judge *judge = ctx;
 	struct judged_watch *watch = find_watch(judge, event->watch);
 	AUTO(free) char *rule_name = text_copy(name);
 	const struct rule *rule = watch ? rule_set_find(watch->set, rule_name) : NULL;
 	AUTO(json_decref) json_t *label = NULL;
+	enum truth truth;
 
 	if (!rule || rule->mode == RULE_OFF) {
 		log_info("filter",
@@ -497,7 +522,8 @@ static int fire(void *ctx, struct text name, const struct event *event, struct e
 			 rule_name, TEXT_ARGS(event->path));
 		return 0;
 	}
-	if (rule_test(watch->matcher, rule, event) != TRUTH_TRUE) {
+	truth = rule_test(watch->matcher, rule, event);
+	if (truth == TRUTH_FALSE) {
 		log_info("filter", "rule '%s' is not true any more for %.*s, which is quiet now",
 			 rule_name, TEXT_ARGS(event->path));
 		return 0;
@@ -506,7 +532,8 @@ static int fire(void *ctx, struct text name, const struct event *event, struct e
 		return -1;
 	if (!label)
 		label = json_pack("{s:[s]}", "rules", rule->name);
-	if (fire_rule(judge, watch, rule, event, label, err) < 0)
+	if (truth == TRUTH_UNKNOWN ? ask_about(judge, rule, event, label, err) < 0
+				   : fire(judge, watch, rule, event, label, err) < 0)
 		return -1;
 	return label_put(judge->txn, event->seq, event->index, label, err);
 }
@@ -521,13 +548,31 @@ int64_t judge_expire(struct judge *judge, int64_t now_ms, size_t max, struct err
 		return -1;
 	if (halves == max)
 		return halves;
-	timers = settle_expire(judge->settle, judge->txn, now_ms, max - halves, fire, judge, err);
+	timers = settle_expire(judge->settle, judge->txn, now_ms, max - halves, quiet, judge, err);
 	if (timers < 0)
 		return -1;
 	if (halves + timers == max)
 		return max;
 	windows = tally_expire(judge->tally, judge->txn, now_ms, max - halves - timers, err);
 	return windows < 0 ? -1 : halves + timers + windows;
+}
+
+bool judge_has_answers(const struct judge *judge)
+{
+	return pending_has_answers(judge->pending);
+}
+
+int64_t judge_answers(struct judge *judge, size_t max, struct error *err)
+{
+	return pending_judge(judge->pending, judge->txn, max, judge_answer, judge, err);
+}
+
+void judge_ask_with(struct judge *judge, const struct pending_host *host)
+{
+	if (host)
+		pending_open(judge->pending, host);
+	else
+		pending_close(judge->pending);
 }
 
 /* ---- The inbox ---- */
@@ -617,7 +662,8 @@ uint64_t judge_event_count(const struct judge *judge)
 int judge_end(struct judge *judge, uint64_t cursor, struct error *err)
 {
 	if (renames_save(judge->renames, judge->txn, err) < 0 ||
-	    tally_save(judge->tally, judge->txn, err) < 0)
+	    tally_save(judge->tally, judge->txn, err) < 0 ||
+	    pending_save(judge->pending, judge->txn, err) < 0)
 		return -1;
 	return store_cursor_put(judge->txn, cursor, err);
 }
@@ -628,6 +674,7 @@ struct judge_counts judge_committed(struct judge *judge)
 		judge->watches[i].is_noted |= judge->watches[i].is_noting;
 	judge->txn = NULL;
 	tally_committed(judge->tally);
+	pending_committed(judge->pending);
 	list_tripped(judge);
 	return judge->counts;
 }

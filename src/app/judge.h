@@ -9,6 +9,7 @@
 #ifndef APP_JUDGE_H
 #define APP_JUDGE_H
 
+#include "app/pending.h"
 #include "app/settings.h"
 #include "rule/rule.h"
 #include "store/store.h"
@@ -51,6 +52,12 @@ MUST_CHECK int judge_record(struct judge *judge, const struct record *record,
 uint64_t judge_event_count(const struct judge *judge);
 /* Windows and timers that ended by now_ms: at most max. Answers how many were looked at. */
 MUST_CHECK int64_t judge_expire(struct judge *judge, int64_t now_ms, size_t max, struct error *err);
+/* Whether the cluster has said something about files that rules wait for; takes at most max of the
+ * events, answers how many. */
+bool judge_has_answers(const struct judge *judge);
+MUST_CHECK int64_t judge_answers(struct judge *judge, size_t max, struct error *err);
+/* From now on the cluster is asked by host; NULL: not any more. In the host's loop. */
+void judge_ask_with(struct judge *judge, const struct pending_host *host);
 /* Items of the inbox whose turn has come at cursor: at most max. Answers how many were taken. */
 MUST_CHECK int64_t judge_inbox(struct judge *judge, uint64_t cursor, int64_t now_ms, size_t max,
 			       struct error *err);

@@ -44,3 +44,14 @@ int label_get(struct store_txn *txn, uint64_t seq, uint32_t index, json_t **out,
 	*out = value ? json_loads(value, 0, NULL) : NULL;
 	return 0;
 }
+
+void label_append(json_t *label, const char *key, json_t *item)
+{
+	json_t *list = json_object_get(label, key);
+
+	if (!list) {
+		list = json_array();
+		json_object_set_new_nocheck(label, key, list);
+	}
+	json_array_append_new(list, item);
+}

@@ -58,8 +58,16 @@ static int filter_role_open(void *ctx, uv_loop_t *loop, struct error *err)
 	struct post *post = ctx;
 	const struct post_setup *setup = post->setup;
 
-	if (filter_open(&post->filter, loop, setup->settings, setup->store, post->sets, err) < 0)
+	if (http_open(&post->http, loop, err) < 0)
 		return -1;
+	if (filter_open(&post->filter, loop, setup->settings, setup->store, post->sets, err) < 0) {
+		http_close(TAKE(post->http));
+		return -1;
+	}
+	connect_all(post);
+	for (size_t i = 0; i < setup->settings->watch_count; i++)
+		post->clusters[i] = connection_cluster(post->connections[i]);
+	filter_ask(post->filter, post->clusters);
 	filter_on_trouble(post->filter, setup->trouble, setup->ctx);
 	return 0;
 }
@@ -69,6 +77,8 @@ static void filter_role_close(void *ctx)
 	struct post *post = ctx;
 
 	filter_close(post->filter);
+	disconnect_all(post);
+	http_close(TAKE(post->http));
 }
 
 /* ---- act ---- */

@@ -32,7 +32,8 @@ struct post {
 	/* post's own */
 	struct http *http;
 	struct connection **connections; /* one a watch */
-	const struct cluster **clusters; /* what act hands to actions, one a watch */
+	const struct cluster *
+		*clusters; /* what act hands to actions and filter asks, one a watch */
 };
 
 const char *store_role_name(enum store_role role); /* "watch", "filter", "act" */

@@ -25,6 +25,14 @@ struct file_info {
 	char *etag; /* NULL if the answer had none */
 };
 
+/* What is known of a file beside an event of it; borrowed. */
+struct file_facts {
+	const struct file_info *info; /* NULL: nothing */
+	/* All names that the cluster has for its owner and group, ended by NULL; NULL: not known.
+	 */
+	const char *const *owner_names, *const *group_names;
+};
+
 void file_info_clear(struct file_info *info);
 void file_info_copy(struct file_info *to, const struct file_info *from);
 /* Mode, owner and group in one text, to compare; for free(). */

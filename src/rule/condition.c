@@ -1,5 +1,6 @@
 #include "rule/condition.h"
 
+#include "rule/condition_file.h"
 #include "rule/fold.h"
 
 struct condition *condition_new(struct condition_pool *pool, enum condition_kind kind,
@@ -66,6 +67,13 @@ void condition_add_range(struct condition *condition, struct range range)
 	condition->ranges[condition->range_count++] = range;
 }
 
+void condition_add_mode(struct condition *condition, struct mode_test test)
+{
+	condition->modes =
+		mem_grow(condition->modes, condition->mode_count + 1, sizeof(*condition->modes));
+	condition->modes[condition->mode_count++] = test;
+}
+
 void condition_add_span(struct condition *condition, struct time_span span)
 {
 	condition->spans =
@@ -91,6 +99,7 @@ static void condition_free(struct condition *condition)
 	free(condition->zones);
 	free(condition->spans);
 	free(condition->ranges);
+	free(condition->modes);
 	free(condition->values);
 	free(condition->children);
 	pattern_list_clear(&condition->patterns);
@@ -284,6 +293,15 @@ enum truth condition_test(const struct condition *condition, const struct subjec
 	case CONDITION_ORIGIN:
 	case CONDITION_TIME:
 		return test_fact(condition, subject);
+	case CONDITION_TYPE:
+	case CONDITION_SIZE:
+	case CONDITION_OWNER:
+	case CONDITION_GROUP:
+	case CONDITION_MODE:
+	case CONDITION_AGE:
+	case CONDITION_MODIFIED:
+	case CONDITION_LINKS:
+		return condition_test_file(condition, subject);
 	case CONDITION_DIRECTORY:
 	case CONDITION_PATH:
 	case CONDITION_NAME:

@@ -5,6 +5,7 @@
 #ifndef RULE_CONDITION_H
 #define RULE_CONDITION_H
 
+#include "event/file.h"
 #include "rule/pattern.h"
 #include "rule/region.h"
 #include "rule/rule.h"
@@ -28,6 +29,19 @@ enum condition_kind {
 	CONDITION_WATCH,
 	CONDITION_ORIGIN,
 	CONDITION_TIME,
+	CONDITION_TYPE, /* from here on: of the file, see condition_file.h */
+	CONDITION_SIZE,
+	CONDITION_OWNER,
+	CONDITION_GROUP,
+	CONDITION_MODE,
+	CONDITION_AGE,
+	CONDITION_MODIFIED,
+	CONDITION_LINKS,
+};
+
+/* All bits of all, one of any (0: whatever), none of none. */
+struct mode_test {
+	unsigned all, any, none;
 };
 
 /* Numbers from least to most, both included. */
@@ -48,14 +62,17 @@ struct condition {
 	size_t directory_count;
 	uint32_t *expressions; /* ids in the set's scan */
 	size_t expression_count;
-	struct range *ranges; /* of a depth */
+	struct range *ranges; /* of a depth, a size, an age in milliseconds .. */
 	size_t range_count;
 	struct time_span *spans;
 	size_t span_count;
 	struct zone **zones; /* of the spans */
 	size_t zone_count;
 	unsigned origins; /* bit n for enum origin n */
-	bool takes_none;  /* of streams: the file's own content too */
+	unsigned types;   /* bit n for enum file_type n */
+	struct mode_test *modes;
+	size_t mode_count;
+	bool takes_none; /* of streams: the file's own content too */
 	const struct condition **children;
 	size_t child_count;
 	char *values; /* as the file has them, each ended by a NUL: to tell people */
@@ -79,6 +96,7 @@ void condition_add_directory(struct condition *condition, struct text directory)
 void condition_add_value(struct condition *condition, struct text value);
 void condition_add_expression(struct condition *condition, uint32_t id);
 void condition_add_range(struct condition *condition, struct range range);
+void condition_add_mode(struct condition *condition, struct mode_test test);
 void condition_add_span(struct condition *condition, struct time_span span);
 void condition_add_zone(struct condition *condition, struct zone *zone); /* takes it over */
 void condition_pool_clear(struct condition_pool *pool);
@@ -97,7 +115,8 @@ struct subject {
 	/* What else is known; NULL: nothing. Of its paths and kinds the members above tell. */
 	const struct event *event;
 	struct text folded_stream;
-	struct scanner *scanner; /* NULL: what an expression says is not known */
+	const struct file_facts *file; /* NULL: not known */
+	struct scanner *scanner;       /* NULL: what an expression says is not known */
 };
 
 int64_t condition_depth(struct text path); /* components: /a/b has two */

@@ -1,17 +1,22 @@
 #include "rule/condition_facts.h"
 
 #include "base/parse.h"
+#include "rule/condition_file.h"
 #include "rule/words.h"
 
 static const enum condition_kind fact_kinds[] = {
 	[WORD_DEPTH] = CONDITION_DEPTH, [WORD_STREAM] = CONDITION_STREAM,
 	[WORD_WATCH] = CONDITION_WATCH, [WORD_ORIGIN] = CONDITION_ORIGIN,
-	[WORD_TIME] = CONDITION_TIME,
+	[WORD_TIME] = CONDITION_TIME,   [WORD_TYPE] = CONDITION_TYPE,
+	[WORD_SIZE] = CONDITION_SIZE,   [WORD_OWNER] = CONDITION_OWNER,
+	[WORD_GROUP] = CONDITION_GROUP, [WORD_MODE] = CONDITION_MODE,
+	[WORD_AGE] = CONDITION_AGE,     [WORD_MODIFIED] = CONDITION_MODIFIED,
+	[WORD_LINKS] = CONDITION_LINKS,
 };
 
 bool condition_is_fact(enum condition_word word)
 {
-	return word >= WORD_DEPTH && word <= WORD_TIME;
+	return word >= WORD_DEPTH && word <= WORD_LINKS;
 }
 
 /* One condition under construction. */
@@ -30,18 +35,30 @@ struct build {
 
 /* ---- Numbers ---- */
 
-#define DEPTH_MOST 1000000
+#define NUMBER_MOST 1000000
 
 static bool read_number(struct build *build, const struct node *node, int64_t *out)
 {
 	AUTO_ERROR err = { 0 };
+	int result;
 
 	if (node->kind != NODE_SCALAR) {
 		TELL(build, node->place, "%s: expected a number, found %s",
 		     condition_words[build->word], node_kind_name(node->kind));
 		return false;
 	}
-	if (parse_number(node->text, 0, DEPTH_MOST, out, &err) == 0)
+	switch (build->word) {
+	case WORD_SIZE:
+		result = parse_size(node->text, out, &err);
+		break;
+	case WORD_AGE:
+	case WORD_MODIFIED:
+		result = parse_duration(node->text, out, &err);
+		break;
+	default:
+		result = parse_number(node->text, 0, NUMBER_MOST, out, &err);
+	}
+	if (result == 0)
 		return true;
 	TELL(build, node->place, "%s %s", condition_words[build->word], error_text(&err));
 	return false;
@@ -81,6 +98,9 @@ static void add_range(struct build *build, const struct node *node)
 		if (!build->is_wrong && range.least > range.most)
 			TELL(build, node->place, "%s: no number lies within these bounds",
 			     condition_words[build->word]);
+	} else if (build->word == WORD_AGE || build->word == WORD_MODIFIED) {
+		TELL(build, node->place, "%s: expected bounds, like {over: 7d}",
+		     condition_words[build->word]);
 	} else if (read_number(build, node, &range.least)) {
 		range.most = range.least;
 	}
@@ -143,6 +163,70 @@ static void add_origin(struct build *build, const struct node *node)
 		TELL(build, node->place,
 		     "origin '%.*s': expected live, repair, expanded, scan or replay",
 		     TEXT_ARGS(node->text));
+}
+
+/* ---- Of the file ---- */
+
+static void add_type(struct build *build, const struct node *node)
+{
+	const char *nearest;
+
+	if (!is_text(build, node) || file_type_parse(node->text, &build->leaf->types))
+		return;
+	nearest = parse_nearest(node->text, file_type_names);
+	if (nearest)
+		TELL(build, node->place, "type '%.*s': did you mean '%s'?", TEXT_ARGS(node->text),
+		     nearest);
+	else
+		TELL(build, node->place, "type '%.*s': expected file, directory, symlink or other",
+		     TEXT_ARGS(node->text));
+}
+
+/* Kept as a value: the evaluator reads it there. */
+static void add_principal(struct build *build, const struct node *node)
+{
+	if (is_text(build, node) && !node->text.size)
+		TELL(build, node->place, "%s: expected a name, like alice, or uid:1000",
+		     condition_words[build->word]);
+}
+
+static bool read_bits(struct build *build, const struct node *node, unsigned *out)
+{
+	AUTO_ERROR err = { 0 };
+
+	if (node->kind != NODE_SCALAR) {
+		TELL(build, node->place, "mode: expected one like \"0640\", found %s",
+		     node_kind_name(node->kind));
+		return false;
+	}
+	if (parse_mode(node->text, out, &err) == 0)
+		return true;
+	TELL(build, node->place, "mode %s", error_text(&err));
+	return false;
+}
+
+/* "0640": exactly so; {all: .., any: .., none: ..}: by bits. */
+static void add_mode(struct build *build, const struct node *node)
+{
+	static const char *const known[] = { "all", "any", "none", NULL };
+	static const struct words words = { "'mode'", known, known + 3 };
+	struct mode_test test = { 0 };
+	unsigned *const places[] = { &test.all, &test.any, &test.none };
+
+	if (node->kind == NODE_MAPPING && node->count) {
+		node_for_each(child, node)
+		{
+			int word = words_find(&words, child->key, build->parser->problems);
+
+			if (word < 0)
+				build->is_wrong = true;
+			else
+				(void)!read_bits(build, child, places[word]);
+		}
+	} else if (read_bits(build, node, &test.all)) {
+		test.none = 07777 & ~test.all;
+	}
+	condition_add_mode(build->leaf, test);
 }
 
 /* ---- Times ---- */
@@ -277,10 +361,24 @@ static void add_value(struct build *build, const struct node *node)
 {
 	switch (build->word) {
 	case WORD_DEPTH:
+	case WORD_SIZE:
+	case WORD_AGE:
+	case WORD_MODIFIED:
+	case WORD_LINKS:
 		add_range(build, node);
 		break;
 	case WORD_ORIGIN:
 		add_origin(build, node);
+		break;
+	case WORD_TYPE:
+		add_type(build, node);
+		break;
+	case WORD_OWNER:
+	case WORD_GROUP:
+		add_principal(build, node);
+		break;
+	case WORD_MODE:
+		add_mode(build, node);
 		break;
 	case WORD_TIME:
 		add_time(build, node);

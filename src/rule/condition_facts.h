@@ -1,5 +1,5 @@
 /* condition_facts: conditions about what an event says besides its paths: depth, stream, watch,
- * origin, time. */
+ * origin, time; and about what the cluster knows of the file. */
 #ifndef RULE_CONDITION_FACTS_H
 #define RULE_CONDITION_FACTS_H
 

@@ -4,8 +4,7 @@
 #include "rule/condition_facts.h"
 #include "rule/words.h"
 
-static const char *const later[] = { "type", "size",     "owner", "group", "mode",
-				     "age",  "modified", "tag",   "links", NULL };
+static const char *const later[] = { "tag", NULL };
 static const struct words words = { "a condition", condition_words, later };
 
 static const struct condition *read_node(struct condition_parser *parser, const struct node *node,

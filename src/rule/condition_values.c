@@ -5,7 +5,9 @@
 const char *const condition_words[] = { "all",       "any",      "not",           "event",
 					"directory", "path",     "file",          "name",
 					"extension", "regex",    "depth",         "stream",
-					"watch",     "origin",   "time",          "old_directory",
+					"watch",     "origin",   "time",          "type",
+					"size",      "owner",    "group",         "mode",
+					"age",       "modified", "links",         "old_directory",
 					"old_path",  "old_name", "old_extension", NULL };
 
 /* What each word makes of a path; the words of the old path stand behind those of the new one. */

@@ -82,12 +82,14 @@ static const struct wording {
 	{ "", "is", "is not", "is one of", "is not one of" },
 };
 
-static const char *verdict_words(const char *what, enum truth truth, bool is_list)
+static const char *verdict_words(const char *what, enum truth truth, bool is_list, bool is_of_file)
 {
 	const struct wording *words = wordings;
 
 	while (*words->key && strcmp(words->key, what) != 0)
 		words++;
+	if (truth == TRUTH_UNKNOWN && is_of_file)
+		return "is asked of the cluster by the monitor, and compared with";
 	if (truth == TRUTH_UNKNOWN)
 		return "is not known well enough to compare with";
 	if (truth == TRUTH_TRUE)
@@ -135,6 +137,15 @@ static bool print_fact(FILE *out, const struct condition *condition, const struc
 	case CONDITION_ORIGIN:
 		fprintf(out, " %s", origin_name(event->origin));
 		return true;
+	case CONDITION_TYPE:
+	case CONDITION_SIZE:
+	case CONDITION_OWNER:
+	case CONDITION_GROUP:
+	case CONDITION_MODE:
+	case CONDITION_AGE:
+	case CONDITION_MODIFIED:
+	case CONDITION_LINKS:
+		return true; /* the cluster was not asked */
 	case CONDITION_TIME:
 		if (!event->time_ms)
 			return true;
@@ -187,7 +198,9 @@ static char *describe(const struct condition *condition, enum truth truth,
 		fputs(": there is no old path, for the event is not a rename", out);
 	} else {
 		print_seen(out, condition, what, path, event);
-		fprintf(out, " %s", verdict_words(what, truth, count_values(condition) > 1));
+		fprintf(out, " %s",
+			verdict_words(what, truth, count_values(condition) > 1,
+				      condition->kind >= CONDITION_TYPE));
 		list_values(out, condition);
 	}
 	fclose(out);

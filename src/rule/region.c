@@ -206,6 +206,14 @@ void region_list_of(struct region_list *out, const struct condition *condition)
 	case CONDITION_WATCH:
 	case CONDITION_ORIGIN:
 	case CONDITION_TIME:
+	case CONDITION_TYPE:
+	case CONDITION_SIZE:
+	case CONDITION_OWNER:
+	case CONDITION_GROUP:
+	case CONDITION_MODE:
+	case CONDITION_AGE:
+	case CONDITION_MODIFIED:
+	case CONDITION_LINKS:
 		add(out, region);
 		return;
 	case CONDITION_DIRECTORY:

@@ -9,6 +9,7 @@
 
 #include "config/node.h"
 #include "event/event.h"
+#include "event/file.h"
 
 enum rule_mode { RULE_ENFORCE, RULE_DRY_RUN, RULE_OFF };
 
@@ -102,6 +103,16 @@ void rule_matcher_free(struct rule_matcher *matcher);
  */
 void rule_match(struct rule_matcher *matcher, const struct event *event,
 		bool (*visit)(void *ctx, const struct rule *rule), void *ctx);
+/*
+ * The same with what is known of the file (NULL: nothing), for rules that are true and for those of
+ * which it depends on what is not known.
+ */
+void rule_match_with(struct rule_matcher *matcher, const struct event *event,
+		     const struct file_facts *file,
+		     bool (*visit)(void *ctx, const struct rule *rule, enum truth truth),
+		     void *ctx);
+enum truth rule_test_with(struct rule_matcher *matcher, const struct rule *rule,
+			  const struct event *event, const struct file_facts *file);
 /* Whether this rule is true for event: to check again before acting. */
 enum truth rule_test(struct rule_matcher *matcher, const struct rule *rule,
 		     const struct event *event);

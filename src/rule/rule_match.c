@@ -68,27 +68,57 @@ const struct rule_candidates *rule_matcher_candidates(struct rule_matcher *match
 	return &matcher->candidates;
 }
 
-void rule_match(struct rule_matcher *matcher, const struct event *event,
-		bool (*visit)(void *ctx, const struct rule *rule), void *ctx)
+void rule_match_with(struct rule_matcher *matcher, const struct event *event,
+		     const struct file_facts *file,
+		     bool (*visit)(void *ctx, const struct rule *rule, enum truth truth), void *ctx)
 {
 	const struct rule_candidates *candidates;
 	struct subject subject;
 
 	rule_matcher_start(matcher, event, &subject);
+	subject.file = file;
 	candidates = rule_matcher_candidates(matcher, &subject);
 	for (size_t i = 0; i < candidates->count; i++) {
 		const struct set_rule *rule = matcher->set->rules[candidates->rules[i]];
+		enum truth truth = condition_test(rule->when, &subject);
 
-		if (condition_test(rule->when, &subject) == TRUTH_TRUE && !visit(ctx, &rule->rule))
+		if (truth != TRUTH_FALSE && !visit(ctx, &rule->rule, truth))
 			return;
 	}
+}
+
+struct visit_true {
+	bool (*visit)(void *ctx, const struct rule *rule);
+	void *ctx;
+};
+
+static bool visit_true(void *ctx, const struct rule *rule, enum truth truth)
+{
+	struct visit_true *visit = ctx;
+
+	return truth != TRUTH_TRUE || visit->visit(visit->ctx, rule);
+}
+
+void rule_match(struct rule_matcher *matcher, const struct event *event,
+		bool (*visit)(void *ctx, const struct rule *rule), void *ctx)
+{
+	struct visit_true visiting = { visit, ctx };
+
+	rule_match_with(matcher, event, NULL, visit_true, &visiting);
+}
+
+enum truth rule_test_with(struct rule_matcher *matcher, const struct rule *rule,
+			  const struct event *event, const struct file_facts *file)
+{
+	struct subject subject;
+
+	rule_matcher_start(matcher, event, &subject);
+	subject.file = file;
+	return condition_test(set_rule_of(rule)->when, &subject);
 }
 
 enum truth rule_test(struct rule_matcher *matcher, const struct rule *rule,
 		     const struct event *event)
 {
-	struct subject subject;
-
-	rule_matcher_start(matcher, event, &subject);
-	return condition_test(set_rule_of(rule)->when, &subject);
+	return rule_test_with(matcher, rule, event, NULL);
 }

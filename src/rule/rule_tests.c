@@ -2,17 +2,24 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
 #include "event/by_hand.h"
+#include "rule/condition_file.h"
 #include "rule/words.h"
 
-static const char *const known[] = { "event",  "path",  "old_path", "file_id", "stream",
-				     "origin", "watch", "time",     "expect",  NULL };
-static const struct words test_words = { "a test", known, known + 9 };
+#define FACTS "type", "size", "owner", "group", "mode", "age", "modified", "links"
+
+static const char *const facts[] = { FACTS, NULL };
+static const char *const known[] = { "event", "path", "old_path", "file_id", "stream", "origin",
+				     "watch", "time", FACTS,      "expect",  NULL };
+static const struct words test_words = { "a test", known, known + ARRAY_SIZE(known) - 1 };
 
 struct rule_test {
 	struct place place;
 	struct event *event;
+	struct file_info info; /* what the cluster would say of the file */
+	bool has_info;
 	char **expected;
 	size_t expected_count;
 };
@@ -22,7 +29,15 @@ static void free_json(json_t **place)
 	json_decref(*place);
 }
 
-/* The test without its expectation: an event as a person types it. */
+static bool is_fact(struct text name)
+{
+	for (size_t i = 0; facts[i]; i++)
+		if (text_is(name, facts[i]))
+			return true;
+	return false;
+}
+
+/* The test without its expectation and the file: an event as a person types it. */
 static struct event *read_event(const struct node *node, struct problems *problems)
 {
 	__attribute__((cleanup(free_json))) json_t *object = json_object();
@@ -32,7 +47,7 @@ static struct event *read_event(const struct node *node, struct problems *proble
 
 	node_for_each(child, node)
 	{
-		if (text_is(child->key->text, "expect"))
+		if (text_is(child->key->text, "expect") || is_fact(child->key->text))
 			continue;
 		if (child->kind != NODE_SCALAR) {
 			problems_error(problems, child->place, "%.*s: expected text, found %s",
@@ -47,6 +62,127 @@ static struct event *read_event(const struct node *node, struct problems *proble
 		return event;
 	problems_error(problems, node->place, "%s", error_text(&err));
 	return NULL;
+}
+
+/* ---- What the cluster would say ---- */
+
+static void set_text(char **place, struct text value)
+{
+	free(*place);
+	*place = text_copy(value);
+}
+
+/* A name, uid:1000, gid:100, sid:S-1-5-.. or auth_id:500, as in a condition. */
+static void set_principal(char **type, char **value, char **auth_id, bool is_group,
+			  struct text text)
+{
+	struct text rest = text;
+	struct text head = text_cut(&rest, ':');
+
+	if (text_is(head, "auth_id") && rest.size) {
+		set_text(auth_id, rest);
+		return;
+	}
+	if ((text_is(head, "uid") || text_is(head, "gid")) && rest.size) {
+		set_text(type, is_group ? TEXT("NFS_GID") : TEXT("NFS_UID"));
+		set_text(value, rest);
+	} else if (text_is(head, "sid") && rest.size) {
+		set_text(type, TEXT("SMB_SID"));
+		set_text(value, rest);
+	} else {
+		set_text(type, is_group ? TEXT("LOCAL_GROUP") : TEXT("LOCAL_USER"));
+		set_text(value, text);
+	}
+}
+
+static int set_time(char **place, const struct event *event, struct text text, struct error *err)
+{
+	int64_t ago_ms;
+
+	if (parse_duration(text, &ago_ms, err) < 0)
+		return -1;
+	free(*place);
+	*place = clock_format(event->time_ms - ago_ms);
+	return 0;
+}
+
+static int set_type(struct file_info *info, struct text text, struct error *err)
+{
+	unsigned types = 0;
+
+	if (!file_type_parse(text, &types))
+		return error_set(err, "'%.*s': expected file, directory, symlink or other",
+				 TEXT_ARGS(text));
+	info->type = (enum file_type)__builtin_ctz(types);
+	return 0;
+}
+
+static int set_links(struct file_info *info, struct text text, struct error *err)
+{
+	int64_t links;
+
+	if (parse_number(text, 0, 1000000, &links, err) < 0)
+		return -1;
+	info->num_links = (int)links;
+	return 0;
+}
+
+static int set_fact(struct rule_test *test, const struct node *node, struct error *err)
+{
+	struct file_info *info = &test->info;
+	struct text name = node->key->text, text = node->text;
+
+	if (text_is(name, "type"))
+		return set_type(info, text, err);
+	if (text_is(name, "size"))
+		return parse_size(text, &info->size, err);
+	if (text_is(name, "mode"))
+		return parse_mode(text, &info->mode, err);
+	if (text_is(name, "links"))
+		return set_links(info, text, err);
+	if (text_is(name, "age"))
+		return set_time(&info->creation_time, test->event, text, err);
+	if (text_is(name, "modified"))
+		return set_time(&info->modification_time, test->event, text, err);
+	if (text_is(name, "owner"))
+		set_principal(&info->owner_type, &info->owner_value, &info->owner, false, text);
+	else
+		set_principal(&info->group_type, &info->group_value, &info->group, true, text);
+	return 0;
+}
+
+/* What a test does not say is that of a new, empty file of nobody's. */
+static void read_facts(struct rule_test *test, const struct node *node, struct problems *problems)
+{
+	struct file_info *info = &test->info;
+
+	if (!test->event)
+		return;
+	if (!test->event->time_ms)
+		test->event->time_ms = clock_now_ms();
+	*info = (struct file_info){ .mode = 0644, .num_links = 1 };
+	info->owner = str_copy("");
+	info->group = str_copy("");
+	info->owner_type = str_copy("LOCAL_USER");
+	info->owner_value = str_copy("nobody");
+	info->group_type = str_copy("LOCAL_GROUP");
+	info->group_value = str_copy("nobody");
+	info->creation_time = clock_format(test->event->time_ms);
+	info->modification_time = clock_format(test->event->time_ms);
+	node_for_each(child, node)
+	{
+		AUTO_ERROR err = { 0 };
+
+		if (!is_fact(child->key->text))
+			continue;
+		test->has_info = true;
+		if (child->kind != NODE_SCALAR)
+			problems_error(problems, child->place, "%.*s: expected text, found %s",
+				       TEXT_ARGS(child->key->text), node_kind_name(child->kind));
+		else if (set_fact(test, child, &err) < 0)
+			problems_error(problems, child->place, "%.*s %s",
+				       TEXT_ARGS(child->key->text), error_text(&err));
+	}
 }
 
 static void tell_no_rule(const struct rule_set *set, const struct node *name,
@@ -118,6 +254,7 @@ static void read_test(struct rule_set *set, const struct node *node, struct prob
 	test = &set->tests[set->test_count++];
 	*test = (struct rule_test){ .place = rule_set_place(set, node->place) };
 	test->event = read_event(node, problems);
+	read_facts(test, node, problems);
 	read_expected(set, test, node, problems);
 }
 
@@ -144,6 +281,7 @@ void rule_tests_clear(struct rule_set *set)
 		for (size_t j = 0; j < test->expected_count; j++)
 			free(test->expected[j]);
 		free(test->expected);
+		file_info_clear(&test->info);
 		free(test->event);
 	}
 	free(set->tests);
@@ -155,9 +293,12 @@ struct outcome {
 	bool *is_true; /* by rule */
 };
 
-static bool note_rule(void *ctx, const struct rule *rule)
+static bool note_rule(void *ctx, const struct rule *rule, enum truth truth)
 {
 	struct outcome *outcome = ctx;
+
+	if (truth != TRUTH_TRUE)
+		return true;
 
 	outcome->is_true[rule->index] = true;
 	return !rule->stop;
@@ -176,7 +317,9 @@ static bool run_test(const struct rule_set *set, const struct rule_test *test,
 	AUTO(buf_free) struct buf *missing = buf_new(SIZE_MAX);
 	AUTO(buf_free) struct buf *surplus = buf_new(SIZE_MAX);
 
-	rule_match(matcher, test->event, note_rule, &outcome);
+	const struct file_facts file = { .info = &test->info };
+
+	rule_match_with(matcher, test->event, test->has_info ? &file : NULL, note_rule, &outcome);
 	for (size_t i = 0; i < test->expected_count; i++) {
 		const struct rule *rule = rule_set_find(set, test->expected[i]);
 

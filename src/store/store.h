@@ -176,6 +176,7 @@ enum store_space {
 	SPACE_LABELS, /* what the filter found out about an event; keys begin with store_key(seq) */
 	SPACE_INBOX,  /* events that act hands to the filter to be judged (app/inbox.h) */
 	SPACE_TALLY,  /* what rules count over time (app/tally.h) */
+	SPACE_PENDING, /* events whose files the cluster is asked about (app/pending.h) */
 	SPACE_COUNT
 };
 

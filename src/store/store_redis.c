@@ -7,7 +7,7 @@
 #define FORMAT "1"
 
 const char *const redis_space_names[SPACE_COUNT] = {
-	"meta", "halves", "settle", "expect", "labels", "inbox", "tally",
+	"meta", "halves", "settle", "expect", "labels", "inbox", "tally", "pending",
 };
 
 /* ---- The log: an embedded store; only the cursor it trims by comes from here ---- */

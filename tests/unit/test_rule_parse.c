@@ -44,11 +44,11 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 		    "      |          ^\n");
 	assert_said("watched_items:\n"
 		    "- name: r\n"
-		    "  when: {size: 3}\n"
+		    "  when: {tag: 3}\n"
 		    "  accept: [loop]\n"
 		    "  actions: [log]\n",
-		    "watched_items.yml:3:10: 'size' is not supported by this version\n"
-		    "    3 |   when: {size: 3}\n"
+		    "watched_items.yml:3:10: 'tag' is not supported by this version\n"
+		    "    3 |   when: {tag: 3}\n"
 		    "      |          ^\n"
 		    "watched_items.yml:4:3: 'accept' is not supported by this version\n"
 		    "    4 |   accept: [loop]\n"
@@ -60,7 +60,8 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 		"  actions: [log]\n",
 		"watched_items.yml:3:10: a condition has no key 'colour'; expected one of all, "
 		"any, not, event, directory, path, file, name, extension, regex, depth, stream, "
-		"watch, origin, time, old_directory, old_path, old_name, old_extension\n"
+		"watch, origin, time, type, size, owner, group, mode, age, modified, links, "
+		"old_directory, old_path, old_name, old_extension\n"
 		"    3 |   when: {colour: red}\n"
 		"      |          ^\n");
 	assert_said(
