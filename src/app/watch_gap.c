@@ -156,16 +156,14 @@ static void gap_adopt(void *ctx, const struct gap *found)
 
 int watch_gap_resume(struct watch_gap *gap, struct error *err)
 {
-	uint64_t first, last;
 	int64_t from_ms;
 
 	if (watch_gap_heard_until(gap->store, gap->watch, &from_ms, err) < 0 ||
-	    store_log_range(gap->store, &first, &last, err) < 0 ||
 	    store_gap_visit(gap->store, gap_adopt, gap, err) < 0)
 		return -1;
 	if (gap->is_there)
 		gap_store(gap);
 	else if (from_ms)
-		watch_gap_open(gap, from_ms, last, "cn_monitor was not running");
+		watch_gap_open(gap, from_ms, GAP_AFTER_ALL, "cn_monitor was not running");
 	return 0;
 }

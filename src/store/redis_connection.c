@@ -20,6 +20,7 @@ struct redis_connection {
 	BIO *tls_in, *tls_out; /* belong to ssl: what was received and what is to be sent */
 	redisReader *reader;
 	int64_t until_ms;
+	int interrupt_fd; /* -1: none */
 };
 
 int64_t redis_now_ms(void)
@@ -47,18 +48,21 @@ static int tls_fail(const struct redis_connection *connection, const char *doing
 
 static int wait_for(struct redis_connection *connection, short events, struct error *err)
 {
-	struct pollfd watched = { .fd = connection->fd, .events = events };
+	struct pollfd watched[] = { { .fd = connection->fd, .events = events },
+				    { .fd = connection->interrupt_fd, .events = POLLIN } };
 	int64_t rest_ms;
 	int ready;
 
 	do {
 		rest_ms = connection->until_ms - redis_now_ms();
-		ready = poll(&watched, 1, (int)MAX(MIN(rest_ms, 1000 * 1000), 0));
+		ready = poll(watched, 2, (int)MAX(MIN(rest_ms, 1000 * 1000), 0));
 	} while (ready < 0 && errno == EINTR);
 	if (ready < 0)
 		return error_errno(err, "%s: poll", connection->address->shown);
 	if (!ready)
 		return error_set(err, "%s: no answer in time", connection->address->shown);
+	if (watched[1].revents)
+		return error_set(err, "%s: interrupted", connection->address->shown);
 	return 0;
 }
 
@@ -406,11 +410,16 @@ int redis_connection_new(struct redis_connection **out, const struct redis_addre
 	struct redis_connection *connection = NEW(struct redis_connection);
 
 	connection->address = address;
-	connection->fd = -1;
+	connection->fd = connection->interrupt_fd = -1;
 	if (address->tls && tls_init(connection, err) < 0)
 		return -1;
 	*out = TAKE(connection);
 	return 0;
+}
+
+void redis_interrupt_by(struct redis_connection *connection, int fd)
+{
+	connection->interrupt_fd = fd;
 }
 
 void redis_connection_free(struct redis_connection *connection)

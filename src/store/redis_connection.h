@@ -29,6 +29,8 @@ MUST_CHECK enum redis_outcome redis_call(struct redis_connection *connection, si
 					 const struct text *words, int64_t until_ms,
 					 redisReply **out, struct error *err);
 int64_t redis_now_ms(void); /* the steady clock itself: a deadline counts in a test too */
+/* As soon as fd can be read, a call that waits fails, and so does each that would have to. */
+void redis_interrupt_by(struct redis_connection *connection, int fd);
 /* The next call connects anew. */
 void redis_hang_up(struct redis_connection *connection);
 

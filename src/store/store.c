@@ -345,6 +345,8 @@ int store_cursor_put(struct store_txn *txn, uint64_t seq, struct error *err)
 	struct store_key key = store_key(seq);
 	size_t size = 0;
 
+	if (txn->store->type->cursor_put)
+		return txn->store->type->cursor_put(txn, seq, err);
 	if (store_get(txn, SPACE_META, cursor_key, &value, &size, err) < 0)
 		return -1;
 	if (seq <= cursor_number(value, size))
@@ -379,6 +381,8 @@ int store_cursor_check(struct store_txn *txn, uint64_t seq, struct error *err)
 	AUTO(free) char *value = NULL;
 	size_t size = 0;
 
+	if (txn->store->type->cursor_check)
+		return txn->store->type->cursor_check(txn, seq, err);
 	if (store_get(txn, SPACE_META, cursor_key, &value, &size, err) < 0)
 		return -1;
 	if (cursor_number(value, size) != seq)
@@ -427,7 +431,13 @@ int store_job_put(struct store_txn *txn, const struct job *job, uint64_t *out_id
 int store_job_take(struct store *store, int64_t now_ms, int64_t lease_ms, struct job *out,
 		   struct error *err)
 {
-	return store->type->job_take(store, now_ms, lease_ms, out, err);
+	return (int)store->type->job_take(store, now_ms, lease_ms, out, 1, err);
+}
+
+int64_t store_job_take_many(struct store *store, int64_t now_ms, int64_t lease_ms, struct job *out,
+			    size_t most, struct error *err)
+{
+	return store->type->job_take(store, now_ms, lease_ms, out, most, err);
 }
 
 int store_job_next_due(struct store *store, int64_t *out_ms, struct error *err)

@@ -54,11 +54,12 @@ void store_on_wake(struct store *store, enum store_role role, void (*wake)(void 
 /* ---- The log: one writer, any number of readers ---- */
 
 struct record {
-	uint64_t seq; /* from 1, without holes */
+	uint64_t seq; /* grows, from 1 */
 	int64_t time_ms;
 	enum origin origin;
 	struct text watch;
 	struct text bytes; /* a message as it came */
+	uint32_t token;    /* the store's own: the lease under which it was heard */
 };
 
 /* Buffers; seq is given here and answered. -1: full (err says which limit), nothing was buffered.
@@ -89,8 +90,9 @@ MUST_CHECK int store_log_range(struct store *store, uint64_t *out_first, uint64_
 			       struct error *err); /* 0, 0 when empty */
 /*
  * Drops records that the filter is done with (store_cursor_put) and that are older than the
- * retention or past max_bytes; then the oldest closed gaps beyond the last thousand. 1: it stopped
- * after some milliseconds and there is more; call again soon.
+ * retention or past max_bytes, maybe not all of a piece that they are stored in; then the oldest
+ * closed gaps beyond the last thousand. 1: it stopped after some milliseconds and there is more;
+ * call again soon.
  */
 MUST_CHECK int store_log_trim(struct store *store, int64_t now_ms, struct error *err);
 
@@ -98,11 +100,14 @@ MUST_CHECK int store_log_trim(struct store *store, int64_t now_ms, struct error 
 struct gap {
 	uint64_t id; /* 0: give a new one */
 	char watch[64];
-	int64_t from_ms;    /* the last moment that is known to be complete */
-	int64_t until_ms;   /* the stream was up again; 0: still open */
-	char *reason;       /* for free() by the reader */
-	uint64_t after_seq; /* the last record before it */
+	int64_t from_ms;  /* the last moment that is known to be complete */
+	int64_t until_ms; /* the stream was up again; 0: still open */
+	char *reason;     /* for free() by the reader */
+	/* The last record before it: to be put, a seq of store_log_append's; GAP_AFTER_ALL: the
+	 * last one there is. */
+	uint64_t after_seq;
 };
+#define GAP_AFTER_ALL UINT64_MAX
 MUST_CHECK int store_gap_put(struct store *store, struct gap *gap, struct error *err);
 MUST_CHECK int store_gap_visit(struct store *store, void (*visit)(void *ctx, const struct gap *gap),
 			       void *ctx, struct error *err);
@@ -272,6 +277,10 @@ MUST_CHECK int store_job_put(struct store_txn *txn, const struct job *job, uint6
  */
 MUST_CHECK int store_job_take(struct store *store, int64_t now_ms, int64_t lease_ms,
 			      struct job *out, struct error *err);
+/* The same for up to `most` jobs at once, of as many files; answers how many, in order of their due
+ * times. */
+MUST_CHECK int64_t store_job_take_many(struct store *store, int64_t now_ms, int64_t lease_ms,
+				       struct job *out, size_t most, struct error *err);
 /* When the next job could be taken (a lease that runs out counts), or 0 if there is none. */
 MUST_CHECK int store_job_next_due(struct store *store, int64_t *out_ms, struct error *err);
 /*
@@ -292,7 +301,8 @@ MUST_CHECK int store_job_save_in(struct store_txn *txn, const struct job *job, i
 MUST_CHECK int store_job_retry_in(struct store_txn *txn, const struct job *job, struct error *err);
 MUST_CHECK int store_job_end_in(struct store_txn *txn, const struct job *job, enum job_state state,
 				int64_t now_ms, struct error *err);
-/* Every taken job is due again at once: when the only act role starts. */
+/* Every job that this process has taken is due again at once, and in a store that only one process
+ * can have open, what the one before it had: when the act role starts. */
 MUST_CHECK int store_job_release_all(struct store *store, struct error *err);
 /* 1: taken by this process, and by nobody since; 0: not any more. */
 MUST_CHECK int store_job_is_ours(struct store *store, uint64_t id, struct error *err);

@@ -177,8 +177,8 @@ int64_t lmdb_state_bytes(const struct store_lmdb *store, MDB_txn *txn);
 
 /* store_lmdb_jobs.c */
 int lmdb_job_put(struct store_txn *txn, const struct job *job, uint64_t *out_id, struct error *err);
-int lmdb_job_take(struct store *store, int64_t now_ms, int64_t lease_ms, struct job *out,
-		  struct error *err);
+int64_t lmdb_job_take(struct store *store, int64_t now_ms, int64_t lease_ms, struct job *out,
+		      size_t most, struct error *err);
 int lmdb_job_next_due(struct store *store, int64_t *out_ms, struct error *err);
 int lmdb_job_save(struct store_txn *txn, const struct job *job, int64_t lease_until_ms,
 		  struct error *err);

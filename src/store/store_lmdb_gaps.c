@@ -36,6 +36,11 @@ int lmdb_gap_put(struct store *base, struct gap *gap, struct error *err)
 	int rc;
 
 	snprintf(head.watch, sizeof(head.watch), "%s", gap->watch);
+	if (head.after_seq == GAP_AFTER_ALL) {
+		pthread_mutex_lock(&store->append_lock);
+		head.after_seq = store->next_seq - 1;
+		pthread_mutex_unlock(&store->append_lock);
+	}
 	if (!buf_append(value, &head, sizeof(head)) ||
 	    !buf_append(value, gap->reason, gap->reason ? strlen(gap->reason) : 0))
 		return error_set(err, "the reason of a gap is too long");

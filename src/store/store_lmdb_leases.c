@@ -59,18 +59,20 @@ void lmdb_taken_clear(struct store_lmdb *store)
  * Under the lock, and with a snapshot that began under it: a job that ended is forgotten only after
  * its transaction was committed, so a snapshot from before that still finds it taken.
  */
-static int take(struct store_lmdb *store, int64_t now_ms, int64_t lease_ms, struct job *out,
-		struct error *err)
+static int64_t take(struct store_lmdb *store, int64_t now_ms, int64_t lease_ms, struct job *out,
+		    size_t most, struct error *err)
 {
 	AUTO(mdb_txn_abort) MDB_txn *txn = NULL;
 	AUTO(mdb_cursor_close) MDB_cursor *cursor = NULL;
 	struct text key;
-	int there;
+	size_t count = 0;
+	int there = 0;
 
 	if (lmdb_begin(&store->state, false, &txn, err) < 0 ||
 	    lmdb_cursor(&store->state, txn, store->ready, &cursor, err) < 0)
 		return -1;
-	while ((there = lmdb_seek(&store->state, cursor, TEXT_NONE, MDB_NEXT, &key, NULL, err)) >
+	while (count < most &&
+	       (there = lmdb_seek(&store->state, cursor, TEXT_NONE, MDB_NEXT, &key, NULL, err)) >
 		       0 &&
 	       (int64_t)store_key_number(key) <= now_ms) {
 		uint64_t id = pair_id(key);
@@ -79,27 +81,31 @@ static int take(struct store_lmdb *store, int64_t now_ms, int64_t lease_ms, stru
 
 		if (entry && entry->lease_ms > now_ms)
 			continue;
-		if ((there = stored_read(store, txn, id, &stored, err)) < 0)
-			return -1;
-		if (!there)
-			return lmdb_fail(&store->state, MDB_CORRUPTED, err);
+		if ((there = stored_read(store, txn, id, &stored, err)) <= 0) {
+			if (there == 0)
+				lmdb_fail(&store->state, MDB_CORRUPTED, err);
+			there = -1;
+			break;
+		}
 		set_taken(store, id, now_ms + lease_ms);
-		stored_to_job(&stored, JOB_TAKEN, out);
-		return 1;
+		stored_to_job(&stored, JOB_TAKEN, &out[count++]);
 	}
-	return there < 0 ? -1 : 0;
+	/* What was taken before the failure is handed out. */
+	if (there < 0 && count)
+		error_clear(err);
+	return there < 0 && !count ? -1 : (int64_t)count;
 }
 
-int lmdb_job_take(struct store *base, int64_t now_ms, int64_t lease_ms, struct job *out,
-		  struct error *err)
+int64_t lmdb_job_take(struct store *base, int64_t now_ms, int64_t lease_ms, struct job *out,
+		      size_t most, struct error *err)
 {
 	struct store_lmdb *store = lmdb_of(base);
-	int rc;
+	int64_t count;
 
 	pthread_mutex_lock(&store->taken_lock);
-	rc = take(store, now_ms, lease_ms, out, err);
+	count = take(store, now_ms, lease_ms, out, most, err);
 	pthread_mutex_unlock(&store->taken_lock);
-	return rc;
+	return count;
 }
 
 static int next_due(struct store_lmdb *store, int64_t *out_ms, struct error *err)

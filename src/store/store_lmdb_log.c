@@ -11,7 +11,7 @@ struct record_head {
 	int64_t time_ms;
 	uint32_t watch_size;
 	uint8_t origin;
-	uint8_t unused[3];
+	uint8_t token[3]; /* the low byte first */
 };
 
 struct pending_head {
@@ -63,6 +63,17 @@ int lmdb_log_start(struct store_lmdb *store, struct error *err)
 	return 0;
 }
 
+uint64_t lmdb_log_end(struct store *base)
+{
+	struct store_lmdb *store = lmdb_of(base);
+	uint64_t end;
+
+	pthread_mutex_lock(&store->append_lock);
+	end = store->next_seq - 1;
+	pthread_mutex_unlock(&store->append_lock);
+	return end;
+}
+
 int lmdb_log_range(struct store *base, uint64_t *out_first, uint64_t *out_last, struct error *err)
 {
 	struct store_lmdb *store = lmdb_of(base);
@@ -84,6 +95,8 @@ static int append(struct store_lmdb *store, const struct record *record, uint64_
 		.time_ms = record->time_ms,
 		.watch_size = (uint32_t)record->watch.size,
 		.origin = (uint8_t)record->origin,
+		.token = { (uint8_t)record->token, (uint8_t)(record->token >> 8),
+			   (uint8_t)(record->token >> 16) },
 	};
 	struct pending_head pending = {
 		.seq = store->next_seq,
@@ -357,6 +370,7 @@ static int read_record(const struct store_lmdb *store, struct text key, struct t
 	out->seq = store_key_number(key);
 	out->time_ms = head.time_ms;
 	out->origin = head.origin;
+	out->token = head.token[0] | (uint32_t)head.token[1] << 8 | (uint32_t)head.token[2] << 16;
 	out->watch = (struct text){ value.data + sizeof(head), head.watch_size };
 	out->bytes = (struct text){ out->watch.data + head.watch_size,
 				    value.size - sizeof(head) - head.watch_size };

@@ -1,23 +1,66 @@
 /*
- * store_redis: the state in Redis, the log in an embedded store on this machine.
+ * store_redis: log and state in Redis, shared by any number of processes; a process that watches
+ * has a log of its own before it.
  *
  * Redis may be away, and may answer into a broken connection. A step that would do harm if it were
  * done twice carries a number (store_redis.lua), so that it can be sent again until its answer
- * arrives. A call gives up after the URL's timeout; whether a commit that was given up happened is
+ * arrives. A call gives up after the timeout; whether a commit that was given up happened is
  * settled before anything else is asked.
  *
  * A transaction reads at once and writes at its commit, in one script, which refuses if something
  * that the transaction both read and changes was changed meanwhile by another process.
- * docs/redis.md has the keys.
+ *
+ * Two threads of the store's own, each with its connection: one forwards the local log, one hears
+ * what other processes did. docs/redis.md has the keys.
  */
 #ifndef STORE_STORE_REDIS_H
 #define STORE_STORE_REDIS_H
 
+#include <stdatomic.h>
 #include <uthash.h>
 
 #include "base/buf.h"
 #include "store/redis_connection.h"
 #include "store/store_type.h"
+
+/* The words of a request. Begins as { 0 }. */
+struct words {
+	struct buf *bytes;
+	size_t *ends;
+	size_t count;
+};
+
+/* A connection, and who may use it now. */
+struct redis_link {
+	struct store_redis *store;
+	pthread_mutex_t lock;
+	struct redis_connection *connection;
+	bool is_away; /* nobody answered the last try */
+};
+
+struct redis_taken {
+	uint64_t id;
+	UT_hash_handle hh;
+};
+
+/* What this process knows of a role's lease. */
+struct redis_lease {
+	uint64_t token; /* that we were last given; 0: none */
+	bool is_held;   /* as far as we know */
+	/* Somebody else's lease, as long as it is not renewed. */
+	char seen[24];     /* its end, on the server's clock; "": none */
+	int64_t seen_ms;   /* since when, on ours */
+	int64_t looked_ms; /* when we looked last */
+	char holder[128];
+};
+
+/* Changes of the echo ledger in a commit that the server may forget. */
+struct redis_promise {
+	uint64_t number; /* of the commit */
+	int64_t at_ms;
+	struct words changes;
+	struct redis_promise *next;
+};
 
 struct store_redis {
 	struct store base;
@@ -26,34 +69,43 @@ struct store_redis {
 	char client[33];
 	char digest[41]; /* of the script */
 	int64_t retention_ms, max_bytes;
+	atomic_bool is_over;
+	int over_fd; /* can be read once it is over */
 
-	struct store *log;
-	pthread_mutex_t cursor_lock;
-	uint64_t cursor;   /* that this process knows of */
-	uint64_t mirrored; /* told to the log's store, which trims up to there */
+	struct redis_forward *forward; /* NULL: this process does not watch */
+	struct store *log;             /* likewise */
+	char *source;                  /* who we are as a watching process; survives a restart */
 
-	pthread_mutex_t call_lock; /* of all below: one request at a time */
-	struct redis_connection *connection;
-	uint64_t unsettled; /* number of a commit that may have happened; 0: none */
+	pthread_mutex_t lease_lock; /* of what follows */
+	struct redis_lease leases[STORE_ROLE_COUNT];
+
+	pthread_mutex_t seen_lock; /* of what follows */
+	uint64_t seen;             /* the highest seq that this process knows of */
+
+	struct redis_link calls; /* its lock is that of all below, too: one request at a time */
+	uint64_t unsettled;      /* number of a commit that may have happened; 0: none */
 	uint64_t *unsettled_ids;
 	size_t unsettled_count;
 	uint64_t *late_ids; /* jobs that left in commits of which nobody was told */
 	size_t late_count;
 
-	pthread_mutex_t txn_lock; /* held by the transaction */
+	struct redis_link listens;
+	pthread_t listener;
+	bool is_listening;
+	char woken[48], told[48]; /* the last entries read; of the listener's thread */
+
+	pthread_mutex_t txn_lock; /* held by the transaction; of all below, too */
 	uint64_t commit_number;
+	uint64_t done_number; /* the last commit that was answered */
+	struct redis_promise *promises, **promises_end;
+
 	pthread_mutex_t take_lock;
 	uint64_t take_number;
+	pthread_mutex_t taken_lock;
+	struct redis_taken *taken; /* the jobs that we took, as far as we know */
 };
 
 /* store_redis_call.c */
-
-/* The words of a request. Begins as { 0 }. */
-struct words {
-	struct buf *bytes;
-	size_t *ends;
-	size_t count;
-};
 
 void words_clear(struct words *words);
 void words_add(struct words *words, struct text word);
@@ -78,6 +130,18 @@ struct commit {
  */
 MUST_CHECK int redis_step(struct store_redis *store, const struct words *words,
 			  const struct commit *commit, redisReply **out, struct error *err);
+/* The same on another link, by its only user; nothing is settled. */
+MUST_CHECK int redis_link_step(struct redis_link *link, const struct words *words, redisReply **out,
+			       struct error *err);
+/* Finds out about a commit that may have happened. */
+MUST_CHECK int redis_settle(struct store_redis *store, struct error *err);
+/* A command that may take the server wait_ms to answer; one try. */
+MUST_CHECK int redis_link_command(struct redis_link *link, const struct words *words,
+				  int64_t wait_ms, redisReply **out, struct error *err);
+/* The last try found nobody who answers. */
+bool redis_is_away(const struct redis_link *link);
+/* false: it is over. */
+bool redis_pause(struct store_redis *store, int64_t ms);
 AUTO_DEFINE(redisReply *, freeReplyObject)
 struct text redis_text(const redisReply *reply); /* "" for none */
 int64_t redis_number(const redisReply *reply);   /* of a number, or a text that shows one */
@@ -108,6 +172,10 @@ struct redis_txn {
 	bool is_full;
 	uint64_t *left; /* jobs that left their taker in this transaction */
 	size_t left_count;
+	bool has_cursor;
+	uint64_t cursor_before, cursor;        /* what it is moved from and to */
+	const char *fence_role, *fence_holder; /* NULL: none */
+	uint64_t fence_token;
 	uint64_t *decided; /* dead letters that it tries again or drops */
 	size_t decided_count;
 };
@@ -117,13 +185,76 @@ static inline UNUSED struct redis_txn *redis_txn_of(struct store_txn *txn)
 	return CONTAINER_OF(txn, struct redis_txn, base);
 }
 
+void redis_add_change(struct words *words, const struct cell *cell); /* of a written one */
 /* Reads the last job's id and how full the state is, once in a transaction. */
 MUST_CHECK int redis_counters(struct redis_txn *txn, struct error *err);
 int redis_full(const struct store_redis *store, struct error *err); /* -1, saying so */
 bool redis_left_late(struct store_redis *store, uint64_t id);
 void redis_forget_late(struct store_redis *store, uint64_t id);
-/* The filter is done up to here: what the log may be trimmed to. */
-void redis_know_cursor(struct store_redis *store, uint64_t seq);
+/* store_redis.c */
+#define REDIS_FORMAT "2" /* of the keys */
+MUST_CHECK int redis_check_format(struct store_redis *store, const redisReply *reply,
+				  struct error *err);
+void redis_know_seq(struct store_redis *store, uint64_t seq);
+uint64_t redis_seen_seq(struct store_redis *store);
+/* The lease of the watches that we have, or had last; 0: never. */
+uint64_t redis_watch_token(struct store_redis *store);
+
+/* store_redis_log.c */
+int redis_log_append(struct store *store, const struct record *record, uint64_t *out_seq,
+		     struct error *err);
+int redis_log_commit(struct store *store, struct error *err);
+int redis_log_drain(struct store *store, int64_t wait_ms, struct error *err);
+int64_t redis_log_read(struct store *store, uint64_t after, size_t max_records, size_t max_bytes,
+		       bool (*visit)(void *ctx, const struct record *record), void *ctx,
+		       struct error *err);
+int redis_log_range(struct store *store, uint64_t *out_first, uint64_t *out_last,
+		    struct error *err);
+int redis_log_trim(struct store *store, int64_t now_ms, struct error *err);
+MUST_CHECK int redis_log_extent(struct store_redis *store, uint64_t *out_first, uint64_t *out_last,
+				int64_t *out_bytes, struct error *err);
+
+/* store_redis_notes.c */
+int redis_gap_put(struct store *store, struct gap *gap, struct error *err);
+int redis_gap_visit(struct store *store, void (*visit)(void *ctx, const struct gap *gap), void *ctx,
+		    struct error *err);
+int redis_note_put(struct store *store, const char *name, struct text value, struct error *err);
+int redis_note_get(struct store *store, const char *name, char **out, struct error *err);
+MUST_CHECK int redis_gaps_trim(struct store_redis *store, struct error *err);
+int redis_no_watch(struct store_redis *store, struct error *err); /* -1, saying so */
+
+/* store_redis_lease.c */
+int redis_lease_take(struct store *store, enum store_role role, int64_t ttl_ms,
+		     struct store_lease *out, struct error *err);
+int redis_lease_drop(struct store *store, enum store_role role, struct error *err);
+int redis_lease_look(struct store *store, enum store_role role, struct store_lease *out,
+		     struct error *err);
+int redis_fence(struct store_txn *txn, enum store_role role, struct error *err);
+MUST_CHECK int redis_lease_load(struct store_redis *store, struct error *err);
+
+/* store_redis_members.c */
+int redis_member_put(struct store *store, struct text status_json, int64_t ttl_ms,
+		     struct error *err);
+int redis_member_visit(struct store *store,
+		       void (*visit)(void *ctx, const char *name, struct text status_json,
+				     int64_t age_ms),
+		       void *ctx, struct error *err);
+int redis_tell(struct store *store, struct text message, struct error *err);
+/* Others need not wait until we are forgotten. */
+void redis_member_leave(struct store_redis *store);
+/* The thread that hears the others. */
+MUST_CHECK int redis_listen_start(struct store_redis *store, struct error *err);
+void redis_listen_stop(struct store_redis *store);
+
+/* store_redis_cursor.c: where the filter is, and what a server that forgot something must be told.
+ */
+int redis_cursor_check(struct store_txn *txn, uint64_t seq, struct error *err);
+int redis_cursor_put(struct store_txn *txn, uint64_t seq, struct error *err);
+/* A commit was done: what it promised is remembered for a while. */
+void redis_promise(struct redis_txn *txn, uint64_t number);
+/* The server has our commits up to this number: what it forgot is promised again. */
+MUST_CHECK int redis_promise_again(struct store_redis *store, uint64_t number, struct error *err);
+void redis_promises_clear(struct store_redis *store);
 
 /* store_redis_state.c */
 int redis_begin(struct store *store, struct store_txn **out, struct error *err);
@@ -147,8 +278,11 @@ int redis_state_trim(struct store *store, int64_t now_ms, struct error *err);
 /* store_redis_jobs.c */
 int redis_job_put(struct store_txn *txn, const struct job *job, uint64_t *out_id,
 		  struct error *err);
-int redis_job_take(struct store *store, int64_t now_ms, int64_t lease_ms, struct job *out,
-		   struct error *err);
+int64_t redis_job_take(struct store *store, int64_t now_ms, int64_t lease_ms, struct job *out,
+		       size_t most, struct error *err);
+int redis_job_is_ours(struct store *store, uint64_t id, struct error *err);
+void redis_jobs_left(struct store_redis *store, const uint64_t *ids, size_t count);
+void redis_jobs_clear(struct store_redis *store);
 int redis_job_next_due(struct store *store, int64_t *out_ms, struct error *err);
 int redis_job_save(struct store_txn *txn, const struct job *job, int64_t lease_until_ms,
 		   struct error *err);
@@ -160,7 +294,8 @@ int redis_job_is_ours(struct store *store, uint64_t id, struct error *err);
 int redis_job_release_all(struct store *store, struct error *err);
 int redis_job_visit(struct store *store, enum job_state state, size_t max,
 		    bool (*visit)(void *ctx, const struct job *job), void *ctx, struct error *err);
-MUST_CHECK int redis_job_release(struct store_redis *store, struct text client, struct error *err);
+/* leaves: and does not come back. */
+MUST_CHECK int redis_job_release(struct store_redis *store, bool leaves, struct error *err);
 int redis_not_taken(uint64_t id, struct error *err);
 MUST_CHECK int redis_read_job(struct store_redis *store, const redisReply *row,
 			      enum job_state state, struct job *out, struct error *err);

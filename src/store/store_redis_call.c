@@ -107,9 +107,10 @@ static bool is_missing_script(const redisReply *reply)
 }
 
 /* One try; *out is an answer, maybe an error of the server's. */
-static enum redis_outcome try_step(struct store_redis *store, const struct words *words,
+static enum redis_outcome try_step(struct redis_link *link, const struct words *words,
 				   int64_t until_ms, redisReply **out, struct error *err)
 {
+	struct store_redis *store = link->store;
 	struct text *all = mem_array(words->count + 4, sizeof(*all));
 	enum redis_outcome outcome;
 	redisReply *reply;
@@ -120,13 +121,13 @@ static enum redis_outcome try_step(struct store_redis *store, const struct words
 	all[3] = text_of(store->prefix);
 	for (size_t i = 0; i < words->count; i++)
 		all[4 + i] = word(words, i);
-	outcome = redis_call(store->connection, words->count + 4, all, until_ms, &reply, err);
+	outcome = redis_call(link->connection, words->count + 4, all, until_ms, &reply, err);
 	if (outcome == REDIS_ANSWERED && is_missing_script(reply)) {
 		freeReplyObject(reply);
 		all[0] = TEXT("EVAL");
 		all[1] = text_of(store_redis_script);
 		outcome =
-			redis_call(store->connection, words->count + 4, all, until_ms, &reply, err);
+			redis_call(link->connection, words->count + 4, all, until_ms, &reply, err);
 	}
 	free(all);
 	if (outcome == REDIS_ANSWERED)
@@ -134,15 +135,23 @@ static enum redis_outcome try_step(struct store_redis *store, const struct words
 	return outcome;
 }
 
-static void pause_ms(int64_t ms)
+bool redis_is_away(const struct redis_link *link)
 {
-	poll(NULL, 0, (int)ms);
+	return link->is_away;
+}
+
+bool redis_pause(struct store_redis *store, int64_t ms)
+{
+	struct pollfd over = { .fd = store->over_fd, .events = POLLIN };
+
+	return poll(&over, 1, (int)ms) == 0;
 }
 
 /* 0, or -1; *out_sent: it may have happened all the same. */
-static int ask(struct store_redis *store, const struct words *words, bool *out_sent,
-	       redisReply **out, struct error *err)
+static int ask(struct redis_link *link, const struct words *words, bool *out_sent, redisReply **out,
+	       struct error *err)
 {
+	struct store_redis *store = link->store;
 	int64_t until_ms = redis_now_ms() + store->address.timeout_ms;
 	bool was_sent = false;
 	int64_t wait_ms = PAUSE_MS;
@@ -152,7 +161,8 @@ static int ask(struct store_redis *store, const struct words *words, bool *out_s
 		enum redis_outcome outcome;
 
 		error_clear(err);
-		outcome = try_step(store, words, until_ms, &reply, err);
+		outcome = try_step(link, words, until_ms, &reply, err);
+		link->is_away = outcome != REDIS_ANSWERED;
 		if (outcome == REDIS_ANSWERED && !is_worth_a_retry(reply)) {
 			if (reply->type != REDIS_REPLY_ERROR) {
 				*out = reply;
@@ -167,13 +177,12 @@ static int ask(struct store_redis *store, const struct words *words, bool *out_s
 		if (outcome == REDIS_ANSWERED) {
 			error_set(err, "store %s: %s", store->address.shown, reply->str);
 			freeReplyObject(reply);
-			redis_hang_up(store->connection);
+			redis_hang_up(link->connection);
 		}
-		if (redis_now_ms() + wait_ms >= until_ms) {
+		if (redis_now_ms() + wait_ms >= until_ms || !redis_pause(store, wait_ms)) {
 			*out_sent = was_sent;
 			return -1;
 		}
-		pause_ms(wait_ms);
 		wait_ms = MIN(2 * wait_ms, PAUSE_MAX_MS);
 	}
 }
@@ -189,7 +198,7 @@ static int settle(struct store_redis *store, struct error *err)
 	words_add(&words, TEXT("settle"));
 	words_add(&words, text_of(store->client));
 	words_add_number(&words, (int64_t)store->unsettled);
-	if (ask(store, &words, &was_sent, &reply, err) < 0)
+	if (ask(&store->calls, &words, &was_sent, &reply, err) < 0)
 		return -1;
 	if (text_is(redis_text(reply), "done") && store->unsettled_count) {
 		store->late_ids =
@@ -210,7 +219,7 @@ static int step_locked(struct store_redis *store, const struct words *words,
 
 	if (store->unsettled && settle(store, err) < 0)
 		return -1;
-	if (ask(store, words, &was_sent, out, err) == 0)
+	if (ask(&store->calls, words, &was_sent, out, err) == 0)
 		return 0;
 	if (!commit || !was_sent)
 		return -1;
@@ -223,15 +232,55 @@ static int step_locked(struct store_redis *store, const struct words *words,
 	return -1;
 }
 
+int redis_link_step(struct redis_link *link, const struct words *words, redisReply **out,
+		    struct error *err)
+{
+	bool was_sent;
+
+	return ask(link, words, &was_sent, out, err);
+}
+
+int redis_link_command(struct redis_link *link, const struct words *words, int64_t wait_ms,
+		       redisReply **out, struct error *err)
+{
+	int64_t until_ms = redis_now_ms() + link->store->address.timeout_ms + wait_ms;
+	struct text *all = mem_array(words->count, sizeof(*all));
+	enum redis_outcome outcome;
+
+	for (size_t i = 0; i < words->count; i++)
+		all[i] = word(words, i);
+	outcome = redis_call(link->connection, words->count, all, until_ms, out, err);
+	free(all);
+	if (outcome != REDIS_ANSWERED)
+		return -1;
+	if ((*out)->type != REDIS_REPLY_ERROR)
+		return 0;
+	error_set(err, "store %s: %s", link->store->address.shown, (*out)->str);
+	freeReplyObject(*out);
+	redis_hang_up(link->connection);
+	return -1;
+}
+
 int redis_step(struct store_redis *store, const struct words *words, const struct commit *commit,
 	       redisReply **out, struct error *err)
 {
 	AUTO_ERROR own = { 0 };
 	int rc;
 
-	pthread_mutex_lock(&store->call_lock);
+	pthread_mutex_lock(&store->calls.lock);
 	rc = step_locked(store, words, commit, out, &own);
-	pthread_mutex_unlock(&store->call_lock);
+	pthread_mutex_unlock(&store->calls.lock);
+	return rc < 0 ? error_set(err, "%s", error_text(&own)) : 0;
+}
+
+int redis_settle(struct store_redis *store, struct error *err)
+{
+	AUTO_ERROR own = { 0 };
+	int rc;
+
+	pthread_mutex_lock(&store->calls.lock);
+	rc = store->unsettled ? settle(store, &own) : 0;
+	pthread_mutex_unlock(&store->calls.lock);
 	return rc < 0 ? error_set(err, "%s", error_text(&own)) : 0;
 }
 
@@ -239,20 +288,20 @@ bool redis_left_late(struct store_redis *store, uint64_t id)
 {
 	bool is_late = false;
 
-	pthread_mutex_lock(&store->call_lock);
+	pthread_mutex_lock(&store->calls.lock);
 	for (size_t i = 0; i < store->late_count; i++)
 		is_late |= store->late_ids[i] == id;
-	pthread_mutex_unlock(&store->call_lock);
+	pthread_mutex_unlock(&store->calls.lock);
 	return is_late;
 }
 
 void redis_forget_late(struct store_redis *store, uint64_t id)
 {
-	pthread_mutex_lock(&store->call_lock);
+	pthread_mutex_lock(&store->calls.lock);
 	for (size_t i = 0; i < store->late_count;)
 		if (store->late_ids[i] == id)
 			store->late_ids[i] = store->late_ids[--store->late_count];
 		else
 			i++;
-	pthread_mutex_unlock(&store->call_lock);
+	pthread_mutex_unlock(&store->calls.lock);
 }

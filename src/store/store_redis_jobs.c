@@ -2,6 +2,7 @@
 #include "store/store_redis.h"
 
 #define PAGE 100
+#define TAKE_MOST 100
 
 int redis_not_taken(uint64_t id, struct error *err)
 {
@@ -65,32 +66,31 @@ static void leave(struct redis_txn *txn, uint64_t id)
 	txn->left[txn->left_count++] = id;
 }
 
-static int ask_held(struct store_redis *store, uint64_t id, struct error *err)
+static bool is_taken(struct store_redis *store, uint64_t id)
 {
-	AUTO(freeReplyObject) redisReply *reply = NULL;
-	AUTO_WORDS words = { 0 };
+	struct redis_taken *taken;
 
-	words_add(&words, TEXT("is_held"));
-	words_add(&words, text_of(store->client));
-	words_add_id(&words, id);
-	if (redis_step(store, &words, NULL, &reply, err) < 0)
-		return -1;
-	return redis_number(reply) != 0;
+	pthread_mutex_lock(&store->taken_lock);
+	HASH_FIND(hh, store->taken, &id, sizeof(id), taken);
+	pthread_mutex_unlock(&store->taken_lock);
+	return taken;
 }
 
-/* 1: it is; 0: it has left, although the caller heard otherwise. The commit looks again; this tells
- * which of many jobs it is. */
+/* 1: it is, as far as we know; 0: it has left, although the caller heard otherwise. The commit
+ * looks again. */
 static int check_taken(struct redis_txn *txn, uint64_t id, struct error *err)
 {
 	struct store_redis *store = redis_of(txn->base.store);
-	int is_held;
 
 	if (has_left(txn, id))
 		return redis_not_taken(id, err);
-	is_held = ask_held(store, id, err);
-	if (is_held)
-		return is_held;
-	return redis_left_late(store, id) ? 0 : redis_not_taken(id, err);
+	if (redis_settle(store, err) < 0)
+		return -1;
+	if (redis_left_late(store, id)) {
+		redis_jobs_left(store, &id, 1);
+		return 0;
+	}
+	return is_taken(store, id) ? 1 : redis_not_taken(id, err);
 }
 
 static void add_change(struct redis_txn *txn, const char *kind, const struct job *job)
@@ -146,40 +146,96 @@ int redis_job_end(struct store_txn *base, const struct job *job, enum job_state 
 
 /* ---- Outside of one ---- */
 
-static int take(struct store_redis *store, int64_t now_ms, int64_t lease_ms, struct job *out,
-		struct error *err)
+static void note_taken(struct store_redis *store, uint64_t id)
+{
+	struct redis_taken *taken;
+
+	pthread_mutex_lock(&store->taken_lock);
+	HASH_FIND(hh, store->taken, &id, sizeof(id), taken);
+	if (!taken) {
+		taken = NEW(struct redis_taken);
+		taken->id = id;
+		HASH_ADD(hh, store->taken, id, sizeof(id), taken);
+	}
+	pthread_mutex_unlock(&store->taken_lock);
+	redis_forget_late(store, id);
+}
+
+void redis_jobs_left(struct store_redis *store, const uint64_t *ids, size_t count)
+{
+	struct redis_taken *taken;
+
+	pthread_mutex_lock(&store->taken_lock);
+	for (size_t i = 0; i < count; i++) {
+		HASH_FIND(hh, store->taken, &ids[i], sizeof(ids[i]), taken);
+		if (!taken)
+			continue;
+		HASH_DEL(store->taken, taken);
+		free(taken);
+	}
+	pthread_mutex_unlock(&store->taken_lock);
+}
+
+void redis_jobs_clear(struct store_redis *store)
+{
+	struct redis_taken *taken, *next;
+
+	pthread_mutex_lock(&store->taken_lock);
+	HASH_ITER(hh, store->taken, taken, next)
+	{
+		HASH_DEL(store->taken, taken);
+		free(taken);
+	}
+	pthread_mutex_unlock(&store->taken_lock);
+}
+
+int redis_job_is_ours(struct store *base, uint64_t id, struct error *err)
+{
+	struct store_redis *store = redis_of(base);
+
+	/* One whose end was stored although we heard otherwise: to say it again does no harm. */
+	return is_taken(store, id) || redis_left_late(store, id);
+}
+
+static int64_t take(struct store_redis *store, int64_t now_ms, int64_t lease_ms, struct job *out,
+		    size_t most, struct error *err)
 {
 	AUTO(freeReplyObject) redisReply *reply = NULL;
 	AUTO_WORDS words = { 0 };
+	size_t count = 0;
 
 	words_add(&words, TEXT("take"));
 	words_add(&words, text_of(store->client));
 	words_add_number(&words, (int64_t)store->take_number);
 	words_add_number(&words, now_ms);
 	words_add_number(&words, now_ms + lease_ms);
+	words_add_number(&words, (int64_t)MIN(most, TAKE_MOST));
 	if (redis_step(store, &words, NULL, &reply, err) < 0)
 		return -1;
-	/* Answered: only the next call is another one. Until then a job whose name got lost on the
-	 * way is handed out to whoever asks next. */
+	/* Answered: only the next call is another one. Until then jobs whose names got lost on the
+	 * way are handed out to whoever asks next. */
 	store->take_number++;
-	if (!reply->elements)
-		return 0;
-	if (redis_read_job(store, reply, JOB_TAKEN, out, err) < 0)
-		return -1;
-	redis_forget_late(store, out->id);
-	return 1;
+	for (; count < reply->elements && count < most; count++) {
+		if (redis_read_job(store, reply->element[count], JOB_TAKEN, &out[count], err) < 0) {
+			while (count)
+				job_clear(&out[--count]);
+			return -1;
+		}
+		note_taken(store, out[count].id);
+	}
+	return (int64_t)count;
 }
 
-int redis_job_take(struct store *base, int64_t now_ms, int64_t lease_ms, struct job *out,
-		   struct error *err)
+int64_t redis_job_take(struct store *base, int64_t now_ms, int64_t lease_ms, struct job *out,
+		       size_t most, struct error *err)
 {
 	struct store_redis *store = redis_of(base);
-	int rc;
+	int64_t count;
 
 	pthread_mutex_lock(&store->take_lock);
-	rc = take(store, now_ms, lease_ms, out, err);
+	count = take(store, now_ms, lease_ms, out, most, err);
 	pthread_mutex_unlock(&store->take_lock);
-	return rc;
+	return count;
 }
 
 int redis_job_next_due(struct store *base, int64_t *out_ms, struct error *err)
@@ -211,31 +267,30 @@ int redis_job_prolong(struct store *base, uint64_t id, int64_t lease_until_ms, s
 	words_add_number(&words, lease_until_ms);
 	if (redis_step(store, &words, NULL, &reply, err) < 0)
 		return -1;
-	return text_is(redis_text(reply), "done") ? 0 : redis_not_taken(id, err);
+	if (text_is(redis_text(reply), "done"))
+		return 0;
+	redis_jobs_left(store, &id, 1);
+	return redis_not_taken(id, err);
 }
 
-int redis_job_is_ours(struct store *base, uint64_t id, struct error *err)
-{
-	struct store_redis *store = redis_of(base);
-	int is_held = ask_held(store, id, err);
-
-	/* One whose end was stored although we heard otherwise: to say it again does no harm. */
-	return is_held || !redis_left_late(store, id) ? is_held : 1;
-}
-
-int redis_job_release(struct store_redis *store, struct text client, struct error *err)
+int redis_job_release(struct store_redis *store, bool leaves, struct error *err)
 {
 	AUTO(freeReplyObject) redisReply *reply = NULL;
 	AUTO_WORDS words = { 0 };
 
-	words_add(&words, TEXT("release"));
-	words_add(&words, client);
-	return redis_step(store, &words, NULL, &reply, err);
+	words_add(&words, leaves ? TEXT("leave") : TEXT("release"));
+	words_add(&words, text_of(store->client));
+	if (redis_step(store, &words, NULL, &reply, err) < 0)
+		return -1;
+	redis_jobs_clear(store);
+	return 0;
 }
 
+/* Only what this process took: others are at work. What a process that was killed had comes back
+ * after its lease. */
 int redis_job_release_all(struct store *base, struct error *err)
 {
-	return redis_job_release(redis_of(base), TEXT(""), err);
+	return redis_job_release(redis_of(base), false, err);
 }
 
 static const char *const state_names[] = {

@@ -146,6 +146,22 @@ int redis_counters(struct redis_txn *txn, struct error *err)
 
 /* ---- Committing ---- */
 
+void redis_add_change(struct words *words, const struct cell *cell)
+{
+	words_add(words, cell->is_there ? TEXT("P") : TEXT("D"));
+	words_add(words, text_of(redis_space_names[(unsigned char)cell->key[0]]));
+	words_add(words, cell_key(cell));
+	if (cell->is_there)
+		words_add(words, cell_value(cell));
+}
+
+static void add_number_key(struct words *words, uint64_t number)
+{
+	struct store_key key = store_key(number);
+
+	words_add(words, number ? (struct text){ key.bytes, sizeof(key.bytes) } : TEXT(""));
+}
+
 static void add_cell(struct words *words, const struct cell *cell)
 {
 	struct text space = text_of(redis_space_names[(unsigned char)cell->key[0]]);
@@ -157,11 +173,7 @@ static void add_cell(struct words *words, const struct cell *cell)
 		if (cell->was_there)
 			words_add(words, (struct text){ cell->read, cell->read_size });
 	}
-	words_add(words, cell->is_there ? TEXT("P") : TEXT("D"));
-	words_add(words, space);
-	words_add(words, cell_key(cell));
-	if (cell->is_there)
-		words_add(words, cell_value(cell));
+	redis_add_change(words, cell);
 }
 
 static bool fill_commit(struct redis_txn *txn, uint64_t number, struct words *words)
@@ -172,6 +184,18 @@ static bool fill_commit(struct redis_txn *txn, uint64_t number, struct words *wo
 	words_add(words, TEXT("commit"));
 	words_add(words, text_of(store->client));
 	words_add_number(words, (int64_t)number);
+	if (txn->fence_role) {
+		words_add(words, TEXT("F"));
+		words_add(words, text_of(txn->fence_role));
+		words_add(words, text_of(txn->fence_holder));
+		words_add_number(words, (int64_t)txn->fence_token);
+	}
+	if (txn->has_cursor) {
+		words_add(words, TEXT("U"));
+		add_number_key(words, txn->cursor_before);
+		add_number_key(words, txn->cursor);
+		is_change = true;
+	}
 	for (const struct cell *cell = txn->cells; cell; cell = cell->hh.next)
 		if (cell->is_written) {
 			add_cell(words, cell);
@@ -185,28 +209,44 @@ static bool fill_commit(struct redis_txn *txn, uint64_t number, struct words *wo
 	return is_change;
 }
 
-static int check_commit(struct store_redis *store, const redisReply *reply, struct error *err)
+/* Somebody else has it by now. */
+static int lose_job(struct store_redis *store, uint64_t id, struct error *err)
+{
+	redis_jobs_left(store, &id, 1);
+	return redis_not_taken(id, err);
+}
+
+static int check_commit(struct store_redis *store, const struct redis_txn *txn,
+			const redisReply *reply, struct error *err)
 {
 	struct text what = redis_text(reply->elements ? reply->element[0] : NULL);
 
 	if (text_is(what, "done"))
 		return 0;
 	if (text_is(what, "not taken") && reply->elements == 2)
-		return redis_not_taken(strtoull(reply->element[1]->str, NULL, 10), err);
+		return lose_job(store, strtoull(reply->element[1]->str, NULL, 10), err);
 	if (text_is(what, "not dead") && reply->elements == 2)
 		return redis_not_dead(strtoull(reply->element[1]->str, NULL, 10), err);
+	if (text_is(what, "moved") && reply->elements == 2)
+		return store_cursor_moved(txn->cursor_before,
+					  store_key_number(redis_text(reply->element[1])), err);
+	if (text_is(what, "fenced") && reply->elements == 3)
+		return error_set(err,
+				 "store %s: this process does not hold the lease of %s any more "
+				 "(%s does); nothing of it was stored",
+				 store->address.shown, reply->element[1]->str,
+				 reply->element[2]->len ? reply->element[2]->str : "nobody");
 	if (text_is(what, "conflict"))
 		return error_set(err, "store %s: another process changed the same thing meanwhile",
 				 store->address.shown);
 	return redis_damaged(store, err);
 }
 
-static void learn(struct store_redis *store, struct redis_txn *txn)
+static void learn(struct store_redis *store, struct redis_txn *txn, uint64_t number)
 {
-	struct cell *cursor = find_cell(txn, SPACE_META, TEXT("cursor"));
-
-	if (cursor && cursor->is_written && cursor->is_there)
-		redis_know_cursor(store, store_key_number(cell_value(cursor)));
+	store->done_number = number;
+	redis_promise(txn, number);
+	redis_jobs_left(store, txn->left, txn->left_count);
 }
 
 static int commit(struct store_redis *store, struct redis_txn *txn, struct error *err)
@@ -218,9 +258,9 @@ static int commit(struct store_redis *store, struct redis_txn *txn, struct error
 	if (!fill_commit(txn, about.number, &words))
 		return 0;
 	if (redis_step(store, &words, &about, &reply, err) < 0 ||
-	    check_commit(store, reply, err) < 0)
+	    check_commit(store, txn, reply, err) < 0)
 		return -1;
-	learn(store, txn);
+	learn(store, txn, about.number);
 	return 0;
 }
 

@@ -51,6 +51,9 @@ struct store_type {
 	int (*begin)(struct store *store, struct store_txn **out, struct error *err);
 	int (*commit)(struct store_txn *txn, struct error *err); /* frees txn either way */
 	void (*abort)(struct store_txn *txn);
+	/* NULL, both: the cursor is a value like others. */
+	int (*cursor_check)(struct store_txn *txn, uint64_t seq, struct error *err);
+	int (*cursor_put)(struct store_txn *txn, uint64_t seq, struct error *err);
 	int (*put)(struct store_txn *txn, enum store_space space, struct text key,
 		   struct text value, struct error *err);
 	int (*remove)(struct store_txn *txn, enum store_space space, struct text key,
@@ -69,8 +72,8 @@ struct store_type {
 
 	int (*job_put)(struct store_txn *txn, const struct job *job, uint64_t *out_id,
 		       struct error *err);
-	int (*job_take)(struct store *store, int64_t now_ms, int64_t lease_ms, struct job *out,
-			struct error *err);
+	int64_t (*job_take)(struct store *store, int64_t now_ms, int64_t lease_ms, struct job *out,
+			    size_t most, struct error *err);
 	int (*job_next_due)(struct store *store, int64_t *out_ms, struct error *err);
 	int (*job_save)(struct store_txn *txn, const struct job *job, int64_t lease_until_ms,
 			struct error *err);
@@ -111,6 +114,10 @@ struct store_txn {
 	bool wakes[STORE_ROLE_COUNT]; /* whom store_commit wakes */
 	enum { SPACE_UNKNOWN, SPACE_EMPTY, SPACE_FILLED } known[SPACE_COUNT];
 };
+
+/* The number of the last record that was appended to an embedded store, whether it is still there
+ * or not. */
+uint64_t lmdb_log_end(struct store *store);
 
 extern const struct store_type store_lmdb, store_redis, store_rediss, store_redis_unix;
 

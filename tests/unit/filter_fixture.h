@@ -62,6 +62,7 @@ static void stay_silent(enum log_level level, const char *who, const char *line)
 
 static void monitor_go_on(struct monitor *m)
 {
+	fixture_lead(m->f, STORE_FILTER);
 	ok(m->f, filter_open(&m->filter, &m->loop, &m->settings, m->f->store, &m->set, &m->f->err));
 	filter_on_trouble(m->filter, hear_trouble, m);
 }
@@ -122,7 +123,7 @@ static UNUSED void hear_as(struct monitor *m, const char *watch, const char *mes
 	uint64_t seq;
 
 	ok(m->f, store_log_append(m->f->store, &record, &seq, &m->f->err));
-	ok(m->f, store_log_commit(m->f->store, &m->f->err));
+	fixture_commit(m->f);
 }
 
 static UNUSED void hear(struct monitor *m, const char *message)

@@ -11,17 +11,35 @@
 
 #include "redis_server.h"
 
+/* The connections of a store, by what they ask first. */
+enum redis_proxy_kind { PROXY_CALLS, PROXY_LISTENS, PROXY_FORWARDS };
+
 struct redis_proxy {
 	const struct redis_server *server;
 	int listener, port;
 	pthread_t thread;
 	atomic_bool is_closed;  /* new connections are dropped */
 	atomic_bool is_over;    /* the end of the test */
+	atomic_int kind;        /* which connections the following is about */
 	atomic_int cut_at;      /* that many bytes of the next answer pass, then the end; -1: all */
 	atomic_bool is_holding; /* the next request is kept, and its connection ended */
 	char held[65536];
 	atomic_int held_size;
 };
+
+struct redis_proxy_client {
+	struct redis_proxy *proxy;
+	int fd;
+	pthread_t thread;
+	struct redis_proxy_client *next;
+};
+
+static inline enum redis_proxy_kind redis_proxy_kind(const char *request, size_t size)
+{
+	if (memmem(request, size, "\r\nresume\r\n", 10) || memmem(request, size, "XREAD", 5))
+		return PROXY_LISTENS;
+	return memmem(request, size, "\r\nforward", 9) ? PROXY_FORWARDS : PROXY_CALLS;
+}
 
 /* One connection's life. */
 static inline void redis_proxy_serve(struct redis_proxy *proxy, int client)
@@ -29,8 +47,9 @@ static inline void redis_proxy_serve(struct redis_proxy *proxy, int client)
 	int server = redis_server_connect(proxy->server);
 	struct pollfd fds[] = { { client, POLLIN, 0 }, { server, POLLIN, 0 } };
 	char bytes[65536];
+	int kind = -1;
 
-	while (server >= 0 && !proxy->is_over) {
+	while (server >= 0 && !proxy->is_over && !proxy->is_closed) {
 		ssize_t size;
 		int cut_at;
 
@@ -40,7 +59,9 @@ static inline void redis_proxy_serve(struct redis_proxy *proxy, int client)
 			size = recv(client, bytes, sizeof(bytes), 0);
 			if (size <= 0)
 				break;
-			if (proxy->is_holding) {
+			if (kind < 0)
+				kind = (int)redis_proxy_kind(bytes, (size_t)size);
+			if (kind == proxy->kind && proxy->is_holding) {
 				memcpy(proxy->held, bytes, (size_t)size);
 				proxy->held_size = (int)size;
 				proxy->is_holding = false;
@@ -53,7 +74,7 @@ static inline void redis_proxy_serve(struct redis_proxy *proxy, int client)
 			size = recv(server, bytes, sizeof(bytes), 0);
 			if (size <= 0)
 				break;
-			cut_at = proxy->cut_at;
+			cut_at = kind == proxy->kind ? proxy->cut_at : -1;
 			if (cut_at >= 0)
 				size = MIN(size, cut_at);
 			if (send(client, bytes, (size_t)size, MSG_NOSIGNAL) != size)
@@ -68,22 +89,43 @@ static inline void redis_proxy_serve(struct redis_proxy *proxy, int client)
 		close(server);
 }
 
+static inline void *redis_proxy_client_run(void *ctx)
+{
+	struct redis_proxy_client *client = ctx;
+
+	redis_proxy_serve(client->proxy, client->fd);
+	close(client->fd);
+	return NULL;
+}
+
 static inline void *redis_proxy_run(void *ctx)
 {
 	struct redis_proxy *proxy = ctx;
+	struct redis_proxy_client *clients = NULL, *next;
 	struct pollfd fd = { proxy->listener, POLLIN, 0 };
 
 	while (!proxy->is_over) {
-		int client;
+		struct redis_proxy_client *client;
+		int accepted;
 
 		if (poll(&fd, 1, 10) <= 0)
 			continue;
-		client = accept4(proxy->listener, NULL, NULL, SOCK_CLOEXEC);
-		if (client < 0)
+		accepted = accept4(proxy->listener, NULL, NULL, SOCK_CLOEXEC);
+		if (accepted < 0)
 			continue;
-		if (!proxy->is_closed)
-			redis_proxy_serve(proxy, client);
-		close(client);
+		if (proxy->is_closed) {
+			close(accepted);
+			continue;
+		}
+		client = NEW(struct redis_proxy_client);
+		*client = (struct redis_proxy_client){ proxy, accepted, 0, clients };
+		clients = client;
+		pthread_create(&client->thread, NULL, redis_proxy_client_run, client);
+	}
+	for (; clients; clients = next) {
+		next = clients->next;
+		pthread_join(clients->thread, NULL);
+		free(clients);
 	}
 	return NULL;
 }

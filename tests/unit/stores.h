@@ -8,6 +8,8 @@
 
 #include "check.h"
 
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,10 +51,48 @@ static const struct store_kind store_kinds[] = {
 	{ "redis", redis_url, redis_server_is_installed },
 };
 
+/* All that was committed can be read. */
+static UNUSED void fixture_drain(struct fixture *f)
+{
+	int rc = store_log_drain(f->store, 30000, &f->err);
+
+	if (rc <= 0)
+		fail_msg("not drained: %s", rc < 0 ? error_text(&f->err) : "30 s are over");
+}
+
 static UNUSED void fixture_open(struct fixture *f)
 {
 	if (store_open(&f->store, &f->settings, &f->err) < 0)
 		fail_msg("%s", error_text(&f->err));
+	fixture_drain(f);
+}
+
+static UNUSED void fixture_commit(struct fixture *f)
+{
+	if (store_log_commit(f->store, &f->err) < 0)
+		fail_msg("%s", error_text(&f->err));
+	fixture_drain(f);
+}
+
+/* Becomes the active process of a role, also after one that was killed. */
+static UNUSED void fixture_lead(struct fixture *f, enum store_role role)
+{
+	struct store_lease lease;
+	int rc = 0;
+
+	for (int i = 0;
+	     i < 3000 && (rc = store_lease_take(f->store, role, 50, &lease, &f->err)) == 0; i++)
+		poll(NULL, 0, 10);
+	if (rc <= 0)
+		fail_msg("no lease: %s", rc < 0 ? error_text(&f->err) : lease.holder);
+}
+
+/* Waits for what another thread counts up. */
+static UNUSED void fixture_await(const atomic_int *count, int wanted)
+{
+	for (int i = 0; i < 3000 && *count < wanted; i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(*count, wanted);
 }
 
 static UNUSED void fixture_close(struct fixture *f)

@@ -90,7 +90,7 @@ static void what_was_in_the_log_before_the_request_is_no_echo(void **state)
 	uint64_t seq;
 
 	ok(f, store_log_append(f->store, &record, &seq, &f->err));
-	ok(f, store_log_commit(f->store, &f->err));
+	fixture_commit(f);
 	expect(f, 3, CHILD_ACL_CHANGED, "7", NULL);
 	before.seq = seq;
 	after.seq = seq + 1;

@@ -17,7 +17,7 @@ static void append_many(struct fixture *f, int count, int64_t time_ms)
 {
 	for (int i = 0; i < count; i++)
 		append(f, time_ms, TEXT("[]"));
-	ok(f, store_log_commit(f->store, &f->err));
+	fixture_commit(f);
 }
 
 static void judge_up_to(struct fixture *f, uint64_t seq)
@@ -63,13 +63,44 @@ static struct seen read_all(struct fixture *f, uint64_t after)
 	return seen;
 }
 
+/* Something comes behind. */
+static struct seen await_more(struct fixture *f, uint64_t after)
+{
+	struct seen seen = read_all(f, after);
+
+	for (int i = 0; i < 3000 && !seen.count; i++) {
+		poll(NULL, 0, 10);
+		seen = read_all(f, after);
+	}
+	assert_true(seen.count > 0);
+	return seen;
+}
+
+static void note_full(void *ctx, const char *sentence)
+{
+	*(bool *)ctx |= strstr(sentence, "is full") != NULL;
+}
+
+/* Where there is a log before the log, it may be full for a moment only. */
+static int commit_or_full(struct fixture *f)
+{
+	bool is_full = strncmp(f->settings.url, "embedded:", 9) == 0;
+	int rc;
+
+	while ((rc = store_log_commit(f->store, &f->err)) < 0 && !is_full) {
+		poll(NULL, 0, 10);
+		store_advice(f->store, note_full, &is_full);
+	}
+	return rc;
+}
+
 static void a_record_comes_back_as_it_was(void **state)
 {
 	struct fixture *f = *state;
 	struct seen seen;
 
 	assert_int_equal(append(f, 1234, TEXT("[1, 2]")), 1);
-	ok(f, store_log_commit(f->store, &f->err));
+	fixture_commit(f);
 	seen = read_all(f, 0);
 	assert_int_equal(seen.record.seq, 1);
 	assert_int_equal(seen.record.time_ms, 1234);
@@ -114,7 +145,7 @@ static void a_record_of_twenty_mebibytes_comes_back_whole(void **state)
 	append(f, 1, TEXT("[]"));
 	append(f, 1, (struct text){ bytes, size });
 	append(f, 1, TEXT("[]"));
-	ok(f, store_log_commit(f->store, &f->err));
+	fixture_commit(f);
 	assert_int_equal(read_all(f, 0).bytes, size + 4);
 }
 
@@ -144,7 +175,7 @@ static void trimming_drops_what_is_judged_and_old_and_nothing_else(void **state)
 	assert_int_equal(read_all(f, 0).count, 10); /* nothing is judged */
 	judge_up_to(f, 3);
 	assert_int_equal(store_log_trim(f->store, 5500, &f->err), 0);
-	assert_int_equal(read_all(f, 0).first, 4);
+	assert_in_range(read_all(f, 0).first, 1, 4); /* of what is stored in one piece, none */
 	judge_up_to(f, 10);
 	assert_int_equal(store_log_trim(f->store, 5500, &f->err), 0);
 	assert_int_equal(read_all(f, 0).first, 6); /* the rest is young */
@@ -175,18 +206,24 @@ static void a_full_log_refuses_more_and_loses_nothing_unread(void **state)
 
 	do {
 		appended = append(f, 1, (struct text){ bytes, size });
-		rc = store_log_commit(f->store, &f->err);
+		rc = commit_or_full(f);
 	} while (rc == 0 && appended < 100);
 	refused(f, rc, "MAX_SIZE");
-	assert_in_range(appended, 5, 9);
+	assert_in_range(appended, 5, 18);
 	seen = read_all(f, 0);
 	assert_int_equal(seen.first, 1);
-	assert_int_equal(seen.last, appended - 1);
+	assert_in_range(seen.last, 4, appended - 1);
 	refused(f, store_log_commit(f->store, &f->err), "full");
 	/* What is judged makes room, without waiting for a trim, and what was kept goes in. */
-	judge_up_to(f, 3);
-	ok(f, store_log_commit(f->store, &f->err));
-	assert_int_equal(read_all(f, 3).last, appended);
+	seen.last = 3;
+	while (seen.last < appended) {
+		uint64_t judged = seen.last;
+
+		judge_up_to(f, judged);
+		for (int i = 0; i < 3000 && store_log_commit(f->store, &f->err) < 0; i++)
+			poll(NULL, 0, 10);
+		seen = await_more(f, judged);
+	}
 }
 
 static void a_record_that_never_fits_is_refused_at_once(void **state)
@@ -209,8 +246,10 @@ static void a_log_past_its_limit_is_trimmed_although_it_is_young(void **state)
 	struct store_counts counts;
 
 	for (int i = 0; i < 100; i++) {
-		judge_up_to(f, append(f, 1, (struct text){ bytes, size }));
-		ok(f, store_log_commit(f->store, &f->err));
+		uint64_t seq = append(f, 1, (struct text){ bytes, size });
+
+		fixture_commit(f);
+		judge_up_to(f, seq);
 	}
 	assert_int_equal(read_all(f, 0).last, 100);
 	ok(f, store_count(f->store, &counts, &f->err));
@@ -279,42 +318,46 @@ static void a_note_is_what_was_noted_last(void **state)
 
 static void count_wake(void *ctx)
 {
-	++*(int *)ctx;
+	++*(atomic_int *)ctx;
 }
 
 static void a_commit_wakes_who_has_something_to_do(void **state)
 {
 	struct fixture *f = *state;
-	int filter = 0, act = 0;
+	atomic_int filter = 0, act = 0;
 	struct job job = { .file_id = (char *)"1", .body = (char *)"{}" };
 	uint64_t id;
 	struct store_txn *txn;
+	int before;
 
 	store_on_wake(f->store, STORE_FILTER, count_wake, &filter);
 	store_on_wake(f->store, STORE_ACT, count_wake, &act);
 	append(f, 1, TEXT("[]"));
-	assert_int_equal(filter, 0);
+	before = filter; /* a store over a network wakes for nothing once it is connected */
+	fixture_commit(f);
+	assert_true(filter > before);
+	before = filter;
 	ok(f, store_log_commit(f->store, &f->err));
-	assert_int_equal(filter, 1);
-	ok(f, store_log_commit(f->store, &f->err));
-	assert_int_equal(filter, 1); /* there was nothing to commit */
+	assert_int_equal(filter, before); /* there was nothing to commit */
 	ok(f, store_begin(f->store, &txn, &f->err));
 	ok(f, store_job_put(txn, &job, &id, &f->err));
-	assert_int_equal(act, 0);
+	before = act;
 	ok(f, store_commit(txn, &f->err));
-	assert_int_equal(act, 1);
+	assert_int_equal(act, before + 1);
+	before = filter;
 	ok(f, store_begin(f->store, &txn, &f->err));
 	ok(f, store_put(txn, SPACE_INBOX, TEXT("1"), TEXT("{}"), &f->err));
 	ok(f, store_commit(txn, &f->err));
-	assert_int_equal(filter, 2);
-	assert_int_equal(act, 1);
+	assert_int_equal(filter, before + 1);
+	before = act;
 	ok(f, store_begin(f->store, &txn, &f->err));
 	ok(f, store_job_put(txn, &job, &id, &f->err));
 	store_abort(txn);
-	assert_int_equal(act, 1);
+	assert_int_equal(act, before);
 	store_on_wake(f->store, STORE_FILTER, NULL, NULL);
+	before = filter;
 	append_many(f, 1, 1);
-	assert_int_equal(filter, 2);
+	assert_int_equal(filter, before);
 }
 
 static void an_unknown_kind_of_store_is_refused(void **state)

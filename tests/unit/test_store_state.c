@@ -16,7 +16,7 @@ static void append_many(struct fixture *f, int count, int64_t time_ms)
 {
 	for (int i = 0; i < count; i++)
 		append(f, time_ms, TEXT("[]"));
-	ok(f, store_log_commit(f->store, &f->err));
+	fixture_commit(f);
 }
 
 static void judge_up_to(struct fixture *f, uint64_t seq)
