@@ -35,7 +35,8 @@ struct redis_link {
 	struct store_redis *store;
 	pthread_mutex_t lock;
 	struct redis_connection *connection;
-	bool is_away; /* nobody answered the last try */
+	bool is_away;    /* nobody answered the last try */
+	bool tries_once; /* its user tries again itself */
 };
 
 struct redis_taken {

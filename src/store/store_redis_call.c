@@ -179,7 +179,8 @@ static int ask(struct redis_link *link, const struct words *words, bool *out_sen
 			freeReplyObject(reply);
 			redis_hang_up(link->connection);
 		}
-		if (redis_now_ms() + wait_ms >= until_ms || !redis_pause(store, wait_ms)) {
+		if (link->tries_once || redis_now_ms() + wait_ms >= until_ms ||
+		    !redis_pause(store, wait_ms)) {
 			*out_sent = was_sent;
 			return -1;
 		}

@@ -41,6 +41,7 @@ struct redis_forward {
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t changed;
+	uint64_t began;               /* what the local log had when it was opened */
 	uint64_t appended, committed; /* in the local log */
 	bool is_known;                /* forwarded was asked */
 	uint64_t forwarded;           /* the server has that many of them */
@@ -233,13 +234,13 @@ static void add_forward(struct redis_forward *forward, struct words *words, cons
 	words_add_number(words, forward->store->max_bytes);
 }
 
-/* The server need not wait for the lost records before `committed + 1`. */
-static int send_nothing(struct redis_forward *forward, const char *source, uint64_t committed,
-			uint64_t lost, redisReply **out, struct error *err)
+/* A new name begins behind what was forwarded under the old one. */
+static int send_nothing(struct redis_forward *forward, const char *source, uint64_t base,
+			redisReply **out, struct error *err)
 {
 	AUTO_WORDS words = { 0 };
 
-	add_forward(forward, &words, source, 0, committed + 1, lost);
+	add_forward(forward, &words, source, 0, base + 1, base);
 	return redis_link_step(&forward->link, &words, out, err);
 }
 
@@ -247,12 +248,12 @@ static int send_nothing(struct redis_forward *forward, const char *source, uint6
  * The local log lost records that were forwarded (COMMIT = os, or a directory from a backup): their
  * numbers will be given again, to others. Under a new name of ours that is no harm.
  */
-static int rename_source(struct redis_forward *forward, uint64_t committed, struct error *err)
+static int rename_source(struct redis_forward *forward, uint64_t base, struct error *err)
 {
 	AUTO(freeReplyObject) redisReply *reply = NULL;
 	char *next = redis_source_name(forward->store);
 
-	if (send_nothing(forward, next, committed, committed, &reply, err) < 0 ||
+	if (send_nothing(forward, next, base, &reply, err) < 0 ||
 	    store_note_put(forward->store->log, "forward/source", text_of(next), err) < 0) {
 		free(next);
 		return -1;
@@ -266,7 +267,7 @@ static int ask_server(struct redis_forward *forward, struct error *err)
 {
 	AUTO(freeReplyObject) redisReply *reply = NULL;
 	AUTO_WORDS words = { 0 };
-	uint64_t at, committed;
+	uint64_t at, most, base;
 	bool is_first, is_back;
 
 	words_add(&words, TEXT("forwarded"));
@@ -280,14 +281,15 @@ static int ask_server(struct redis_forward *forward, struct error *err)
 		return -1;
 	at = number_of(reply->element[0]);
 	pthread_mutex_lock(&forward->lock);
-	committed = forward->committed;
 	is_first = !forward->is_known;
+	most = is_first ? forward->began : forward->committed;
+	base = is_first ? forward->began : forward->forwarded;
 	is_back = !is_first && at < forward->forwarded;
 	pthread_mutex_unlock(&forward->lock);
-	if (at > committed) {
-		if (rename_source(forward, committed, err) < 0)
+	if (at > most) {
+		if (rename_source(forward, base, err) < 0)
 			return -1;
-		at = committed;
+		at = base;
 	}
 	if ((is_first || is_back) && collect_items(forward, err) < 0)
 		return -1;
@@ -653,7 +655,7 @@ static int load(struct redis_forward *forward, struct error *err)
 
 	if (store_note_get(log, "forward/source", &forward->source, err) < 0)
 		return -1;
-	forward->committed = forward->appended = lmdb_log_end(log);
+	forward->began = forward->committed = forward->appended = lmdb_log_end(log);
 	if (forward->source)
 		return 0;
 	forward->source = redis_source_name(forward->store);
@@ -667,6 +669,7 @@ int redis_forward_open(struct redis_forward **out, struct store_redis *store, st
 
 	forward->store = store;
 	forward->link.store = store;
+	forward->link.tries_once = true; /* what it says about the time must not be old */
 	forward->held[0].at_ms = redis_now_ms();
 	pthread_mutex_init(&forward->lock, NULL);
 	pthread_condattr_init(&attr);

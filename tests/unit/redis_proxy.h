@@ -20,6 +20,7 @@ struct redis_proxy {
 	pthread_t thread;
 	atomic_bool is_closed;  /* new connections are dropped */
 	atomic_bool is_over;    /* the end of the test */
+	atomic_int open_count;  /* connections */
 	atomic_int kind;        /* which connections the following is about */
 	atomic_int cut_at;      /* that many bytes of the next answer pass, then the end; -1: all */
 	atomic_bool is_holding; /* the next request is kept, and its connection ended */
@@ -95,6 +96,7 @@ static inline void *redis_proxy_client_run(void *ctx)
 
 	redis_proxy_serve(client->proxy, client->fd);
 	close(client->fd);
+	client->proxy->open_count--;
 	return NULL;
 }
 
@@ -120,6 +122,7 @@ static inline void *redis_proxy_run(void *ctx)
 		client = NEW(struct redis_proxy_client);
 		*client = (struct redis_proxy_client){ proxy, accepted, 0, clients };
 		clients = client;
+		proxy->open_count++;
 		pthread_create(&client->thread, NULL, redis_proxy_client_run, client);
 	}
 	for (; clients; clients = next) {
