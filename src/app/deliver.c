@@ -11,6 +11,7 @@
 #define IDLE_ACTIONS 64     /* open without a user */
 #define STORE_AGAIN_MS 1000 /* after the store could not be written */
 #define DUE_MOST_MS 60000   /* the wall's clock may step: look again */
+#define TAKE_MOST 16        /* jobs at once */
 #define ENDING_MOST 256     /* jobs that share one wait for the disk when they end */
 #define TURN_MS 20          /* then the loop's other users have their turn */
 
@@ -247,40 +248,45 @@ static void conclude_all(struct deliver *deliver)
 	}
 }
 
-static int take_one(struct deliver *deliver)
+/* How many more jobs may be under way. */
+static size_t room(const struct deliver *deliver)
+{
+	size_t most = (size_t)MAX(deliver->settings->act.concurrency, 1);
+	size_t running = deliver->running_count - deliver->ending_count;
+
+	if (running >= most || deliver->ending_count >= ENDING_MOST)
+		return 0;
+	return MIN(most - running, ENDING_MOST - deliver->ending_count);
+}
+
+/* Several at once: a store over a network takes as long for one. */
+static int64_t take_some(struct deliver *deliver)
 {
 	AUTO_ERROR err = { 0 };
-	struct job job = { 0 };
-	int rc = store_job_take(deliver->store, clock_now_ms(), deliver->settings->act.lease_ms,
-				&job, &err);
+	struct job jobs[TAKE_MOST] = { 0 };
+	int64_t count =
+		store_job_take_many(deliver->store, clock_now_ms(), deliver->settings->act.lease_ms,
+				    jobs, MIN(room(deliver), TAKE_MOST), &err);
 
-	if (rc < 0) {
+	if (count < 0) {
 		set_trouble(deliver, error_text(&err));
 		log_error("act", "%s; jobs are taken again as soon as possible", error_text(&err));
 	}
-	if (rc > 0)
-		delivery_begin(delivery_new(deliver, &job));
-	return rc;
-}
-
-static bool has_room(const struct deliver *deliver)
-{
-	size_t most = (size_t)MAX(deliver->settings->act.concurrency, 1);
-
-	return deliver->running_count - deliver->ending_count < most &&
-	       deliver->ending_count < ENDING_MOST;
+	for (int64_t i = 0; i < count; i++)
+		delivery_begin(delivery_new(deliver, &jobs[i]));
+	return count;
 }
 
 /* A job that ends at once makes room for the next before it is written down. */
-static int take_all(struct deliver *deliver)
+static int64_t take_all(struct deliver *deliver)
 {
-	int rc = 1;
+	int64_t count = 1;
 
-	while (rc > 0 && has_room(deliver)) {
-		rc = take_one(deliver);
+	while (count > 0 && room(deliver)) {
+		count = take_some(deliver);
 		conclude_all(deliver);
 	}
-	return rc;
+	return count;
 }
 
 static void arm(struct deliver *deliver, int64_t delay_ms)
@@ -290,14 +296,14 @@ static void arm(struct deliver *deliver, int64_t delay_ms)
 }
 
 /* While all places are taken, the next job is taken when one of them becomes free. */
-static void arm_due(struct deliver *deliver, int taken)
+static void arm_due(struct deliver *deliver, int64_t taken)
 {
 	AUTO_ERROR err = { 0 };
 	int64_t due_ms;
 
 	if (taken < 0)
 		arm(deliver, STORE_AGAIN_MS);
-	else if (!has_room(deliver))
+	else if (!room(deliver))
 		uv_timer_stop(&deliver->due);
 	else if (store_job_next_due(deliver->store, &due_ms, &err) < 0)
 		arm(deliver, STORE_AGAIN_MS);
@@ -325,7 +331,7 @@ static void turn(struct deliver *deliver)
 {
 	uint64_t until = uv_hrtime() + TURN_MS * 1000000u;
 	bool more, is_stored;
-	int taken = 0;
+	int64_t taken = 0;
 
 	if (deliver->is_closing)
 		return;

@@ -173,6 +173,8 @@ struct redis_txn {
 	bool is_full;
 	uint64_t *left; /* jobs that left their taker in this transaction */
 	size_t left_count;
+	redisReply *whole[SPACE_COUNT]; /* keys and values of a small space; NULL: not read */
+	bool is_large[SPACE_COUNT];     /* it is not small */
 	bool has_cursor;
 	uint64_t cursor_before, cursor;        /* what it is moved from and to */
 	const char *fence_role, *fence_holder; /* NULL: none */
@@ -180,6 +182,16 @@ struct redis_txn {
 	uint64_t *decided; /* dead letters that it tries again or drops */
 	size_t decided_count;
 };
+
+static inline UNUSED struct text cell_key(const struct cell *cell)
+{
+	return (struct text){ cell->key + 1, cell->key_size - 1 };
+}
+
+static inline UNUSED struct text cell_value(const struct cell *cell)
+{
+	return (struct text){ cell->value, cell->value_size };
+}
 
 static inline UNUSED struct redis_txn *redis_txn_of(struct store_txn *txn)
 {
@@ -275,6 +287,15 @@ int redis_peek_scan(struct store *store, enum store_space space, struct text fro
 		    bool (*visit)(void *ctx, struct text key, struct text value), void *ctx,
 		    struct error *err);
 int redis_state_trim(struct store *store, int64_t now_ms, struct error *err);
+
+/* The first look at a value is what the commit holds against the store. */
+void redis_note_read(struct redis_txn *txn, enum store_space space, struct text key, bool was_there,
+		     struct text value);
+
+/* store_redis_scan.c */
+/* Whether the transaction has read the whole space; then what it holds under the key. */
+bool redis_find_whole(const struct redis_txn *txn, enum store_space space, struct text key,
+		      bool *out_there, struct text *out);
 
 /* store_redis_jobs.c */
 int redis_job_put(struct store_txn *txn, const struct job *job, uint64_t *out_id,

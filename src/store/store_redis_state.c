@@ -1,8 +1,6 @@
 /* store_redis_state: transactions on the state and its spaces. */
 #include "store/store_redis.h"
 
-#define PAGE_FIRST 16 /* entries of a scan that are asked for at once; then doubled */
-#define PAGE_MAX 1024
 #define TRIM_ENTRIES 1000
 
 static char *copy(struct text bytes)
@@ -51,19 +49,9 @@ static struct cell *need_cell(struct redis_txn *txn, enum store_space space, str
 	return cell;
 }
 
-static struct text cell_key(const struct cell *cell)
-{
-	return (struct text){ cell->key + 1, cell->key_size - 1 };
-}
-
-static struct text cell_value(const struct cell *cell)
-{
-	return (struct text){ cell->value, cell->value_size };
-}
-
 /* The first look at a value is what the commit holds against the store. */
-static void note_read(struct redis_txn *txn, enum store_space space, struct text key,
-		      bool was_there, struct text value)
+void redis_note_read(struct redis_txn *txn, enum store_space space, struct text key, bool was_there,
+		     struct text value)
 {
 	struct cell *cell = need_cell(txn, space, key);
 
@@ -99,6 +87,8 @@ static void free_txn(struct redis_txn *txn)
 		free(cell->value);
 		free(cell);
 	}
+	for (size_t i = 0; i < SPACE_COUNT; i++)
+		freeReplyObject(txn->whole[i]);
 	words_clear(&txn->jobs);
 	free(txn->left);
 	free(txn->decided);
@@ -328,16 +318,22 @@ int redis_get(struct store_txn *base, enum store_space space, struct text key, c
 	struct redis_txn *txn = redis_txn_of(base);
 	struct cell *cell = find_cell(txn, space, key);
 	AUTO(freeReplyObject) redisReply *reply = NULL;
+	struct text value;
 	bool is_there;
 
 	if (cell && cell->is_written) {
 		give(cell->is_there, cell_value(cell), out, out_size);
 		return 0;
 	}
+	if (redis_find_whole(txn, space, key, &is_there, &value)) {
+		redis_note_read(txn, space, key, is_there, value);
+		give(is_there, value, out, out_size);
+		return 0;
+	}
 	if (!(reply = fetch(redis_of(base->store), space, key, err)))
 		return -1;
 	is_there = reply->type == REDIS_REPLY_STRING;
-	note_read(txn, space, key, is_there, redis_text(reply));
+	redis_note_read(txn, space, key, is_there, redis_text(reply));
 	give(is_there, redis_text(reply), out, out_size);
 	return 0;
 }
@@ -351,142 +347,6 @@ int redis_peek(struct store *base, enum store_space space, struct text key, char
 		return -1;
 	give(reply->type == REDIS_REPLY_STRING, redis_text(reply), out, out_size);
 	return 0;
-}
-
-/* ---- Scanning: pages of what is stored, with the transaction's own changes in between ---- */
-
-struct scan {
-	struct redis_txn *txn; /* or NULL */
-	enum store_space space;
-	bool (*visit)(void *ctx, struct text key, struct text value);
-	void *ctx;
-	struct cell **own; /* in order */
-	size_t own_count, own_at;
-	bool is_over;
-};
-
-static int compare_cells(const void *a, const void *b)
-{
-	const struct cell *const *left = a, *const *right = b;
-
-	return text_compare(cell_key(*left), cell_key(*right));
-}
-
-static void collect_own(struct scan *scan, struct text from)
-{
-	if (!scan->txn)
-		return;
-	for (struct cell *cell = scan->txn->cells; cell; cell = cell->hh.next) {
-		if (!cell->is_written || (unsigned char)cell->key[0] != scan->space ||
-		    text_compare(cell_key(cell), from) < 0)
-			continue;
-		scan->own = mem_grow(scan->own, scan->own_count + 1, sizeof(*scan->own));
-		scan->own[scan->own_count++] = cell;
-	}
-	if (scan->own)
-		qsort(scan->own, scan->own_count, sizeof(*scan->own), compare_cells);
-}
-
-/* Visits own values before key, or all of the rest if that is NULL. True: key itself is ours. */
-static bool visit_own(struct scan *scan, const struct text *key)
-{
-	while (scan->own_at < scan->own_count && !scan->is_over) {
-		struct cell *cell = scan->own[scan->own_at];
-		int order = key ? text_compare(cell_key(cell), *key) : -1;
-
-		if (order > 0)
-			return false;
-		scan->own_at++;
-		if (cell->is_there)
-			scan->is_over = !scan->visit(scan->ctx, cell_key(cell), cell_value(cell));
-		if (order == 0)
-			return true;
-	}
-	return false;
-}
-
-static void visit_stored(struct scan *scan, struct text key, struct text value)
-{
-	if (visit_own(scan, &key) || scan->is_over)
-		return;
-	if (scan->txn)
-		note_read(scan->txn, scan->space, key, true, value);
-	scan->is_over = !scan->visit(scan->ctx, key, value);
-}
-
-static redisReply *fetch_page(struct store_redis *store, enum store_space space, struct text from,
-			      int64_t count, struct error *err)
-{
-	redisReply *reply = NULL;
-	AUTO_WORDS words = { 0 };
-
-	words_add(&words, TEXT("scan"));
-	words_add(&words, text_of(redis_space_names[space]));
-	words_add(&words, from);
-	words_add_number(&words, count);
-	return redis_step(store, &words, NULL, &reply, err) < 0 ? NULL : reply;
-}
-
-/* A bound of a range: '[' with the key, '(' behind the key. */
-static void set_bound(struct buf *bound, char kind, struct text key)
-{
-	buf_reset(bound);
-	if (!buf_append(bound, &kind, 1) || (key.size && !buf_append(bound, key.data, key.size)))
-		abort(); /* the limit is beyond memory */
-}
-
-static int scan_pages(struct store_redis *store, struct scan *scan, struct text from,
-		      struct error *err)
-{
-	AUTO(buf_free) struct buf *bound = buf_new(SIZE_MAX / 2);
-	int64_t count = PAGE_FIRST;
-
-	set_bound(bound, from.size ? '[' : '-', from);
-	while (!scan->is_over) {
-		AUTO(freeReplyObject)
-		redisReply *page = fetch_page(store, scan->space, buf_text(bound), count, err);
-
-		if (!page)
-			return -1;
-		for (size_t i = 0; i + 1 < page->elements && !scan->is_over; i += 2)
-			visit_stored(scan, redis_text(page->element[i]),
-				     redis_text(page->element[i + 1]));
-		if (page->elements < 2 * (size_t)count)
-			break;
-		set_bound(bound, '(', redis_text(page->element[page->elements - 2]));
-		count = MIN(2 * count, PAGE_MAX);
-	}
-	visit_own(scan, NULL);
-	return 0;
-}
-
-static int scan_all(struct store_redis *store, struct scan *scan, struct text from,
-		    struct error *err)
-{
-	int rc;
-
-	collect_own(scan, from);
-	rc = scan_pages(store, scan, from, err);
-	free(scan->own);
-	return rc;
-}
-
-int redis_scan(struct store_txn *base, enum store_space space, struct text from,
-	       bool (*visit)(void *ctx, struct text key, struct text value), void *ctx,
-	       struct error *err)
-{
-	struct scan scan = { redis_txn_of(base), space, visit, ctx, NULL, 0, 0, false };
-
-	return scan_all(redis_of(base->store), &scan, from, err);
-}
-
-int redis_peek_scan(struct store *base, enum store_space space, struct text from,
-		    bool (*visit)(void *ctx, struct text key, struct text value), void *ctx,
-		    struct error *err)
-{
-	struct scan scan = { NULL, space, visit, ctx, NULL, 0, 0, false };
-
-	return scan_all(redis_of(base), &scan, from, err);
 }
 
 /* ---- Trimming ---- */
