@@ -160,6 +160,24 @@ static void run_reboot(struct request *request)
 	answer_json(request, 200, json_pack("{s:i}", "streams", count));
 }
 
+/* {"address": ...}: back before its time. */
+static void run_up(struct request *request)
+{
+	AUTO(json_decref) json_t *body = request_object(request);
+	struct listener *only, *listener;
+	int count = 0;
+
+	if (!body || !find_address(request, body, &only))
+		return;
+	list_for_each (listener, server_listeners(request->sim->server), link) {
+		if ((only && only != listener) || !listener->is_down)
+			continue;
+		listener_up(listener);
+		count++;
+	}
+	answer_json(request, 200, json_pack("{s:i}", "addresses", count));
+}
+
 /* {"address": ...}: it is another node's from now on. */
 static void run_move(struct request *request)
 {
@@ -242,6 +260,7 @@ const struct route routes_nodes[] = {
 	{ "GET", "/v1/shutdown/reboot/status", run_reboot_status, 0, PRIVILEGE(REBOOT_READ) },
 	{ "GET", "/sim/addresses", run_addresses, ROUTE_CONTROL },
 	{ "POST", "/sim/reboot", run_reboot, ROUTE_CONTROL },
+	{ "POST", "/sim/up", run_up, ROUTE_CONTROL },
 	{ "POST", "/sim/move", run_move, ROUTE_CONTROL },
 	{ "POST", "/sim/upgrade", run_upgrade, ROUTE_CONTROL },
 	{ NULL },

@@ -185,12 +185,12 @@ static void socket_close(struct listener *listener)
 
 /* ---- away and back ---- */
 
-static void on_time(uv_timer_t *timer)
+void listener_up(struct listener *listener)
 {
-	struct listener *listener = timer->data;
 	void (*on_back)(struct listener * listener) = TAKE(listener->on_back);
 	AUTO_ERROR err = { 0 };
 
+	uv_timer_stop(listener->timer);
 	listener->is_down = false;
 	if (!listener->poll && socket_open(listener) < 0) {
 		error_errno(&err, "cannot listen on %s again", listener->address);
@@ -198,6 +198,11 @@ static void on_time(uv_timer_t *timer)
 	}
 	if (on_back)
 		on_back(listener);
+}
+
+static void on_time(uv_timer_t *timer)
+{
+	listener_up(timer->data);
 }
 
 void listener_down(struct listener *listener, int64_t down_ms, const struct wire *spared)

@@ -28,7 +28,7 @@ struct listener {
 	struct list link;
 	struct sim *sim;
 	char *address; /* "127.0.0.1:43211" */
-	int number;    /* 1, 2, ... in the order of --listen */
+	int number;    /* 1, 2, ... in the order of --listen; 0: --control */
 	int node;      /* whose it is now; at first the one of the same number */
 	struct sockaddr_storage at;
 	socklen_t at_size;
@@ -51,6 +51,8 @@ void listener_free(struct listener *listener); /* when the loop turns */
 
 /* Nobody is served for a while, as the switch while-down says, and all connections die. */
 void listener_down(struct listener *listener, int64_t down_ms, const struct wire *spared);
+/* Back before its time. */
+void listener_up(struct listener *listener);
 /* Its connections (but for `spared`, which may be NULL) die as the switch node-reboot says: with a
  * reset, or in silence. */
 void listener_cut(struct listener *listener, const struct wire *spared);

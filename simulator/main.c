@@ -241,6 +241,9 @@ static void say_ready(const struct sim *sim, const struct tls *tls)
 		if (listener->number > 1)
 			printf("cn_simulator: %s://%s, too\n", tls->cert ? "https" : "http",
 			       listener->address);
+	if (server_control(sim->server))
+		printf("cn_simulator: %s://%s, for /sim/\n", tls->cert ? "https" : "http",
+		       server_control(sim->server));
 	if (isatty(STDOUT_FILENO))
 		say_configuration(sim, tls, token->text);
 	fflush(stdout);
@@ -252,7 +255,8 @@ static int run(struct sim *sim, const struct options *options, struct error *err
 	uv_signal_t signals[ENDING_SIGNALS];
 
 	if (open_parts(sim, options, err) < 0 || tls_load(&tls, sim, options->tls, err) < 0 ||
-	    server_open(&sim->server, sim, options->listen, tls.cert, tls.key, err) < 0)
+	    server_open(&sim->server, sim, options->listen, options->control, tls.cert, tls.key,
+			err) < 0)
 		return -1;
 	signals_start(sim, signals);
 	say_ready(sim, &tls); /* who reads it may end us at once */

@@ -17,6 +17,10 @@ static const char usage[] =
 	"  --listen HOST:PORT      where to listen (127.0.0.1:8000); port 0 picks a free one. "
 	"Repeatable:\n"
 	"                          each address is that of a node of its own\n"
+	"  --control HOST:PORT     a further address, for /sim/... only, that is there whatever "
+	"befalls "
+	"the\n"
+	"                          nodes\n"
 	"  --tls auto|off|CERT,KEY auto (default): a self-signed certificate, made once and kept;\n"
 	"                          off: plain HTTP; or PEM files of your own\n"
 	"  --user NAME:PASSWORD[:RIGHTS]\n"
@@ -62,6 +66,7 @@ static const char usage[] =
 	"                           end as the switch node-reboot says, and until then it answers "
 	"as\n"
 	"                           the switch while-down says\n"
+	"  POST   /sim/up           {\"address\": ...}: it, or all of them, are back at once\n"
 	"  POST   /sim/move         {\"address\": ...}: the address moves to another node: its "
 	"connections\n"
 	"                           end as the switch node-reboot says\n"
@@ -88,6 +93,7 @@ static const char usage[] =
 enum {
 	OPTION_ROOT = 1,
 	OPTION_LISTEN,
+	OPTION_CONTROL,
 	OPTION_TLS,
 	OPTION_USER,
 	OPTION_TOKEN,
@@ -101,6 +107,7 @@ enum {
 static const struct option known[] = {
 	{ "root", required_argument, NULL, OPTION_ROOT },
 	{ "listen", required_argument, NULL, OPTION_LISTEN },
+	{ "control", required_argument, NULL, OPTION_CONTROL },
 	{ "tls", required_argument, NULL, OPTION_TLS },
 	{ "user", required_argument, NULL, OPTION_USER },
 	{ "token", required_argument, NULL, OPTION_TOKEN },
@@ -162,6 +169,9 @@ static enum options_result take_option(struct options *options, struct given *gi
 		return OPTIONS_RUN;
 	case OPTION_LISTEN:
 		options->listen = append(options->listen, optarg);
+		return OPTIONS_RUN;
+	case OPTION_CONTROL:
+		options->control = optarg;
 		return OPTIONS_RUN;
 	case OPTION_TLS:
 		options->tls = optarg;

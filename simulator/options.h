@@ -10,6 +10,7 @@ struct options {
 	char *root;          /* absolute */
 	char *state;         /* root + ".cn_simulator" unless said otherwise */
 	const char **listen; /* ended by NULL, as the next ones */
+	const char *control; /* NULL: none */
 	const char *tls;     /* "auto", "off", "CERT,KEY" */
 	const char **users;
 	const char **tokens;

@@ -23,7 +23,8 @@ struct server {
 	uv_timer_t timer;
 	uv_timer_t silence; /* for connections whose silence is over */
 	struct list listeners;
-	struct wire *accepted; /* just now */
+	struct listener *control; /* NULL: none */
+	struct wire *accepted;    /* just now */
 	char *cert;
 	char *key;
 	bool closing;
@@ -171,6 +172,10 @@ static void request_settle(struct request *request)
 	bool found = !request->response && route_find(request);
 	if (found && request->route->flags & ROUTE_CONTROL)
 		return;
+	if (request->wire->listener->number == 0) {
+		answer_error(request, 404, "http_not_found_error", "Only /sim/... is here");
+		return;
+	}
 	if (request->wire->listener->is_down) {
 		answer_down(request);
 		return;
@@ -374,6 +379,8 @@ static void server_free(struct server *server)
 
 	list_for_each (listener, &server->listeners, link)
 		listener_free(listener);
+	if (server->control)
+		listener_free(server->control);
 	free(server->cert);
 	free(server->key);
 	free(server);
@@ -381,7 +388,7 @@ static void server_free(struct server *server)
 AUTO_DEFINE(struct server *, server_free)
 
 int server_open(struct server **out, struct sim *sim, const char *const *listen_at,
-		const char *cert, const char *key, struct error *err)
+		const char *control_at, const char *cert, const char *key, struct error *err)
 {
 	AUTO(server_free) struct server *server = NEW(struct server);
 	struct listener *listener;
@@ -397,6 +404,8 @@ int server_open(struct server **out, struct sim *sim, const char *const *listen_
 			return -1;
 		list_append(&server->listeners, &listener->link);
 	}
+	if (control_at && listener_open(&server->control, sim, control_at, 0, err) < 0)
+		return -1;
 	server->daemon = daemon_start(server);
 	if (!server->daemon)
 		return error_set(err, "cannot start the server%s",
@@ -440,6 +449,8 @@ void server_close(struct server *server)
 	server->closing = true;
 	list_for_each (listener, &server->listeners, link)
 		listener_stop(listener);
+	if (server->control)
+		listener_stop(server->control);
 	list_for_each (exchange, &server->silent, link)
 		silent_release(server, exchange);
 	list_for_each (exchange, &server->waiting, link) {
@@ -457,6 +468,11 @@ void server_close(struct server *server)
 const char *server_address(const struct server *server)
 {
 	return list_entry(server->listeners.next, struct listener, link)->address;
+}
+
+const char *server_control(const struct server *server)
+{
+	return server->control ? server->control->address : NULL;
 }
 
 struct list *server_listeners(struct server *server)

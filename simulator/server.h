@@ -11,10 +11,11 @@ struct server;
 
 /*
  * cert and key are PEM texts; NULL: plain HTTP. listen_at: "HOST:PORT" for each address, ended by
- * NULL.
+ * NULL; control_at: one for /sim/... only, or NULL.
  */
 MUST_CHECK int server_open(struct server **out, struct sim *sim, const char *const *listen_at,
-			   const char *cert, const char *key, struct error *err);
+			   const char *control_at, const char *cert, const char *key,
+			   struct error *err);
 /* Ends every connection. Before the loop ends. */
 void server_close(struct server *server);
 AUTO_DEFINE(struct server *, server_close)
@@ -29,8 +30,9 @@ void server_accept(struct server *server, struct wire *wire, const struct sockad
 /* Connections have died: requests that wait for an answer are looked at again. */
 void server_release(struct server *server);
 
-struct list *server_listeners(struct server *server);
+struct list *server_listeners(struct server *server);    /* the nodes' */
 const char *server_address(const struct server *server); /* the first: "127.0.0.1:43211" */
+const char *server_control(const struct server *server); /* NULL: there is none */
 size_t server_connections(const struct server *server);
 
 #endif

@@ -75,7 +75,7 @@ def test_the_reboot_of_one_node_leaves_the_others(nodes):
         assert [a["up"] for a in nodes.addresses()] == [False, True]
         listed = nodes.client(address=second).get("/v1/cluster/nodes/").json
         assert [n["node_status"] for n in listed] == ["offline", "online"]
-        assert nodes.reboot(0.05, address=first) == 0
+        assert nodes.up(first) == 1
         wait_until(lambda: version_at(nodes, first), "the node to be back")
     assert [a["up"] for a in nodes.addresses()] == [True, True]
 
@@ -103,7 +103,7 @@ def test_a_node_that_is_down_may_answer_with_an_error(nodes, value, status):
     answer = nodes.client().get("/v1/version")
     assert answer.status == status
     assert answer.body.startswith(b"<html>") == (value == "html")
-    nodes.reboot(0.05, address=nodes.address)
+    nodes.up()
     wait_until(lambda: version_at(nodes, nodes.address), "the node to be back")
 
 
@@ -115,8 +115,19 @@ def test_a_node_that_is_down_may_not_even_begin(nodes, value, error):
     nodes.reboot(60, address=nodes.address)
     with pytest.raises(error):
         nodes.client().get("/v1/version")
-    nodes.reboot(0.05, address=nodes.address)
+    nodes.up()
     wait_until(lambda: version_at(nodes, nodes.address), "the node to be back")
+
+
+def test_the_control_address_is_there_while_all_nodes_are_down(nodes):
+    control = nodes.client(address=nodes.control_address)
+    assert control.get("/v1/version").status == 404
+    nodes.reboot(60)
+    assert [a["up"] for a in nodes.addresses()] == [False, False]
+    assert not any(version_at(nodes, address) for address in nodes.all_addresses)
+    assert nodes.up() == 2 and nodes.up() == 0
+    assert all(version_at(nodes, address) for address in nodes.all_addresses)
+    assert all(a["up"] for a in control.get("/sim/addresses").json)
 
 
 def test_the_simulator_ends_while_its_nodes_are_down(nodes):
@@ -238,11 +249,11 @@ def test_a_rolling_upgrade_takes_one_node_after_the_other(nodes):
         assert reboot["state"] == "REBOOT_IN_PROGRESS" and reboot["rolling"]
         assert other.post("/sim/upgrade", {}).status == 409
         assert stream.ended is None
-        nodes.reboot(0.05, address=first)
+        nodes.up(first)
         assert stream.wait_end().startswith("abrupt")
         assert [a["up"] for a in nodes.addresses()] == [True, False]
         assert version_at(nodes, first) == "Qumulo Core 7.2.1"
-    nodes.reboot(0.05, address=second)
+    nodes.up(second)
     wait_until(lambda: version_at(nodes, second) == "Qumulo Core 8.0.1", "the new version")
     assert version_at(nodes, first) == "Qumulo Core 8.0.1"
     reboot = nodes.client().get("/v1/shutdown/reboot/status").json
