@@ -22,6 +22,7 @@ struct timer {
 	int64_t look_ms; /* when its time entry comes */
 	int64_t due_ms;
 	int64_t settle_ms;
+	int64_t latest_ms; /* when it fires although things happen; INT64_MAX: never */
 };
 
 /* Key and value of one file entry, copied out of a scan. */
@@ -202,8 +203,11 @@ static int start_new(struct settle *settle, struct store_txn *txn, struct text k
 {
 	struct text rest;
 	AUTO(free) char *owned = rest_new(text_of(rule->name), event, &rest.size);
-	struct timer timer = { event->time_ms + rule->settle_ms, event->time_ms + rule->settle_ms,
-			       rule->settle_ms };
+	struct timer timer = { .settle_ms = rule->settle_ms, .latest_ms = INT64_MAX };
+
+	if (rule->settle_max_ms)
+		timer.latest_ms = event->time_ms + rule->settle_max_ms;
+	timer.due_ms = MIN(event->time_ms + rule->settle_ms, timer.latest_ms);
 
 	rest.data = owned;
 	return put_off(settle, txn, key, &timer, rest, err);
@@ -233,7 +237,7 @@ int settle_start(struct settle *settle, struct store_txn *txn, const struct rule
 	if (size <= sizeof(timer))
 		return start_new(settle, txn, buf_text(key), rule, event, err);
 	memcpy(&timer, old, sizeof(timer));
-	timer.due_ms = event->time_ms + rule->settle_ms;
+	timer.due_ms = MIN(event->time_ms + rule->settle_ms, timer.latest_ms);
 	timer.settle_ms = rule->settle_ms;
 	return start_again(settle, txn, buf_text(key), &timer,
 			   (struct text){ old + sizeof(timer), size - sizeof(timer) }, err);
@@ -267,7 +271,7 @@ static int move_entry(struct store_txn *txn, const struct entry *entry, const st
 static int restart(struct store_txn *txn, struct entry *entry, const struct event *event,
 		   struct error *err)
 {
-	int64_t due_ms = event->time_ms + entry->timer.settle_ms;
+	int64_t due_ms = MIN(event->time_ms + entry->timer.settle_ms, entry->timer.latest_ms);
 
 	if (due_ms <= entry->timer.due_ms)
 		return 0;

@@ -43,6 +43,7 @@ struct rule {
 	struct place place;
 	enum rule_mode mode;
 	int64_t settle_ms;            /* 0: at once */
+	int64_t settle_max_ms;        /* and no longer than this; 0: however long */
 	struct rule_window threshold; /* a job when so many events came */
 	struct rule_window throttle;  /* at most so many jobs */
 	struct rule_window limit;     /* with so many jobs it becomes a dry run */

@@ -5,23 +5,33 @@
 
 #define PRIORITY_MOST 1000000
 
-static const char *const settle_known[] = { "quiet", NULL };
-static const char *const settle_later[] = { "max", "unless_open", NULL };
+static const char *const settle_known[] = { "quiet", "max", NULL };
+static const char *const settle_later[] = { "unless_open", NULL };
 static const struct words settle_words = { "settle", settle_known, settle_later };
 
 static const char *const modes[] = {
 	[RULE_ENFORCE] = "enforce", [RULE_DRY_RUN] = "dry_run", [RULE_OFF] = "off", NULL
 };
 
+static void read_time(const char *what, const struct node *node, int64_t *out_ms,
+		      struct problems *problems)
+{
+	struct text text = words_text(node, what, "a duration like 5s", problems);
+	AUTO_ERROR err = { 0 };
+
+	if (text.size && parse_duration(text, out_ms, &err) < 0)
+		problems_error(problems, node->place, "%s %s", what, error_text(&err));
+}
+
 static void read_settle(struct set_rule *rule, const struct node *node, struct problems *problems)
 {
-	const struct node *quiet = node;
-	AUTO_ERROR err = { 0 };
-	struct text text;
+	const struct node *quiet = node, *max = NULL;
 
+	rule->rule.settle_max_ms = 0;
 	if (node->kind == NODE_MAPPING) {
 		words_check(&settle_words, node, problems);
 		quiet = node_get(node, "quiet");
+		max = node_get(node, "max");
 		if (!quiet) {
 			problems_error(problems, node->place,
 				       "settle without 'quiet': expected how long a file must have "
@@ -29,11 +39,14 @@ static void read_settle(struct set_rule *rule, const struct node *node, struct p
 			return;
 		}
 	}
-	text = words_text(quiet, "settle", "a duration like 5s", problems);
-	if (!text.size)
+	read_time("settle", quiet, &rule->rule.settle_ms, problems);
+	if (!max)
 		return;
-	if (parse_duration(text, &rule->rule.settle_ms, &err) < 0)
-		problems_error(problems, quiet->place, "settle %s", error_text(&err));
+	read_time("settle: max", max, &rule->rule.settle_max_ms, problems);
+	if (rule->rule.settle_max_ms < rule->rule.settle_ms)
+		problems_error(problems, max->place,
+			       "settle: max is shorter than quiet: expected the longest time to "
+			       "wait for a file that does not become quiet");
 }
 
 static void read_mode(struct set_rule *rule, const struct node *node, struct problems *problems)
@@ -83,7 +96,7 @@ static const struct window_option {
 } window_options[] = {
 #define WINDOW_WORDS(name, ...)                                                    \
 	{                                                                          \
-		name, (const char *const[]){ __VA_ARGS__, NULL }, settle_known + 1 \
+		name, (const char *const[]){ __VA_ARGS__, NULL }, settle_known + 2 \
 	}
 	{ "threshold", offsetof(struct rule, threshold), 1000,
 	  WINDOW_WORDS("threshold", "count", "within", "per", "distinct") },

@@ -172,9 +172,10 @@ static void the_options_of_a_rule_are_checked_one_by_one(void **state)
 		    "    log:\n"
 		    "  - [log]\n"
 		    "  - {}\n",
-		    "watched_items.yml:4:12: 'max' is not supported by this version\n"
+		    "watched_items.yml:4:17: settle: max '3': expected a duration like 500ms, 10s, "
+		    "5m, 2h or 7d\n"
 		    "    4 |   settle: {max: 3, quiet: 5}\n"
-		    "      |            ^\n"
+		    "      |                 ^\n"
 		    "watched_items.yml:4:27: settle '5': expected a duration like 500ms, 10s, 5m, "
 		    "2h or 7d\n"
 		    "    4 |   settle: {max: 3, quiet: 5}\n"
@@ -306,6 +307,19 @@ static void steps_carry_their_options_as_json(void **state)
 	assert_int_equal(rule->steps[2].place.line, 9);
 }
 
+static void the_longest_time_to_settle_is_longer_than_the_quiet_time(void **state)
+{
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {event: created}\n"
+		    "  settle: {max: 4s, quiet: 5s}\n"
+		    "  actions: [log]\n",
+		    "watched_items.yml:4:17: settle: max is shorter than quiet: expected the "
+		    "longest time to wait for a file that does not become quiet\n"
+		    "    4 |   settle: {max: 4s, quiet: 5s}\n"
+		    "      |                 ^\n");
+}
+
 static void what_is_counted_wants_a_count_and_a_time(void **state)
 {
 	assert_said("watched_items:\n"
@@ -406,6 +420,7 @@ int main(void)
 		cmocka_unit_test(keys_that_nobody_knows_are_told_with_what_was_meant),
 		cmocka_unit_test(a_rule_wants_a_name_of_its_own_conditions_and_actions),
 		cmocka_unit_test(the_options_of_a_rule_are_checked_one_by_one),
+		cmocka_unit_test(the_longest_time_to_settle_is_longer_than_the_quiet_time),
 		cmocka_unit_test(what_is_counted_wants_a_count_and_a_time),
 		cmocka_unit_test(a_file_of_another_shape_is_told_what_shape_it_should_have),
 		cmocka_unit_test(what_is_odd_but_works_is_a_warning),

@@ -12,6 +12,7 @@ struct heard {
 };
 
 static const struct rule quick = { .name = "quick", .settle_ms = 1000 };
+static const struct rule bounded = { .name = "bounded", .settle_ms = 1000, .settle_max_ms = 2500 };
 static const struct rule slow = { .name = "slow", .settle_ms = 5000 };
 
 static int fire(void *ctx, struct text rule, const struct event *event, struct error *err)
@@ -141,6 +142,24 @@ static void each_change_starts_the_time_anew_and_reading_does_not(void **state)
 	assert_int_equal(settle_next_due(heard.settle), 16500);
 	expire(&heard, 16500);
 	assert_non_null(strstr(heard.text->data, "slow child_file_added /a; "));
+	assert_empty(&heard);
+}
+
+static void a_file_that_never_becomes_quiet_fires_at_last(void **state)
+{
+	HEARD heard;
+
+	setup(&heard, state);
+	match(&heard, &bounded, 10000, "7", "/a");
+	for (int64_t now = 10500; now < 12500; now += 500) {
+		expire(&heard, now);
+		hear(&heard, now, CHILD_DATA_WRITTEN, "7", "/a");
+	}
+	match(&heard, &bounded, 12400, "7", "/a");
+	expire(&heard, 12499);
+	assert_string_equal(heard.text->data, "");
+	expire(&heard, 12500);
+	assert_string_equal(heard.text->data, "bounded child_file_added /a; ");
 	assert_empty(&heard);
 }
 
@@ -305,6 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_that_is_quiet_fires_its_rule_once),
 		cmocka_unit_test(each_change_starts_the_time_anew_and_reading_does_not),
+		cmocka_unit_test(a_file_that_never_becomes_quiet_fires_at_last),
 		cmocka_unit_test(a_removed_file_fires_nothing),
 		cmocka_unit_test(a_renamed_file_fires_under_its_new_path),
 		cmocka_unit_test(our_own_change_is_no_noise_but_our_own_move_counts),
