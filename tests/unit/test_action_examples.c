@@ -33,15 +33,21 @@ static const char *root(void)
 
 static void only_missing_programs(void *ctx, const struct problem *problem)
 {
-	if (!problem->is_warning || !strstr(problem->message, "is not found here"))
+	/* To set right what was changed is to cause the same event: an echo, and nothing else. */
+	bool is_fine = strstr(problem->message, "is not found here") ||
+		       strstr(problem->message, "recognises such echoes and ignores them");
+
+	if (!problem->is_warning || !is_fine)
 		fail_msg("%s:%d: %s", problem->place.file, problem->place.line, problem->message);
 }
 
-static void every_example_is_accepted(void **state)
+/* Answers how many tests the files carry. */
+static size_t accepted_tests(const char *folder)
 {
 	const char *names[32] = { NULL };
 	struct rule_modules all = modules(names);
-	AUTO(free) char *pattern = str_format("%s/examples/actions/*.yml", root());
+	AUTO(free) char *pattern = str_format("%s/examples/%s/*.yml", root(), folder);
+	size_t tests = 0;
 	glob_t found;
 
 	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
@@ -53,9 +59,21 @@ static void every_example_is_accepted(void **state)
 		problems_visit(problems, only_missing_programs, NULL);
 		assert_non_null(set);
 		rule_set_check_loops(set, &all, problems);
+		tests += rule_set_test(set, problems);
 		problems_visit(problems, only_missing_programs, NULL);
 	}
 	globfree(&found);
+	return tests;
+}
+
+static void every_example_is_accepted(void **state)
+{
+	accepted_tests("actions");
+}
+
+static void every_ready_made_file_is_accepted_and_passes_its_tests(void **state)
+{
+	assert_true(accepted_tests("rules") > 20);
 }
 
 static void every_module_has_an_example(void **state)
@@ -142,6 +160,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_example_is_accepted),
+		cmocka_unit_test(every_ready_made_file_is_accepted_and_passes_its_tests),
 		cmocka_unit_test(every_module_has_an_example),
 		cmocka_unit_test(every_step_of_the_manual_is_accepted),
 		cmocka_unit_test(every_option_is_in_the_manual),
