@@ -63,7 +63,7 @@ void listener_cut(struct listener *listener, const struct wire *spared)
 	struct wire *wire;
 
 	list_for_each (wire, &listener->wires, link) {
-		if (wire == spared || wire->over)
+		if (wire == spared || wire->over || (wire->silent && silently))
 			continue;
 		if (silently)
 			wire_silence(wire, switch_value(switches, SWITCH_SILENCE));
