@@ -4,6 +4,7 @@
 
 #include "base/parse.h"
 #include "base/secret.h"
+#include "store/redis_route.h"
 
 #define HOSTS_MAX 64
 #define TIMEOUT_MS 5000
@@ -355,6 +356,7 @@ int redis_address_init(struct redis_address *out, const struct store_settings *s
 	out->timeout_ms = settings->timeout_ms ? settings->timeout_ms : TIMEOUT_MS;
 	out->log = str_copy(settings->log ? settings->log : "/var/lib/cn_monitor");
 	show(out);
+	out->route = redis_route_new(out->hosts, out->host_count);
 	return 0;
 }
 
@@ -362,6 +364,7 @@ void redis_address_clear(struct redis_address *address)
 {
 	if (address->password)
 		explicit_bzero(address->password, strlen(address->password));
+	redis_route_free(address->route);
 	clear_hosts(address->hosts, address->host_count);
 	clear_hosts(address->sentinels, address->sentinel_count);
 	free(address->path);

@@ -18,6 +18,8 @@ struct redis_host {
 	char *name, *port;
 };
 
+struct redis_route;
+
 struct redis_address {
 	struct redis_host *hosts; /* none: path or master */
 	size_t host_count;
@@ -32,9 +34,10 @@ struct redis_address {
 	char *prefix;        /* "main": keys begin with {cn:main}: */
 	char *log;           /* the directory of the local log */
 	char *ca, *cert, *key, *server_name;
-	int64_t timeout_ms; /* for a call, with all its tries */
-	char *shown;        /* the URL without secrets, for messages */
-	const char *wrong;  /* after a failure: the key of [STORE] that it is about */
+	int64_t timeout_ms;        /* for a call, with all its tries */
+	char *shown;               /* the URL without secrets, for messages */
+	struct redis_route *route; /* which of the hosts is asked; shared by all connections */
+	const char *wrong;         /* after a failure: the key of [STORE] that it is about */
 };
 
 /* Clear it also after a failure, whose sentence begins with a key. Messages never show the

@@ -143,7 +143,6 @@ MUST_CHECK int redis_link_command(struct redis_link *link, const struct words *w
 bool redis_is_away(const struct redis_link *link);
 /* false: it is over. */
 bool redis_pause(struct store_redis *store, int64_t ms);
-AUTO_DEFINE(redisReply *, freeReplyObject)
 struct text redis_text(const redisReply *reply); /* "" for none */
 int64_t redis_number(const redisReply *reply);   /* of a number, or a text that shows one */
 int redis_damaged(struct store_redis *store, struct error *err); /* -1, saying so */

@@ -90,20 +90,23 @@ int redis_damaged(struct store_redis *store, struct error *err)
 
 /* ---- Asking ---- */
 
-static bool is_worth_a_retry(const redisReply *reply)
+/*
+ * While a slot's keys are moved to another node of a cluster, a request that names a missing key,
+ * as ours always do, is sent there with ASK. It is not followed: some of the keys are still here,
+ * and a step sees all of them or is not done. So it is tried again until they are all in one place.
+ */
+static bool is_being_moved(const redisReply *reply)
 {
-	struct text text = { reply->str, reply->len };
-
-	/* It starts, or a replica has just become, or ceased to be, the master. */
-	return reply->type == REDIS_REPLY_ERROR && (text_starts_with(text, TEXT("LOADING")) ||
-						    text_starts_with(text, TEXT("READONLY")) ||
-						    text_starts_with(text, TEXT("MASTERDOWN")));
+	return redis_is_error(reply, "ASK") || redis_is_error(reply, "TRYAGAIN") ||
+	       redis_is_error(reply, "BUSY");
 }
 
-static bool is_missing_script(const redisReply *reply)
+/* A server that swallows everything leaves time to ask another, if there is one. */
+static int64_t try_until(const struct redis_connection *connection, int64_t until_ms)
 {
-	return reply->type == REDIS_REPLY_ERROR &&
-	       text_starts_with((struct text){ reply->str, reply->len }, TEXT("NOSCRIPT"));
+	int64_t rest_ms = until_ms - redis_now_ms();
+
+	return redis_has_others(connection) ? until_ms - MAX(rest_ms, 0) / 2 : until_ms;
 }
 
 /* One try; *out is an answer, maybe an error of the server's. */
@@ -122,7 +125,7 @@ static enum redis_outcome try_step(struct redis_link *link, const struct words *
 	for (size_t i = 0; i < words->count; i++)
 		all[4 + i] = word(words, i);
 	outcome = redis_call(link->connection, words->count + 4, all, until_ms, &reply, err);
-	if (outcome == REDIS_ANSWERED && is_missing_script(reply)) {
+	if (outcome == REDIS_ANSWERED && redis_is_error(reply, "NOSCRIPT")) {
 		freeReplyObject(reply);
 		all[0] = TEXT("EVAL");
 		all[1] = text_of(store_redis_script);
@@ -147,43 +150,53 @@ bool redis_pause(struct store_redis *store, int64_t ms)
 	return poll(&over, 1, (int)ms) == 0;
 }
 
+/* An error that will pass; the next try may be elsewhere. */
+static void let_pass(struct redis_link *link, redisReply *reply, struct error *err)
+{
+	error_set(err, "store %s: %s", link->store->address.shown, reply->str);
+	if (!is_being_moved(reply))
+		redis_hang_up(link->connection);
+	freeReplyObject(reply);
+}
+
 /* 0, or -1; *out_sent: it may have happened all the same. */
 static int ask(struct redis_link *link, const struct words *words, bool *out_sent, redisReply **out,
 	       struct error *err)
 {
 	struct store_redis *store = link->store;
 	int64_t until_ms = redis_now_ms() + store->address.timeout_ms;
-	bool was_sent = false;
 	int64_t wait_ms = PAUSE_MS;
 
-	while (true) {
-		redisReply *reply = NULL;
-		enum redis_outcome outcome;
-
+	*out_sent = false;
+	if (err)
 		error_clear(err);
-		outcome = try_step(link, words, until_ms, &reply, err);
+	while (true) {
+		int64_t try_until_ms = try_until(link->connection, until_ms);
+		redisReply *reply = NULL;
+		AUTO_ERROR own = { 0 };
+		enum redis_outcome outcome = try_step(link, words, try_until_ms, &reply, &own);
+
 		link->is_away = outcome != REDIS_ANSWERED;
-		if (outcome == REDIS_ANSWERED && !is_worth_a_retry(reply)) {
+		if (outcome == REDIS_ANSWERED && !redis_will_pass(reply)) {
 			if (reply->type != REDIS_REPLY_ERROR) {
+				if (err)
+					error_clear(err);
 				*out = reply;
 				return 0;
 			}
 			error_set(err, "store %s: %s", store->address.shown, reply->str);
 			freeReplyObject(reply);
-			*out_sent = was_sent;
 			return -1;
 		}
-		was_sent |= outcome == REDIS_LOST;
-		if (outcome == REDIS_ANSWERED) {
-			error_set(err, "store %s: %s", store->address.shown, reply->str);
-			freeReplyObject(reply);
-			redis_hang_up(link->connection);
-		}
-		if (link->tries_once || redis_now_ms() + wait_ms >= until_ms ||
-		    !redis_pause(store, wait_ms)) {
-			*out_sent = was_sent;
+		if (outcome == REDIS_ANSWERED)
+			let_pass(link, reply, &own);
+		*out_sent |= outcome == REDIS_LOST;
+		/* What was said before tells more than that the time is up. */
+		if (!err || !err->text || redis_now_ms() < try_until_ms)
+			error_set(err, "%s", error_text(&own));
+		if (outcome == REDIS_REFUSED || link->tries_once ||
+		    redis_now_ms() + wait_ms >= until_ms || !redis_pause(store, wait_ms))
 			return -1;
-		}
 		wait_ms = MIN(2 * wait_ms, PAUSE_MAX_MS);
 	}
 }
