@@ -112,6 +112,7 @@ class Reader:
 
     def run(self, simulator, count, **generator):
         """Answers (CPU seconds, wall seconds) for so many events."""
+        simulator.wait_streams(0)  # a reader before this one may not be forgotten yet
         with open(self.output, "wb") as output:
             process = subprocess.Popen(self.words, stdout=output, stdin=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL)

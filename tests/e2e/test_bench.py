@@ -25,7 +25,8 @@ def bench(*words):
 
 @pytest.mark.parametrize("part, wanted", [
     ("ingest", ["ingest.plain.100.10000.cpu", "ingest.TLS.100.10.rate", "ingest.plain.5000.10.cpu",
-                "curl.plain.cpu", "python.TLS.cpu", "python-redis.plain.cpu", "ingest.rules", "ingest.python"]),
+                "ingest.plain.100.10000.heard", "curl.plain.cpu", "python.TLS.100.cpu", "python.plain.1.cpu",
+                "python-redis.plain.100.cpu", "ingest.rules", "ingest.python.10"]),
     ("waiting", ["waiting.1.memory", "waiting.100.rate", "waiting.100.disk"]),
     ("latency", ["latency.disk.median", "latency.idle.p99", "latency.loaded.median"]),
     ("jobs", ["jobs.log.rate", "jobs.exec.cpu", "jobs.webhook.rate", "jobs.permissions.rate"]),

@@ -30,11 +30,10 @@ MEASURED = {
         "log_jobs_per_s": 10_000, "log_job_cpu_ms": 0.1, "exec_jobs_per_s": 500, "exec_job_cpu_ms": 1,
         "web_jobs_per_s": 1000, "web_job_cpu_ms": 0.2, "cluster_jobs_per_s": 500, "cluster_job_cpu_ms": 0.5},
     "redis": {
-        "watch_cpu_s_per_million": 0.4, "watch_tls_cpu_s_per_million": 0.5,
-        "filter_cpu_s_per_million": 1, "server_cpu_s_per_million_events": 0.5,
-        "server_cpu_ms_per_job": 0.2, "memory_bytes_per_event": 150, "memory_bytes_per_job": 1000,
-        "log_jobs_per_s": 1000, "log_job_cpu_ms": 0.2, "exec_jobs_per_s": 400, "exec_job_cpu_ms": 1,
-        "web_jobs_per_s": 500, "web_job_cpu_ms": 0.3, "cluster_jobs_per_s": 200, "cluster_job_cpu_ms": 0.6},
+        "watch_cpu_s_per_million": 0.4, "filter_cpu_s_per_million": 1, "server_cpu_s_per_million": 0.5,
+        "memory_bytes_per_event": 25, "network_bytes_per_event": 50, "memory_bytes_per_job": 1000,
+        "log_job_cpu_ms": 0.2, "log_job_server_ms": 0.1, "cluster_job_cpu_ms": 0.6,
+        "cluster_job_server_ms": 0.5},
 }
 
 
@@ -65,13 +64,19 @@ def test_many_clusters_are_shared_out_over_monitors_by_what_one_filter_carries()
     assert plan.figures["redis_servers"] == 17 and is_first and plan.fits
 
 
+def test_a_kind_that_was_not_measured_over_redis_takes_as_much_more_as_a_line_does():
+    costs = size_site.Costs(MEASURED, "redis")
+    assert costs.job_ms("cluster") == 0.6 and costs.job_ms("web") == pytest.approx(0.2 + 0.1)
+    assert costs.server(1_000_000, {"cluster": 100, "log": 100}) == pytest.approx(0.5 + 0.05 + 0.01)
+
+
 def test_jobs_ask_for_as_many_acts_as_their_kinds_take():
     given = {"events": 1000, "matching": 10, "actions": {"quarantine": 1, "email": 2}, "stay_up": True}
     _, (plan, _) = size_site.plans(site(**given), MEASURED)
-    # 100 changes at 200 a second and 200 mails at 500: 0.9 of an act, with 0.6 planned.
+    # 100 changes at 500 a second and 200 mails at 1,000: 0.4 of an act, with 0.6 planned; two stay up.
     assert plan.figures["act_processes"] == 2
-    _, (more, _) = size_site.plans(site(**{**given, "events": 10_000}), MEASURED)
-    assert more.figures["act_processes"] == 15
+    _, (more, _) = size_site.plans(site(**{**given, "events": 6000}), MEASURED)
+    assert more.figures["act_processes"] == 4
 
 
 def test_a_peak_that_one_filter_cannot_carry_is_said():
