@@ -32,6 +32,9 @@ struct cluster {
 	struct cluster_call *(*find)(void *self, const char *directory, const char *name,
 				     file_done *done, void *ctx);
 	void (*cancel)(struct cluster_call *call); /* done will not be called */
+	/* Who has this name. NULL where it is not offered. */
+	struct cluster_call *(*identify)(void *self, const char *name, identity_done *done,
+					 void *ctx);
 };
 
 #endif

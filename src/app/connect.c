@@ -2,6 +2,7 @@
 
 #include "base/secret.h"
 #include "qumulo/files.h"
+#include "qumulo/identity.h"
 
 struct connection {
 	struct qumulo_settings settings;
@@ -61,6 +62,11 @@ static struct cluster_call *find(void *self, const char *directory, const char *
 	return (struct cluster_call *)files_find(self, directory, name, done, ctx);
 }
 
+static struct cluster_call *identify(void *self, const char *name, identity_done *done, void *ctx)
+{
+	return (struct cluster_call *)identity_find(self, name, done, ctx);
+}
+
 static void cancel(struct cluster_call *call)
 {
 	qumulo_cancel((struct qumulo_call *)call);
@@ -95,6 +101,7 @@ struct connection *connection_new(struct http *http, const struct cluster_settin
 		.make_directory = make_directory,
 		.change = change,
 		.find = find,
+		.identify = identify,
 		.cancel = cancel,
 	};
 	return connection;

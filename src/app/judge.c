@@ -155,6 +155,7 @@ struct rule_set *judge_swap(struct judge *judge, size_t index, struct rule_set *
 
 	rule_matcher_free(watch->matcher);
 	watch->set = set;
+	pending_use(judge->pending, index, set);
 	watch->matcher = rule_matcher_new(set);
 	watch->is_noted = false;
 	return old;

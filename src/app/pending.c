@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "app/identities.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -19,6 +20,7 @@ static const struct text number_key = { "pending_number", 14 };
 struct answer {
 	struct file_info info;
 	bool has_info;
+	const char **owner_names, **group_names; /* NULL: not known; see identities_match */
 	unsigned users;
 };
 
@@ -36,6 +38,14 @@ struct question {
 	struct list items;
 	size_t watch;
 	struct cluster_call *call;
+	struct file_info info; /* said already, but not yet who has the names */
+	bool has_info;
+};
+
+/* Who waits for names. */
+struct waiter {
+	struct pending *pending;
+	size_t watch;
 };
 
 /* A watch whose cluster cannot be asked now. */
@@ -55,8 +65,11 @@ struct pending {
 	size_t in_memory, asking;
 	uint64_t last_number; /* given */
 	uint64_t last_loaded;
-	bool is_numbering;    /* numbers were given in the transaction under way */
-	struct pause *pauses; /* one a watch */
+	bool is_numbering;         /* numbers were given in the transaction under way */
+	struct pause *pauses;      /* one a watch */
+	struct identities **names; /* one a watch, as far as there are rules */
+	size_t names_count;
+	struct waiter *waiters; /* one a watch */
 	struct metric *waiting, *asked;
 };
 
@@ -86,6 +99,8 @@ static void answer_drop(struct answer *answer)
 	if (!answer || --answer->users)
 		return;
 	file_info_clear(&answer->info);
+	free(answer->owner_names);
+	free(answer->group_names);
 	free(answer);
 }
 
@@ -120,6 +135,7 @@ static void question_free(struct question *question)
 		pending->host.clusters[question->watch]->cancel(question->call);
 	list_remove(&question->link);
 	pending->asking--;
+	file_info_clear(&question->info);
 	free(question);
 }
 
@@ -134,6 +150,9 @@ static void forget_all(struct pending *pending)
 	free_items(pending, &pending->loaded);
 	free_items(pending, &pending->ready);
 	free_items(pending, &pending->judged);
+	for (size_t i = 0; i < pending->names_count; i++)
+		if (pending->names[i])
+			identities_cancel(pending->names[i]);
 	pending->last_loaded = 0;
 	pending->is_numbering = false;
 }
@@ -150,6 +169,7 @@ void pending_close(struct pending *pending)
 	forget_all(pending);
 	uv_close((uv_handle_t *)TAKE(pending->timer), free_timer);
 	free(TAKE(pending->pauses));
+	free(TAKE(pending->waiters));
 	pending->host = (struct pending_host){ 0 };
 }
 
@@ -159,6 +179,9 @@ void pending_free(struct pending *pending)
 		return;
 	pending_close(pending);
 	forget_all(pending);
+	for (size_t i = 0; i < pending->names_count; i++)
+		identities_free(pending->names[i]);
+	free(pending->names);
 	free(pending);
 }
 
@@ -316,6 +339,9 @@ void pending_open(struct pending *pending, const struct pending_host *host)
 {
 	pending->host = *host;
 	pending->pauses = mem_array(host->settings->watch_count, sizeof(*pending->pauses));
+	pending->waiters = mem_array(host->settings->watch_count, sizeof(*pending->waiters));
+	for (size_t i = 0; i < host->settings->watch_count; i++)
+		pending->waiters[i] = (struct waiter){ pending, i };
 	pending->timer = NEW(uv_timer_t);
 	uv_timer_init(host->loop, pending->timer);
 	pending->timer->data = pending;
@@ -323,24 +349,34 @@ void pending_open(struct pending *pending, const struct pending_host *host)
 }
 
 /* The cluster could not say: all events of the question wait on. */
-static void put_off(struct pending *pending, struct question *question,
-		    const struct file_reply *reply)
+static void put_off(struct pending *pending, struct question *question, const char *why,
+		    int64_t retry_after_ms)
 {
 	struct pause *pause = &pending->pauses[question->watch];
 	int64_t pause_ms = MIN((int64_t)PAUSE_MS << MIN(pause->failures, 10), PAUSE_MOST_MS);
 	struct item *item;
 
 	pause->failures++;
-	pause->until_ms = clock_monotonic_ms() + MAX(pause_ms, reply->retry_after_ms);
+	pause->until_ms = clock_monotonic_ms() + MAX(pause_ms, retry_after_ms);
 	log_warn("filter",
 		 "watch '%s': what rules ask about files cannot be asked of the cluster: %s; the "
 		 "events wait, again in %lld s",
-		 pending->host.settings->watches[question->watch].name, reply->why,
+		 pending->host.settings->watches[question->watch].name, why,
 		 (long long)(pause_ms / 1000));
 	list_for_each (item, &question->items, link) {
 		list_remove(&item->link);
 		list_append(&pending->loaded, &item->link);
 	}
+}
+
+static void add_names(struct pending *pending, size_t watch, struct answer *answer)
+{
+	const struct identities *names = pending->names[watch];
+
+	if (!identities_are_known(names))
+		return;
+	answer->owner_names = identities_match(names, &answer->info, false);
+	answer->group_names = identities_match(names, &answer->info, true);
 }
 
 static void give_answer(struct pending *pending, struct question *question,
@@ -353,6 +389,7 @@ static void give_answer(struct pending *pending, struct question *question,
 	if (info) {
 		file_info_copy(&answer->info, info);
 		answer->has_info = true;
+		add_names(pending, question->watch, answer);
 	}
 	list_for_each (item, &question->items, link) {
 		item->answer = answer;
@@ -364,6 +401,73 @@ static void give_answer(struct pending *pending, struct question *question,
 	pending->pauses[question->watch] = (struct pause){ 0 };
 }
 
+static void go_on(struct pending *pending)
+{
+	ask_all(pending);
+	if (pending_has_answers(pending))
+		pending->host.answered(pending->host.ctx);
+}
+
+/* ---- Who has the names that rules give to owners ---- */
+
+static bool needs_names(const struct pending *pending, size_t watch)
+{
+	return pending->host.clusters[watch]->identify &&
+	       identities_should_ask(pending->names[watch]);
+}
+
+/* All questions of the watch that wait for names go on: with them, or later. */
+static void names_asked(void *ctx, const struct identity_reply *failure)
+{
+	struct waiter *waiter = ctx;
+	struct pending *pending = waiter->pending;
+	bool is_denied = failure && failure->result == FILE_DENIED;
+	struct question *question;
+
+	if (is_denied)
+		log_warn("filter",
+			 "watch '%s': who has the names in the rules cannot be asked of the "
+			 "cluster: %s; only names that it shows by itself are known",
+			 pending->host.settings->watches[waiter->watch].name, failure->why);
+	list_for_each (question, &pending->questions, link) {
+		if (question->watch != waiter->watch || !question->has_info)
+			continue;
+		if (failure && !is_denied)
+			put_off(pending, question, failure->why, failure->retry_after_ms);
+		else
+			give_answer(pending, question, &question->info);
+		question_free(question);
+	}
+	go_on(pending);
+}
+
+static void ask_names(struct pending *pending, size_t watch)
+{
+	struct identities *names = pending->names[watch];
+	bool is_wanted = false;
+	struct question *question;
+
+	list_for_each (question, &pending->questions, link)
+		is_wanted |= question->watch == watch && question->has_info;
+	if (is_wanted && !identities_is_asking(names))
+		identities_ask(names, pending->host.clusters[watch], names_asked,
+			       &pending->waiters[watch]);
+}
+
+/* What is known of a rule's names stays; whoever waits for one asks again. */
+void pending_use(struct pending *pending, size_t watch, const struct rule_set *set)
+{
+	if (watch >= pending->names_count) {
+		pending->names = mem_grow(pending->names, watch + 1, sizeof(*pending->names));
+		while (pending->names_count <= watch)
+			pending->names[pending->names_count++] = NULL;
+	}
+	if (!pending->names[watch])
+		pending->names[watch] = identities_new();
+	identities_use(pending->names[watch], set);
+	ask_names(pending, watch);
+}
+
 static void asked(void *ctx, const struct file_reply *reply)
 {
 	struct question *question = ctx;
@@ -372,13 +476,19 @@ static void asked(void *ctx, const struct file_reply *reply)
 	question->call = NULL;
 	switch (reply->result) {
 	case FILE_OK:
+		if (needs_names(pending, question->watch)) {
+			file_info_copy(&question->info, reply->info);
+			question->has_info = true;
+			ask_names(pending, question->watch);
+			return;
+		}
 		give_answer(pending, question, reply->info);
 		break;
 	case FILE_BUSY:
 	case FILE_CHANGED:
 	case FILE_LATER:
 	case FILE_AMBIGUOUS:
-		put_off(pending, question, reply);
+		put_off(pending, question, reply->why, reply->retry_after_ms);
 		break;
 	case FILE_DENIED:
 	case FILE_REFUSED:
@@ -393,9 +503,7 @@ static void asked(void *ctx, const struct file_reply *reply)
 		break;
 	}
 	question_free(question);
-	ask_all(pending);
-	if (pending_has_answers(pending))
-		pending->host.answered(pending->host.ctx);
+	go_on(pending);
 }
 
 static struct text file_of(const struct item *item)
@@ -465,6 +573,11 @@ bool pending_has_answers(const struct pending *pending)
 	return !list_is_empty(&pending->ready);
 }
 
+static struct file_facts facts_of(const struct answer *answer)
+{
+	return (struct file_facts){ &answer->info, answer->owner_names, answer->group_names };
+}
+
 int64_t pending_judge(struct pending *pending, struct store_txn *txn, size_t max,
 		      pending_judge_one *judge, void *ctx, struct error *err)
 {
@@ -481,7 +594,7 @@ int64_t pending_judge(struct pending *pending, struct store_txn *txn, size_t max
 		if (store_delete(txn, SPACE_PENDING, key_text(&key), err) < 0)
 			return -1;
 		if (item->answer && item->answer->has_info)
-			file.info = &item->answer->info;
+			file = facts_of(item->answer);
 		if (item->waiting.event && judge(ctx, &item->waiting, &file, err) < 0)
 			return -1;
 		list_remove(&item->link);

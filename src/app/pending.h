@@ -14,6 +14,7 @@
 
 #include "action/cluster.h"
 #include "app/settings.h"
+#include "rule/rule.h"
 #include "store/store.h"
 
 struct pending;
@@ -41,6 +42,9 @@ AUTO_DEFINE(struct pending *, pending_free)
 /* Without a host nothing is asked. */
 void pending_open(struct pending *pending, const struct pending_host *host);
 void pending_close(struct pending *pending); /* the host goes; fine without one */
+
+/* The rules of a watch: their names of owners and groups will be asked for. */
+void pending_use(struct pending *pending, size_t watch, const struct rule_set *set);
 
 /* At the start and after a transaction failed. */
 MUST_CHECK int pending_load(struct pending *pending, struct store *store, struct error *err);

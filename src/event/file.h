@@ -33,6 +33,11 @@ struct file_facts {
 	const char *const *owner_names, *const *group_names;
 };
 
+/* Who somebody is to the cluster; what is not known is empty. */
+struct known_identity {
+	const char *auth_id, *uid, *gid, *sid;
+};
+
 void file_info_clear(struct file_info *info);
 void file_info_copy(struct file_info *to, const struct file_info *from);
 /* Mode, owner and group in one text, to compare; for free(). */
@@ -70,5 +75,14 @@ struct file_change {
 	const char *group_type;
 	const char *group_value;
 };
+
+/* How the question who has a name ended. FILE_REFUSED or FILE_GONE: nobody. Borrowed. */
+struct identity_reply {
+	enum file_result result;
+	const char *why;
+	int64_t retry_after_ms;
+	const struct known_identity *identity; /* FILE_OK only */
+};
+typedef void identity_done(void *ctx, const struct identity_reply *reply);
 
 #endif

@@ -81,6 +81,16 @@ static bool is_name(const char *known, const char *value)
 	       (plain && !strchr(value, '\\') && equal_names(plain + 1, value));
 }
 
+bool condition_is_name(const char *value)
+{
+	static const char *const others[] = { "uid:", "gid:", "sid:", "auth_id:", "S-1-" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (strncmp(value, others[i], strlen(others[i])) == 0)
+			return false;
+	return !is_number(text_of(value));
+}
+
 struct principal {
 	const char *auth_id, *type, *value;
 	const char *const *names; /* NULL: not known */

@@ -8,6 +8,8 @@
 /* Unknown as long as the subject's file is. */
 enum truth condition_test_file(const struct condition *condition, const struct subject *subject);
 
+/* Whether an owner is meant by a name, and not as uid:1000, gid:100, sid:S-1-.. or auth_id:500. */
+bool condition_is_name(const char *value);
 /* A value of `type`; false if there is none of this name. */
 bool file_type_parse(struct text name, unsigned *out_types);
 extern const char *const file_type_names[]; /* by enum file_type, ended by NULL */

@@ -114,6 +114,10 @@ void rule_match_with(struct rule_matcher *matcher, const struct event *event,
 		     void *ctx);
 enum truth rule_test_with(struct rule_matcher *matcher, const struct rule *rule,
 			  const struct event *event, const struct file_facts *file);
+/* Every name that rules give to an owner or a group, perhaps several times; not uid:1000 and its
+ * like, which nobody has to be asked about. */
+void rule_set_visit_names(const struct rule_set *set, void (*visit)(void *ctx, const char *name),
+			  void *ctx);
 /* Whether this rule is true for event: to check again before acting. */
 enum truth rule_test(struct rule_matcher *matcher, const struct rule *rule,
 		     const struct event *event);

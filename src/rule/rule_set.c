@@ -1,5 +1,6 @@
 #include "rule/rule_set.h"
 
+#include "rule/condition_file.h"
 #include "rule/fold.h"
 #include "rule/rule_parse.h"
 #include "rule/rule_tests.h"
@@ -165,6 +166,23 @@ const struct rule *rule_set_find(const struct rule_set *set, const char *name)
 
 	HASH_FIND(by_name, set->by_name, name, strlen(name), found);
 	return found ? &found->rule : NULL;
+}
+
+static void visit_values(const struct condition *condition,
+			 void (*visit)(void *ctx, const char *name), void *ctx)
+{
+	for (size_t at = 0; at < condition->values_size; at += strlen(condition->values + at) + 1)
+		if (condition_is_name(condition->values + at))
+			visit(ctx, condition->values + at);
+}
+
+void rule_set_visit_names(const struct rule_set *set, void (*visit)(void *ctx, const char *name),
+			  void *ctx)
+{
+	for (const struct condition *condition = set->pool.last; condition;
+	     condition = condition->made_before)
+		if (condition->kind == CONDITION_OWNER || condition->kind == CONDITION_GROUP)
+			visit_values(condition, visit, ctx);
 }
 
 const char *rule_set_digest(const struct rule_set *set)

@@ -8,6 +8,7 @@
 struct cluster_call {
 	char ref[64];
 	file_done *done;
+	identity_done *identified; /* asked for a name */
 	void *ctx;
 	bool is_open;
 };
@@ -28,6 +29,14 @@ static struct cluster_call *get(void *self, const char *ref, file_done *done, vo
 	return call;
 }
 
+static struct cluster_call *identify(void *self, const char *name, identity_done *done, void *ctx)
+{
+	struct cluster_call *call = get(self, name, NULL, ctx);
+
+	call->identified = done;
+	return call;
+}
+
 static void cancel(struct cluster_call *call)
 {
 	assert_true(call->is_open);
@@ -36,7 +45,9 @@ static void cancel(struct cluster_call *call)
 }
 
 static const struct cluster cluster = { .get = get, .cancel = cancel };
+static const struct cluster with_names = { .get = get, .identify = identify, .cancel = cancel };
 static const struct cluster *const clusters[] = { &cluster };
+static const struct cluster *const clusters_with_names[] = { &with_names };
 
 static void answer_one(struct cluster_call *call, enum file_result result, int64_t size)
 {
@@ -50,7 +61,7 @@ static void answer_one(struct cluster_call *call, enum file_result result, int64
 				  .owner_type = (char *)"LOCAL_USER",
 				  .owner_value = (char *)"alice",
 				  .group_type = (char *)"NFS_GID",
-				  .group_value = (char *)"100",
+				  .group_value = (char *)"1000",
 				  .creation_time = (char *)"2026-11-22T00:00:00Z",
 				  .modification_time = (char *)"2026-11-22T00:00:00Z",
 				  .num_links = 1 };
@@ -78,11 +89,38 @@ static void answer(struct monitor *m, const char *ref, enum file_result result, 
 	settle_down(m);
 }
 
-static void ask_start(struct monitor *m, void **state, const char *text)
+/* Who has the name: nobody if gid is NULL. */
+static void answer_name(struct monitor *m, const char *name, enum file_result result,
+			const char *gid)
+{
+	/* The name stands for a group: its number is a gid. */
+	const struct known_identity identity = { "4711", "", gid ? gid : "", "" };
+	const struct identity_reply reply = { result, "said by the test", 0,
+					      result == FILE_OK ? &identity : NULL };
+	size_t i = 0;
+
+	while (i < call_count &&
+	       (!calls[i].is_open || !calls[i].identified || strcmp(calls[i].ref, name) != 0))
+		i++;
+	if (i == call_count)
+		fail_msg("nobody asks for the name %s", name);
+	calls[i].is_open = false;
+	open_count--;
+	calls[i].identified(calls[i].ctx, &reply);
+	settle_down(m);
+}
+
+static void ask_start_with(struct monitor *m, void **state, const char *text,
+			   const struct cluster *const *asked)
 {
 	call_count = open_count = most_open = 0;
 	monitor_start(m, *state, text);
-	filter_ask(m->filter, clusters);
+	filter_ask(m->filter, asked);
+}
+
+static void ask_start(struct monitor *m, void **state, const char *text)
+{
+	ask_start_with(m, state, text, clusters);
 }
 
 static void ask_restart(struct monitor *m)
@@ -254,6 +292,109 @@ static void rules_behind_one_that_may_stop_wait_with_it(void **state)
 			"empty child_file_added /home/a; last child_file_added /home/b; ");
 }
 
+static const char hers[] = "watched_items:\n"
+			   "  - name: hers\n"
+			   "    when: {event: created, group: [staff, wheel]}\n"
+			   "    actions: [log]\n"
+			   "  - name: others\n"
+			   "    when: {event: created, not: {group: staff}}\n"
+			   "    actions: [log]\n";
+
+static void names_start(struct monitor *m, void **state)
+{
+	ask_start_with(m, state, hers, clusters_with_names);
+}
+
+static void who_has_a_name_is_asked_once_and_kept_for_a_time(void **state)
+{
+	AUTO_MONITOR m;
+
+	names_start(&m, state);
+	hear(&m, "[" ADDED("7", "a") "," ADDED("8", "b") "]");
+	settle_down(&m);
+	answer(&m, "7", FILE_OK, 0);
+	answer(&m, "8", FILE_OK, 0);
+	assert_jobs(&m, "");
+	assert_int_equal(call_count, 3); /* two files, and one name at a time */
+	answer_name(&m, calls[2].ref, FILE_OK, "1");
+	assert_int_equal(call_count, 4);
+	assert_string_not_equal(calls[2].ref, calls[3].ref);
+	answer_name(&m, calls[3].ref, FILE_REFUSED, NULL);
+	assert_jobs(&m, "others child_file_added /home/a; others child_file_added /home/b; ");
+	hear(&m, "[" ADDED("9", "c") "]");
+	settle_down(&m);
+	answer(&m, "9", FILE_OK, 0);
+	assert_int_equal(status_of(&m).jobs, 3);
+	assert_int_equal(call_count, 5);
+	clock_advance(10 * 60 * 1000);
+	hear(&m, "[" ADDED("10", "d") "]");
+	settle_down(&m);
+	answer(&m, "10", FILE_OK, 0);
+	assert_int_equal(call_count, 7);
+}
+
+static void a_name_stands_for_the_number_that_the_cluster_gives_it(void **state)
+{
+	AUTO_MONITOR m;
+
+	names_start(&m, state);
+	hear(&m, "[" ADDED("7", "a") "]");
+	settle_down(&m);
+	answer(&m, "7", FILE_OK, 0);
+	for (int i = 1; i <= 2; i++)
+		answer_name(&m, calls[i].ref, FILE_OK,
+			    strcmp(calls[i].ref, "staff") ? "1" : "1000");
+	assert_jobs(&m, "hers child_file_added /home/a; ");
+}
+
+static void as_long_as_names_cannot_be_asked_their_events_wait(void **state)
+{
+	AUTO_MONITOR m;
+
+	names_start(&m, state);
+	hear(&m, "[" ADDED("7", "a") "]");
+	settle_down(&m);
+	answer(&m, "7", FILE_OK, 0);
+	answer_name(&m, calls[1].ref, FILE_LATER, NULL);
+	assert_jobs(&m, "");
+	ask_restart(&m);
+	assert_string_equal(calls[2].ref, "7");
+	answer(&m, "7", FILE_OK, 0);
+	assert_label(&m, 1, 0, "{\"undecided\":[\"hers\",\"others\"]}"); /* without names */
+}
+
+static void who_may_not_ask_for_names_decides_nothing_by_them(void **state)
+{
+	AUTO_MONITOR m;
+
+	names_start(&m, state);
+	hear(&m, "[" ADDED("7", "a") "," ADDED("8", "b") "]");
+	settle_down(&m);
+	answer(&m, "7", FILE_OK, 0);
+	answer_name(&m, calls[2].ref, FILE_DENIED, NULL);
+	answer(&m, "8", FILE_OK, 0);
+	assert_int_equal(call_count, 3); /* not asked again at once */
+	assert_jobs(&m, "");
+	assert_label(&m, 1, 0, "{\"undecided\":[\"hers\",\"others\"]}");
+	assert_label(&m, 1, 1, "{\"undecided\":[\"hers\",\"others\"]}");
+}
+
+static void rules_that_change_while_names_are_asked_for_are_heeded(void **state)
+{
+	AUTO_MONITOR m;
+
+	names_start(&m, state);
+	hear(&m, "[" ADDED("7", "a") "]");
+	settle_down(&m);
+	answer(&m, "7", FILE_OK, 0);
+	offer(&m, "watched_items:\n"
+		  "- {name: hers, when: {group: other}, actions: [log]}\n");
+	settle_down(&m);
+	assert_string_equal(calls[2].ref, "other");
+	answer_name(&m, "other", FILE_OK, "");
+	assert_jobs(&m, "");
+}
+
 static void a_rule_that_is_gone_by_then_does_nothing(void **state)
 {
 	AUTO_MONITOR m;
@@ -278,6 +419,11 @@ int main(void)
 		cmocka_unit_test(a_cluster_that_cannot_say_is_asked_again_later),
 		cmocka_unit_test(with_settle_the_file_is_asked_about_when_it_is_quiet),
 		cmocka_unit_test(rules_behind_one_that_may_stop_wait_with_it),
+		cmocka_unit_test(who_has_a_name_is_asked_once_and_kept_for_a_time),
+		cmocka_unit_test(a_name_stands_for_the_number_that_the_cluster_gives_it),
+		cmocka_unit_test(as_long_as_names_cannot_be_asked_their_events_wait),
+		cmocka_unit_test(who_may_not_ask_for_names_decides_nothing_by_them),
+		cmocka_unit_test(rules_that_change_while_names_are_asked_for_are_heeded),
 		cmocka_unit_test(a_rule_that_is_gone_by_then_does_nothing),
 	};
 
