@@ -323,6 +323,10 @@ int store_is_empty(struct store_txn *txn, enum store_space space, struct error *
 {
 	bool any = false;
 
+	if (txn->known_at != txn->store->log_reads) {
+		txn->known_at = txn->store->log_reads;
+		memset(txn->known, 0, sizeof(txn->known));
+	}
 	/* What was filled may be empty by now; whoever asks then only looks in vain. */
 	if (txn->known[space] == SPACE_UNKNOWN) {
 		if (store_scan(txn, space, TEXT(""), note_any, &any, err) < 0)

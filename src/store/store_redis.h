@@ -174,6 +174,7 @@ struct redis_txn {
 	size_t left_count;
 	redisReply *whole[SPACE_COUNT]; /* keys and values of a small space; NULL: not read */
 	bool is_large[SPACE_COUNT];     /* it is not small */
+	unsigned whole_at;              /* the store's log_reads by then */
 	bool has_cursor;
 	uint64_t cursor_before, cursor;        /* what it is moved from and to */
 	const char *fence_role, *fence_holder; /* NULL: none */
@@ -293,7 +294,7 @@ void redis_note_read(struct redis_txn *txn, enum store_space space, struct text 
 
 /* store_redis_scan.c */
 /* Whether the transaction has read the whole space; then what it holds under the key. */
-bool redis_find_whole(const struct redis_txn *txn, enum store_space space, struct text key,
+bool redis_find_whole(struct redis_txn *txn, enum store_space space, struct text key,
 		      bool *out_there, struct text *out);
 
 /* store_redis_jobs.c */

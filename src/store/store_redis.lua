@@ -335,11 +335,10 @@ function steps.release(client)
     return 'done'
 end
 
--- A client that will not come back.
+-- A client that will not come back. Its slots stay: a step of its may still be under way.
 function steps.leave(client)
     steps.release(client)
     if call('EXISTS', jobs) == 1 then call('XGROUP', 'DELCONSUMER', jobs, GROUP, client) end
-    call('DEL', slot_key(client), prefix .. 'take:' .. client)
     return 'done'
 end
 

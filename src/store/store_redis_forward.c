@@ -412,13 +412,14 @@ static int take_answer(struct batch *batch, uint64_t at, const redisReply *reply
 	forward->is_single = text_is(what, "split");
 	forward->reached = number_of(reply->element[2]);
 	redis_know_seq(forward->store, forward->reached);
+	/* Whoever waits for the records may rely on it that the filter was woken. */
+	if (batch->count > refused)
+		store_wake(&forward->store->base, STORE_FILTER);
 	pthread_mutex_lock(&forward->lock);
 	forward->forwarded = now_at;
 	forward->refused += refused;
 	pthread_cond_broadcast(&forward->changed);
 	pthread_mutex_unlock(&forward->lock);
-	if (batch->count > refused)
-		store_wake(&forward->store->base, STORE_FILTER);
 	return 1;
 }
 
@@ -559,6 +560,7 @@ static int hold_on(struct redis_forward *forward, struct error *err)
 	int64_t now_ms = redis_now_ms();
 	uint64_t oldest = forward->held[HELD_STEPS - 1].seq;
 	uint64_t forwarded;
+	int rc;
 
 	if (now_ms - forward->held[0].at_ms < HELD_STEP_MS)
 		return 0;
@@ -568,7 +570,11 @@ static int hold_on(struct redis_forward *forward, struct error *err)
 	memmove(forward->held + 1, forward->held, sizeof(forward->held) - sizeof(*forward->held));
 	forward->held[0].at_ms = now_ms;
 	forward->held[0].seq = forwarded;
-	return oldest ? let_trim(forward, MIN(oldest, forwarded), err) : 0;
+	if (oldest && let_trim(forward, MIN(oldest, forwarded), err) < 0)
+		return -1;
+	while ((rc = store_log_trim(forward->store->log, clock_now_ms(), err)) == 1)
+		;
+	return rc;
 }
 
 int redis_forward_make_room(struct redis_forward *forward, struct error *err)

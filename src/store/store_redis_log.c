@@ -63,6 +63,7 @@ static redisReply *fetch(struct store_redis *store, uint64_t after, size_t max_r
 	words_add_number(&words, (int64_t)MIN(max_bytes, READ_BYTES));
 	if (redis_step(store, &words, NULL, &reply, err) < 0)
 		return NULL;
+	store->base.log_reads++;
 	if (reply->elements % 3 == 1)
 		return reply;
 	freeReplyObject(reply);
@@ -169,10 +170,7 @@ int redis_log_trim(struct store *base, int64_t now_ms, struct error *err)
 	struct store_redis *store = redis_of(base);
 	AUTO(freeReplyObject) redisReply *reply = NULL;
 	AUTO_WORDS words = { 0 };
-	int more = 0;
 
-	if (store->log && (more = store_log_trim(store->log, now_ms, err)) < 0)
-		return -1;
 	store_point("log.trim.before");
 	words_add(&words, TEXT("trim_log"));
 	words_add_number(&words, MAX(now_ms - store->retention_ms, 0));
@@ -185,5 +183,5 @@ int redis_log_trim(struct store *base, int64_t now_ms, struct error *err)
 	store_point("log.trim.after");
 	if (store->log)
 		redis_forward_poke(store->forward);
-	return more || redis_number(reply) == 1;
+	return redis_number(reply) == 1;
 }

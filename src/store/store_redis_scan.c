@@ -103,12 +103,29 @@ static size_t lower_bound(const redisReply *whole, struct text from)
 	return low;
 }
 
-bool redis_find_whole(const struct redis_txn *txn, enum store_space space, struct text key,
+/* What was read of the ledger is as old as the log was then. */
+static void forget_old(struct redis_txn *txn)
+{
+	unsigned now = txn->base.store->log_reads;
+
+	if (txn->whole_at == now)
+		return;
+	txn->whole_at = now;
+	for (int space = 0; space < SPACE_COUNT; space++) {
+		freeReplyObject(txn->whole[space]);
+		txn->whole[space] = NULL;
+		txn->is_large[space] = false;
+	}
+}
+
+bool redis_find_whole(struct redis_txn *txn, enum store_space space, struct text key,
 		      bool *out_there, struct text *out)
 {
-	const redisReply *whole = txn->whole[space];
+	const redisReply *whole;
 	size_t i;
 
+	forget_old(txn);
+	whole = txn->whole[space];
 	if (!whole)
 		return false;
 	i = lower_bound(whole, key);
@@ -173,6 +190,8 @@ static int scan_all(struct store_redis *store, struct scan *scan, struct text fr
 {
 	int rc;
 
+	if (scan->txn)
+		forget_old(scan->txn);
 	/* Only a filter begins with a look whether there is anything at all. */
 	if (scan->txn && scan->space == SPACE_EXPECT && !from.size &&
 	    read_whole(store, scan->txn, scan->space, err) < 0)

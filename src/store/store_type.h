@@ -6,6 +6,7 @@
 #define STORE_STORE_TYPE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "store/store.h"
 
@@ -107,12 +108,19 @@ struct store {
 	void (*heard)(void *ctx, struct text message);
 	void *heard_ctx;
 	char *member; /* NULL: nobody */
+	/*
+	 * Counts up with each piece of the log that is read, where others may write while a
+	 * transaction is open: a record that was read later may be the echo of something that was
+	 * expected later than the transaction looked.
+	 */
+	atomic_uint log_reads;
 };
 
 struct store_txn {
 	struct store *store;
 	bool wakes[STORE_ROLE_COUNT]; /* whom store_commit wakes */
 	enum { SPACE_UNKNOWN, SPACE_EMPTY, SPACE_FILLED } known[SPACE_COUNT];
+	unsigned known_at; /* the store's log_reads by then */
 };
 
 /* The number of the last record that was appended to an embedded store, whether it is still there

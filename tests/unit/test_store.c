@@ -295,6 +295,7 @@ static void a_gap_is_closed_under_its_number(void **state)
 	assert_string_equal(gaps.reason, "reset");
 	ok(f, store_gap_put(f->store, &other, &f->err));
 	assert_int_equal(other.id, 2);
+	fixture_drain(f);
 	ok(f, store_count(f->store, &counts, &f->err));
 	assert_int_equal(counts.gaps, 2);
 }
@@ -358,6 +359,7 @@ static void a_commit_wakes_who_has_something_to_do(void **state)
 	before = filter;
 	append_many(f, 1, 1);
 	assert_int_equal(filter, before);
+	store_on_wake(f->store, STORE_ACT, NULL, NULL);
 }
 
 static void an_unknown_kind_of_store_is_refused(void **state)

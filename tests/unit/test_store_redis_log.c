@@ -186,6 +186,54 @@ static void an_echo_that_the_server_forgot_to_expect_is_still_an_echo(void **sta
 	assert_int_equal(match(scene, "consumed"), 0); /* what the server kept is not put again */
 }
 
+/* A filter that reads the echo in the same transaction in which it saw that nothing is expected. */
+struct late {
+	struct scene *scene;
+	struct store_txn *txn;
+	int matched, count;
+};
+
+static bool judge_late(void *ctx, const struct record *record)
+{
+	struct late *late = ctx;
+	struct scene *scene = late->scene;
+	struct event event = { .type = CHILD_ACL_CHANGED,
+			       .file_id = TEXT("7"),
+			       .path = TEXT("/a"),
+			       .seq = record->seq };
+	uint64_t job;
+	unsigned step;
+	int rc;
+
+	if (!late->txn)
+		ok(&scene->f, store_begin(scene->b, &late->txn, &scene->f.err));
+	ok(&scene->f, rc = echo_match(late->txn, &event, 10, &job, &step, &scene->f.err));
+	late->matched += rc;
+	if (late->count++)
+		return true;
+	expect(scene, 1, "7");
+	append_as(scene, scene->a, 1, "echo");
+	drain(scene, scene->a);
+	return true;
+}
+
+static void an_echo_that_is_expected_while_the_filter_is_at_work_is_found(void **state)
+{
+	struct scene *scene = *state;
+	struct late late = { .scene = scene };
+	AUTO(free) char *large = mem_new(2 * 1024 * 1024);
+
+	memset(large, 'x', 2 * 1024 * 1024 - 1); /* more than is read at once */
+	append_as(scene, scene->a, 1, large);
+	append_as(scene, scene->a, 1, "other");
+	drain(scene, scene->a);
+	ok(&scene->f,
+	   store_log_read(scene->b, 0, SIZE_MAX, SIZE_MAX, judge_late, &late, &scene->f.err));
+	assert_int_equal(late.count, 3);
+	assert_int_equal(late.matched, 1);
+	ok(&scene->f, store_commit(late.txn, &scene->f.err));
+}
+
 struct found_gap {
 	struct gap gap;
 	char reason[128];
@@ -391,6 +439,7 @@ int main(void)
 		SCENE_TEST(what_the_server_forgot_is_sent_again_under_new_numbers),
 		SCENE_TEST(a_filter_sees_that_the_server_forgot_and_judges_again),
 		SCENE_TEST(an_echo_that_the_server_forgot_to_expect_is_still_an_echo),
+		SCENE_TEST(an_echo_that_is_expected_while_the_filter_is_at_work_is_found),
 		SCENE_TEST(what_neither_server_nor_host_has_any_more_is_a_gap),
 		SCENE_TEST(a_host_that_lost_the_end_of_its_log_gives_no_number_twice),
 		SCENE_TEST(what_a_host_heard_counts_until_the_next_one_had_the_lease),
