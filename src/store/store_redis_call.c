@@ -176,7 +176,8 @@ static int ask(struct redis_link *link, const struct words *words, bool *out_sen
 		AUTO_ERROR own = { 0 };
 		enum redis_outcome outcome = try_step(link, words, try_until_ms, &reply, &own);
 
-		link->is_away = outcome != REDIS_ANSWERED;
+		link->is_away = outcome == REDIS_NOT_SENT || outcome == REDIS_LOST ||
+				(outcome == REDIS_ANSWERED && redis_will_pass(reply));
 		if (outcome == REDIS_ANSWERED && !redis_will_pass(reply)) {
 			if (reply->type != REDIS_REPLY_ERROR) {
 				if (err)
