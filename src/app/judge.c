@@ -222,10 +222,11 @@ static bool remember_match(void *ctx, const struct rule *rule, enum truth truth)
 {
 	struct judge *judge = ctx;
 	bool is_unknown = truth == TRUTH_UNKNOWN;
+	bool waits = rule->settle_ms || rule->absent_ms;
 
 	if (judge->is_echo && !rule->on_own)
 		return true;
-	if (judge->is_blocked || (is_unknown && (!rule->settle_ms || rule->stop))) {
+	if (judge->is_blocked || (is_unknown && (!waits || rule->stop))) {
 		json_array_append_new(judge->waiting, json_string(rule->name));
 		judge->is_blocked |= is_unknown && rule->stop;
 	} else {
@@ -251,9 +252,9 @@ static int follow_rule(struct judge *judge, const struct judged_watch *watch,
 {
 	judge->counts.matches++;
 	label_append(label, "rules", json_string(rule->name));
-	if (!rule->settle_ms)
+	if (!rule->settle_ms && !rule->absent_ms)
 		return fire(judge, watch, rule, event, label, err);
-	json_object_set_new_nocheck(label, "settling", json_true());
+	json_object_set_new_nocheck(label, rule->absent_ms ? "awaiting" : "settling", json_true());
 	return settle_start(judge->settle, judge->txn, rule, event, err);
 }
 
@@ -519,13 +520,13 @@ static int quiet(void *ctx, struct text name, const struct event *event, struct 
 
 	if (!rule || rule->mode == RULE_OFF) {
 		log_info("filter",
-			 "rule '%s' is gone: it does not fire on %.*s, which is quiet now",
+			 "rule '%s' is gone: it does not fire on %.*s, whose time has come",
 			 rule_name, TEXT_ARGS(event->path));
 		return 0;
 	}
 	truth = rule_test(watch->matcher, rule, event);
 	if (truth == TRUTH_FALSE) {
-		log_info("filter", "rule '%s' is not true any more for %.*s, which is quiet now",
+		log_info("filter", "rule '%s' is not true any more for %.*s, whose time has come",
 			 rule_name, TEXT_ARGS(event->path));
 		return 0;
 	}

@@ -22,7 +22,8 @@ struct timer {
 	int64_t look_ms; /* when its time entry comes */
 	int64_t due_ms;
 	int64_t settle_ms;
-	int64_t latest_ms; /* when it fires although things happen; INT64_MAX: never */
+	event_kinds absent; /* not 0: it waits for none of these, and does not start anew */
+	int64_t latest_ms;  /* when it fires although things happen; INT64_MAX: never */
 };
 
 /* Key and value of one file entry, copied out of a scan. */
@@ -205,9 +206,13 @@ static int start_new(struct settle *settle, struct store_txn *txn, struct text k
 	AUTO(free) char *owned = rest_new(text_of(rule->name), event, &rest.size);
 	struct timer timer = { .settle_ms = rule->settle_ms, .latest_ms = INT64_MAX };
 
+	if (rule->absent_ms) {
+		timer.settle_ms = rule->absent_ms;
+		timer.absent = rule->absent;
+	}
 	if (rule->settle_max_ms)
 		timer.latest_ms = event->time_ms + rule->settle_max_ms;
-	timer.due_ms = MIN(event->time_ms + rule->settle_ms, timer.latest_ms);
+	timer.due_ms = MIN(event->time_ms + timer.settle_ms, timer.latest_ms);
 
 	rest.data = owned;
 	return put_off(settle, txn, key, &timer, rest, err);
@@ -237,6 +242,8 @@ int settle_start(struct settle *settle, struct store_txn *txn, const struct rule
 	if (size <= sizeof(timer))
 		return start_new(settle, txn, buf_text(key), rule, event, err);
 	memcpy(&timer, old, sizeof(timer));
+	if (timer.absent || rule->absent_ms)
+		return 0; /* it has begun */
 	timer.due_ms = MIN(event->time_ms + rule->settle_ms, timer.latest_ms);
 	timer.settle_ms = rule->settle_ms;
 	return start_again(settle, txn, buf_text(key), &timer,
@@ -301,24 +308,50 @@ static enum effect effect_of(const struct event *event)
 	}
 }
 
+/* One that waits for something ends when that comes. */
+static enum effect effect_on(const struct entry *entry, enum effect effect,
+			     const struct event *event, bool moves_only)
+{
+	if (effect == EFFECT_DROP || effect == EFFECT_MOVE)
+		return entry->timer.absent & event->kinds && !moves_only ? EFFECT_DROP : effect;
+	if (moves_only)
+		return EFFECT_NONE;
+	if (entry->timer.absent)
+		return entry->timer.absent & event->kinds ? EFFECT_DROP : EFFECT_NONE;
+	return effect;
+}
+
+static int apply(struct store_txn *txn, struct entry *entry, enum effect effect,
+		 const struct event *event, struct error *err)
+{
+	switch (effect) {
+	case EFFECT_DROP:
+		return drop(txn, entry, err);
+	case EFFECT_MOVE:
+		return move_entry(txn, entry, event, err);
+	case EFFECT_RESTART:
+		return restart(txn, entry, event, err);
+	case EFFECT_NONE:
+		break;
+	}
+	return 0;
+}
+
 int settle_hear(struct settle *settle, struct store_txn *txn, const struct event *event,
 		bool moves_only, struct error *err)
 {
 	__attribute__((cleanup(entries_clear))) struct entries entries = { 0 };
 	enum effect effect = effect_of(event);
 
-	if (settle->next_ms == INT64_MAX || effect == EFFECT_NONE ||
-	    (moves_only && effect == EFFECT_RESTART))
+	if (settle->next_ms == INT64_MAX ||
+	    (moves_only && effect != EFFECT_MOVE && effect != EFFECT_DROP))
 		return 0;
 	if (find_entries(txn, event, &entries, err) < 0)
 		return -1;
 	for (size_t i = 0; i < entries.count; i++) {
 		struct entry *entry = &entries.items[i];
-		int result = effect == EFFECT_DROP   ? drop(txn, entry, err)
-			     : effect == EFFECT_MOVE ? move_entry(txn, entry, event, err)
-						     : restart(txn, entry, event, err);
 
-		if (result < 0)
+		if (apply(txn, entry, effect_on(entry, effect, event, moves_only), event, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -1,5 +1,6 @@
 /*
- * settle: timers that wait until a file is quiet.
+ * settle: timers that wait until a file is quiet, or until something that should have happened to
+ * it has not.
  *
  * One per rule and file, in SPACE_SETTLE; what is in memory is only when the next one is due, so
  * any number may run, and they survive a restart. The event that started a timer is what its rule

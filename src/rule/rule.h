@@ -44,6 +44,8 @@ struct rule {
 	enum rule_mode mode;
 	int64_t settle_ms;            /* 0: at once */
 	int64_t settle_max_ms;        /* and no longer than this; 0: however long */
+	event_kinds absent;           /* fires if none of these follows.. */
+	int64_t absent_ms;            /* ..within this time; 0: it waits for nothing */
 	struct rule_window threshold; /* a job when so many events came */
 	struct rule_window throttle;  /* at most so many jobs */
 	struct rule_window limit;     /* with so many jobs it becomes a dry run */

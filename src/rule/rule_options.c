@@ -49,6 +49,61 @@ static void read_settle(struct set_rule *rule, const struct node *node, struct p
 			       "wait for a file that does not become quiet");
 }
 
+/* ---- absent ---- */
+
+static void add_kind(struct rule *rule, const struct node *node, struct problems *problems)
+{
+	event_kinds kinds = node->kind == NODE_SCALAR ? event_kinds_parse(node->text) : 0;
+	const char *nearest = parse_nearest(node->text, event_kind_names());
+
+	rule->absent |= kinds;
+	if (kinds)
+		return;
+	problems_error(problems, node->place, "absent: event '%.*s': %s%s%s", TEXT_ARGS(node->text),
+		       nearest ? "did you mean '" : "expected one like ",
+		       nearest ? nearest : "written", nearest ? "'?" : "");
+}
+
+static void read_absent(struct set_rule *rule, const struct node *node, struct problems *problems)
+{
+	static const char *const known[] = { "event", "within", NULL };
+	static const struct words words = { "absent", known, known + 2 };
+	const struct node *event = node_get(node, "event"), *within = node_get(node, "within");
+
+	rule->rule.absent = 0;
+	rule->rule.absent_ms = 0;
+	if (node->kind != NODE_MAPPING || !event || !within) {
+		if (node->kind != NODE_MAPPING || words_check(&words, node, problems))
+			problems_error(problems, node->place,
+				       "absent: expected what should follow and how soon, like "
+				       "{event: written, within: 1h}");
+		return;
+	}
+	words_check(&words, node, problems);
+	if (event->kind == NODE_LIST) {
+		node_for_each(child, event)
+		{
+			add_kind(&rule->rule, child, problems);
+		}
+		if (!event->count)
+			problems_error(problems, event->place, "absent: no event to wait for");
+	} else {
+		add_kind(&rule->rule, event, problems);
+	}
+	read_time("absent: within", within, &rule->rule.absent_ms, problems);
+}
+
+/* Both wait for something of the same file. */
+static void check_waits(const struct set_rule *rule, const struct node *node,
+			struct problems *problems)
+{
+	const struct node *absent = node_get(node, "absent");
+
+	if (absent && rule->rule.absent_ms && rule->rule.settle_ms)
+		problems_error(problems, absent->place,
+			       "a rule either settles or waits for what is absent, not both");
+}
+
 static void read_mode(struct set_rule *rule, const struct node *node, struct problems *problems)
 {
 	for (int mode = 0; modes[mode]; mode++) {
@@ -180,6 +235,8 @@ static void read_option(struct set_rule *rule, const struct node *node, struct p
 
 	if (text_is(name, "settle"))
 		read_settle(rule, node, problems);
+	else if (text_is(name, "absent"))
+		read_absent(rule, node, problems);
 	else if (text_is(name, "mode"))
 		read_mode(rule, node, problems);
 	else if (text_is(name, "on_own"))
@@ -201,4 +258,5 @@ void rule_options_read(struct set_rule *rule, const struct node *node, struct pr
 	{
 		read_option(rule, child, problems);
 	}
+	check_waits(rule, node, problems);
 }

@@ -128,6 +128,28 @@ static void a_rule_with_settle_fires_when_the_file_is_quiet(void **state)
 	assert_int_equal(status_of(&m).jobs, 1);
 }
 
+static void what_is_announced_and_not_written_is_told_in_time(void **state)
+{
+	AUTO_MONITOR m;
+
+	monitor_start(&m, *state,
+		      "watched_items:\n"
+		      "  - name: empty\n"
+		      "    when: {event: created}\n"
+		      "    absent: {event: written, within: 1h}\n"
+		      "    actions: [log]\n");
+	hear(&m, "[" ITEM("child_file_added", "8", "a") "," ITEM("child_file_added", "9", "b") "]");
+	hear(&m, "[" WRITTEN("9", "b") "]");
+	settle_down(&m);
+	assert_label(&m, 1, 0, "{\"rules\":[\"empty\"],\"awaiting\":true}");
+	pass(&m, 3599999);
+	assert_jobs(&m, "");
+	monitor_restart(&m);
+	pass(&m, 1);
+	assert_jobs(&m, "empty child_file_added /home/a; ");
+	assert_label(&m, 1, 0, "{\"rules\":[\"empty\"],\"awaiting\":true,\"jobs\":[1]}");
+}
+
 static void a_file_renamed_out_of_the_rule_while_it_settles_does_not_fire(void **state)
 {
 	AUTO_MONITOR m;
@@ -419,6 +441,7 @@ int main(void)
 		cmocka_unit_test(half_a_rename_is_judged_when_its_window_has_passed),
 		cmocka_unit_test(a_filter_that_is_behind_decides_as_one_that_is_not),
 		cmocka_unit_test(a_rule_with_settle_fires_when_the_file_is_quiet),
+		cmocka_unit_test(what_is_announced_and_not_written_is_told_in_time),
 		cmocka_unit_test(a_file_renamed_out_of_the_rule_while_it_settles_does_not_fire),
 		cmocka_unit_test(a_timer_whose_rule_is_gone_is_dropped),
 		cmocka_unit_test(an_echo_is_labelled_and_only_rules_that_ask_see_it),

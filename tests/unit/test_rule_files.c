@@ -242,17 +242,18 @@ static void defaults_hold_for_a_file_and_what_it_includes(void **state)
 	assert_int_equal(rule_set_find(set, "b")->mode, RULE_DRY_RUN);
 	assert_int_equal(rule_set_find(set, "b")->settle_ms, 1000);
 	write_file(folder, "b.yml", "defaults: {settl: 1s, mode: of, name: x}\n");
-	assert_said(folder,
-		    "b.yml:1:12: 'defaults' has no key 'settl'; did you mean 'settle'?\n"
-		    "    1 | defaults: {settl: 1s, mode: of, name: x}\n"
-		    "      |            ^\n"
-		    "b.yml:1:29: mode 'of': expected enforce, dry_run or off\n"
-		    "    1 | defaults: {settl: 1s, mode: of, name: x}\n"
-		    "      |                             ^\n"
-		    "b.yml:1:33: 'defaults' has no key 'name'; expected one of settle, "
-		    "threshold, throttle, limit, mode, on_own, ignore_case, stop, priority\n"
-		    "    1 | defaults: {settl: 1s, mode: of, name: x}\n"
-		    "      |                                 ^\n");
+	assert_said(
+		folder,
+		"b.yml:1:12: 'defaults' has no key 'settl'; did you mean 'settle'?\n"
+		"    1 | defaults: {settl: 1s, mode: of, name: x}\n"
+		"      |            ^\n"
+		"b.yml:1:29: mode 'of': expected enforce, dry_run or off\n"
+		"    1 | defaults: {settl: 1s, mode: of, name: x}\n"
+		"      |                             ^\n"
+		"b.yml:1:33: 'defaults' has no key 'name'; expected one of settle, "
+		"absent, threshold, throttle, limit, mode, on_own, ignore_case, stop, priority\n"
+		"    1 | defaults: {settl: 1s, mode: of, name: x}\n"
+		"      |                                 ^\n");
 }
 
 static void tests_in_the_file_say_what_rules_should_do(void **state)

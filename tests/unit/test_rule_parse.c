@@ -320,6 +320,41 @@ static void the_longest_time_to_settle_is_longer_than_the_quiet_time(void **stat
 		    "      |                 ^\n");
 }
 
+static void what_is_absent_wants_an_event_and_a_time(void **state)
+{
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {event: created}\n"
+		    "  absent: {event: [written, remved], within: soon}\n"
+		    "  settle: 1s\n"
+		    "  actions: [log]\n"
+		    "- name: s\n"
+		    "  when: {event: created}\n"
+		    "  absent: written\n"
+		    "  actions: [log]\n",
+		    "watched_items.yml:4:29: absent: event 'remved': did you mean 'removed'?\n"
+		    "    4 |   absent: {event: [written, remved], within: soon}\n"
+		    "      |                             ^\n"
+		    "watched_items.yml:4:46: absent: within 'soon': expected a duration like "
+		    "500ms, 10s, 5m, 2h or 7d\n"
+		    "    4 |   absent: {event: [written, remved], within: soon}\n"
+		    "      |                                              ^\n"
+		    "watched_items.yml:9:11: absent: expected what should follow and how soon, "
+		    "like {event: written, within: 1h}\n"
+		    "    9 |   absent: written\n"
+		    "      |           ^\n");
+	assert_said("watched_items:\n"
+		    "- name: r\n"
+		    "  when: {event: created}\n"
+		    "  absent: {event: written, within: 1h}\n"
+		    "  settle: 1s\n"
+		    "  actions: [log]\n",
+		    "watched_items.yml:4:11: a rule either settles or waits for what is absent, "
+		    "not both\n"
+		    "    4 |   absent: {event: written, within: 1h}\n"
+		    "      |           ^\n");
+}
+
 static void what_is_counted_wants_a_count_and_a_time(void **state)
 {
 	assert_said("watched_items:\n"
@@ -421,6 +456,7 @@ int main(void)
 		cmocka_unit_test(a_rule_wants_a_name_of_its_own_conditions_and_actions),
 		cmocka_unit_test(the_options_of_a_rule_are_checked_one_by_one),
 		cmocka_unit_test(the_longest_time_to_settle_is_longer_than_the_quiet_time),
+		cmocka_unit_test(what_is_absent_wants_an_event_and_a_time),
 		cmocka_unit_test(what_is_counted_wants_a_count_and_a_time),
 		cmocka_unit_test(a_file_of_another_shape_is_told_what_shape_it_should_have),
 		cmocka_unit_test(what_is_odd_but_works_is_a_warning),

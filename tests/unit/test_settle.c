@@ -163,6 +163,48 @@ static void a_file_that_never_becomes_quiet_fires_at_last(void **state)
 	assert_empty(&heard);
 }
 
+static const struct rule waiting = {
+	.name = "waiting",
+	.absent = EVENT_KIND(CHILD_DATA_WRITTEN) | EVENT_KIND(CHILD_ATIME_CHANGED),
+	.absent_ms = 5000,
+};
+
+static void what_does_not_follow_in_time_fires_and_what_does_not(void **state)
+{
+	HEARD heard;
+
+	setup(&heard, state);
+	match(&heard, &waiting, 10000, "7", "/a");
+	match(&heard, &waiting, 10000, "8", "/b");
+	match(&heard, &waiting, 10000, "9", "/c");
+	match(&heard, &waiting, 10000, "10", "/d");
+	hear(&heard, 12000, CHILD_MTIME_CHANGED, "7", "/a"); /* nothing that it waits for */
+	match(&heard, &waiting, 14000, "7", "/a");           /* and it goes on waiting */
+	hear(&heard, 12000, CHILD_DATA_WRITTEN, "8", "/b");
+	hear(&heard, 12000, CHILD_ATIME_CHANGED, "9", "/c");
+	hear(&heard, 12000, CHILD_FILE_REMOVED, "10", "/d");
+	expire(&heard, 14999);
+	assert_string_equal(heard.text->data, "");
+	expire(&heard, 15000);
+	assert_string_equal(heard.text->data, "waiting child_file_added /a; ");
+	assert_empty(&heard);
+}
+
+static void what_we_do_ourselves_is_not_what_was_waited_for(void **state)
+{
+	HEARD heard;
+	struct event own = event_at(12000, CHILD_DATA_WRITTEN, "7", "/a");
+	struct event moved = event_at(13000, CHILD_FILE_MOVED_TO, "7", "/b");
+
+	setup(&heard, state);
+	match(&heard, &waiting, 10000, "7", "/a");
+	ok(heard.f, settle_hear(heard.settle, heard.txn, &own, true, &heard.f->err));
+	ok(heard.f, settle_hear(heard.settle, heard.txn, &moved, false, &heard.f->err));
+	expire(&heard, 15000);
+	assert_string_equal(heard.text->data, "waiting child_file_added /b; ");
+	assert_empty(&heard);
+}
+
 static void a_removed_file_fires_nothing(void **state)
 {
 	HEARD heard;
@@ -325,6 +367,8 @@ int main(void)
 		cmocka_unit_test(a_file_that_is_quiet_fires_its_rule_once),
 		cmocka_unit_test(each_change_starts_the_time_anew_and_reading_does_not),
 		cmocka_unit_test(a_file_that_never_becomes_quiet_fires_at_last),
+		cmocka_unit_test(what_does_not_follow_in_time_fires_and_what_does_not),
+		cmocka_unit_test(what_we_do_ourselves_is_not_what_was_waited_for),
 		cmocka_unit_test(a_removed_file_fires_nothing),
 		cmocka_unit_test(a_renamed_file_fires_under_its_new_path),
 		cmocka_unit_test(our_own_change_is_no_noise_but_our_own_move_counts),
