@@ -13,6 +13,7 @@
 #define DUE_MOST_MS 60000   /* the wall's clock may step: look again */
 #define TAKE_MOST 16        /* jobs at once */
 #define ENDING_MOST 256     /* jobs that share one wait for the disk when they end */
+#define CONFLICTS_MOST 100  /* in a row, with the filter or another act; then after a pause */
 #define TURN_MS 20          /* then the loop's other users have their turn */
 
 /* ---- Status and rules: from any thread ---- */
@@ -130,7 +131,7 @@ static int write_one(struct delivery *delivery, struct store_txn *txn, struct er
 	return 0;
 }
 
-static int write_all(struct deliver *deliver, uint64_t *out_after_seq, struct error *err)
+static int write_once(struct deliver *deliver, uint64_t *out_after_seq, struct error *err)
 {
 	AUTO(store_abort) struct store_txn *txn = NULL;
 	struct delivery *delivery;
@@ -145,6 +146,18 @@ static int write_all(struct deliver *deliver, uint64_t *out_after_seq, struct er
 		if (write_one(delivery, txn, err) < 0)
 			return -1;
 	return store_commit(TAKE(txn), err);
+}
+
+/* The filter may consume an expectation in the same moment as its step is closed. */
+static int write_all(struct deliver *deliver, uint64_t *out_after_seq, struct error *err)
+{
+	int rc, tries = 0;
+
+	do {
+		error_clear(err);
+		rc = write_once(deliver, out_after_seq, err);
+	} while (rc == STORE_CONFLICT && ++tries < CONFLICTS_MOST);
+	return rc < 0 ? -1 : 0;
 }
 
 static void written(struct delivery *delivery)

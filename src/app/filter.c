@@ -37,7 +37,9 @@ struct filter {
 	struct store *store;
 	struct judge *judge;
 	uint64_t cursor;
-	bool is_stuck; /* the store failed: what is in memory is not what it has */
+	bool is_stuck;    /* the store failed: what is in memory is not what it has */
+	bool is_stale;    /* what is in memory is not what it has, and it can be read at once */
+	int64_t batch_ms; /* how long a transaction may take: less while others get in its way */
 	int64_t retry_ms;
 
 	uv_async_t wake;
@@ -55,7 +57,7 @@ struct filter {
 	struct list offers;
 	struct filter_status status;
 
-	struct metric *events, *judged, *echoes, *matches, *delay;
+	struct metric *events, *judged, *echoes, *matches, *delay, *conflicts;
 };
 
 /* One transaction; it begins when there is something to judge. */
@@ -217,8 +219,9 @@ static bool take_record(void *ctx, const struct record *record)
 			return false;
 		batch->cursor = record->seq;
 		batch->record_ms = record->time_ms;
-		batch->is_full = judge_event_count(judge) >= BATCH_EVENTS ||
-				 clock_monotonic_ms() - batch->started_ms >= BATCH_MS;
+		batch->is_full =
+			judge_event_count(judge) >= BATCH_EVENTS ||
+			clock_monotonic_ms() - batch->started_ms >= batch->filter->batch_ms;
 	}
 	batch->result = 0;
 	return !batch->is_full;
@@ -311,18 +314,21 @@ static void count_up(struct filter *filter, const struct batch *batch)
 	pthread_mutex_unlock(&filter->lock);
 }
 
-/* All or nothing. */
+/* All or nothing; STORE_CONFLICT: nothing, and it can be done again at once. */
 static int batch_run(struct batch *batch)
 {
 	struct filter *filter = batch->filter;
+	int rc;
 
 	if (batch_fill(batch) < 0)
 		return -1;
 	if (!batch->txn)
 		return 0;
-	if (judge_end(filter->judge, batch->cursor, batch->err) < 0 ||
-	    store_commit(TAKE(batch->txn), batch->err) < 0)
+	if (judge_end(filter->judge, batch->cursor, batch->err) < 0)
 		return -1;
+	rc = store_commit(TAKE(batch->txn), batch->err);
+	if (rc < 0)
+		return rc;
 	filter->cursor = batch->cursor;
 	count_up(filter, batch);
 	return 0;
@@ -346,8 +352,19 @@ static void get_stuck(struct filter *filter, const char *why)
 	filter->retry_ms = clock_monotonic_ms() + RETRY_MS;
 }
 
+/* Somebody who acts has changed an expected echo that this batch consumes. The shorter the next
+ * one, the surer it comes through. */
+static void give_way(struct filter *filter)
+{
+	metric_add(filter->conflicts, 1);
+	filter->is_stale = true;
+	filter->batch_ms = MAX(filter->batch_ms / 4, 1);
+}
+
 static void get_going(struct filter *filter)
 {
+	filter->is_stale = false;
+	filter->batch_ms = MIN(filter->batch_ms * 2, BATCH_MS);
 	if (!filter->is_stuck)
 		return;
 	log_info("filter", "the store works again");
@@ -394,17 +411,19 @@ static void turn(struct filter *filter)
 	list_init(&offers);
 	take_offers(filter, &offers);
 	swap_sets(filter, &offers);
-	result = filter->is_stuck ? read_anew(filter, &err) : 0;
+	result = filter->is_stuck || filter->is_stale ? read_anew(filter, &err) : 0;
 	batch.cursor = after_seq = filter->cursor;
 	if (result == 0)
 		result = batch_run(&batch);
 	store_abort(batch.txn);
-	if (result < 0)
+	if (result == STORE_CONFLICT)
+		give_way(filter);
+	else if (result < 0)
 		get_stuck(filter, error_text(&err));
 	else
 		get_going(filter);
 	forget_troubles(filter, result == 0);
-	arm_timer(filter, batch.is_full);
+	arm_timer(filter, batch.is_full || filter->is_stale);
 	tell_swapped(&offers, after_seq);
 }
 
@@ -494,6 +513,8 @@ static void get_metrics(struct filter *filter)
 				    "Events that were caused by our own actions.");
 	filter->matches = metric_get("cn_matches_total", METRIC_COUNTER,
 				     "How often a rule was true for an event.");
+	filter->conflicts = metric_get("cn_filter_conflicts_total", METRIC_COUNTER,
+				       "Batches judged again because an act came between.");
 	filter->delay = metric_get("cn_filter_delay_ms", METRIC_GAUGE,
 				   "From the receipt of the last record to its judgement.");
 }
@@ -510,6 +531,7 @@ int filter_open(struct filter **out, uv_loop_t *loop, const struct settings *set
 	struct filter *filter = NEW(struct filter);
 
 	filter->loop = loop;
+	filter->batch_ms = BATCH_MS;
 	filter->settings = settings;
 	filter->store = store;
 	filter->judge = TAKE(judge);

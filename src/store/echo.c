@@ -358,7 +358,7 @@ int echo_close(struct store *store, uint64_t job, unsigned step, int64_t expires
 	return store_commit(TAKE(txn), err);
 }
 
-int echo_withdraw(struct store *store, uint64_t job, unsigned step, struct error *err)
+static int withdraw(struct store *store, uint64_t job, unsigned step, struct error *err)
 {
 	AUTO(store_abort) struct store_txn *txn = NULL;
 	AUTO_ENTRIES open = { 0 };
@@ -369,6 +369,18 @@ int echo_withdraw(struct store *store, uint64_t job, unsigned step, struct error
 		if (remove_entry(txn, &open.items[i], err) < 0)
 			return -1;
 	return open.count ? store_commit(TAKE(txn), err) : 0;
+}
+
+int echo_withdraw(struct store *store, uint64_t job, unsigned step, struct error *err)
+{
+	int rc;
+
+	/* What the filter took of them meanwhile is not there at the next try. */
+	do {
+		error_clear(err);
+		rc = withdraw(store, job, step, err);
+	} while (rc == STORE_CONFLICT);
+	return rc < 0 ? -1 : 0;
 }
 
 /* ---- Matching and expiry ---- */

@@ -254,10 +254,12 @@ int store_commit(struct store_txn *txn, struct error *err)
 {
 	struct store *store = txn->store;
 	bool wakes[STORE_ROLE_COUNT];
+	int rc;
 
 	memcpy(wakes, txn->wakes, sizeof(wakes));
-	if (store->type->commit(txn, err) < 0)
-		return -1;
+	rc = store->type->commit(txn, err);
+	if (rc < 0)
+		return rc;
 	for (int role = 0; role < STORE_ROLE_COUNT; role++)
 		if (wakes[role])
 			store_wake(store, role);

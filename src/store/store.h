@@ -205,6 +205,9 @@ MUST_CHECK int store_begin(struct store *store, struct store_txn **out, struct e
  * it back, can be repeated as it is.
  */
 MUST_CHECK int store_commit(struct store_txn *txn, struct error *err);
+/* What store_commit answers instead of -1 if all that is wrong is that another process has changed
+ * something that this transaction read and changes: the whole of it can be done again at once. */
+#define STORE_CONFLICT (-2)
 void store_abort(struct store_txn *txn); /* NULL is fine */
 AUTO_DEFINE(struct store_txn *, store_abort)
 

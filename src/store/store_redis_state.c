@@ -226,9 +226,11 @@ static int check_commit(struct store_redis *store, const struct redis_txn *txn,
 				 "(%s does); nothing of it was stored",
 				 store->address.shown, reply->element[1]->str,
 				 reply->element[2]->len ? reply->element[2]->str : "nobody");
-	if (text_is(what, "conflict"))
-		return error_set(err, "store %s: another process changed the same thing meanwhile",
-				 store->address.shown);
+	if (text_is(what, "conflict")) {
+		error_set(err, "store %s: another process changed the same thing meanwhile",
+			  store->address.shown);
+		return STORE_CONFLICT;
+	}
 	return redis_damaged(store, err);
 }
 
@@ -244,12 +246,15 @@ static int commit(struct store_redis *store, struct redis_txn *txn, struct error
 	AUTO(freeReplyObject) redisReply *reply = NULL;
 	AUTO_WORDS words = { 0 };
 	const struct commit about = { ++store->commit_number, txn->left, txn->left_count };
+	int rc;
 
 	if (!fill_commit(txn, about.number, &words))
 		return 0;
-	if (redis_step(store, &words, &about, &reply, err) < 0 ||
-	    check_commit(store, txn, reply, err) < 0)
+	if (redis_step(store, &words, &about, &reply, err) < 0)
 		return -1;
+	rc = check_commit(store, txn, reply, err);
+	if (rc < 0)
+		return rc;
 	learn(store, txn, about.number);
 	return 0;
 }
