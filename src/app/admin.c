@@ -1,5 +1,7 @@
 #include "app/admin.h"
 
+#include <sys/stat.h>
+
 #include "app/admin_part.h"
 #include "app/describe.h"
 #include "base/clock.h"
@@ -227,12 +229,25 @@ static void asked(void *ctx, const struct http_ask *ask)
 
 /* ---- Life ---- */
 
+/* Where it cannot be made, the server says that it is not there. */
+static void make_directory(const char *socket)
+{
+	const char *slash = strrchr(socket, '/');
+	AUTO(free) char *directory = NULL;
+
+	if (!slash || slash == socket)
+		return;
+	directory = str_copy_n(socket, (size_t)(slash - socket));
+	(void)!mkdir(directory, 0755);
+}
+
 int admin_open(struct admin **out, uv_loop_t *loop, const struct daemon *daemon, const char *socket,
 	       struct error *err)
 {
 	struct admin *admin = NEW(struct admin);
 	AUTO(free) char *address = str_format("unix:%s", socket);
 
+	make_directory(socket);
 	admin->daemon = daemon;
 	admin->loop = loop;
 	list_init(&admin->waiting);

@@ -10,6 +10,8 @@
 #include "base/parse.h"
 #include "base/secret.h"
 
+#define RUN_DIRECTORY "/run/cn_monitor"
+
 /* The place of a key, or of its section where the key is not given. */
 struct place settings_place(const struct settings_instance *instance, const char *key)
 {
@@ -348,17 +350,19 @@ static void check_admin(struct settings_source *source, const struct settings_in
 {
 	struct settings *settings = source->settings;
 	struct sockaddr_un address;
+	AUTO(free) char *longest = NULL;
 
 	if (!settings->admin.socket)
 		settings->admin.socket =
 			settings_store_is_embedded(settings)
 				? path_join(text_of(settings->store.url + strlen("embedded:")),
 					    TEXT("admin.sock"))
-				: str_copy("/run/cn_monitor/" SETTINGS_ROLE ".sock");
-	if (settings->admin.socket && strlen(settings->admin.socket) >= sizeof(address.sun_path))
+				: str_copy(RUN_DIRECTORY "/" SETTINGS_ROLE ".sock");
+	longest = settings_socket(settings, "filter");
+	if (strlen(longest) >= sizeof(address.sun_path))
 		problems_error(source->problems, settings_place(instance, "SOCKET"),
-			       "SOCKET '%s': expected a path of at most %zu bytes",
-			       settings->admin.socket, sizeof(address.sun_path) - 1);
+			       "SOCKET '%s': expected a path of at most %zu bytes", longest,
+			       sizeof(address.sun_path) - 1);
 }
 
 static void check_mail_server(struct settings_source *source,

@@ -139,9 +139,11 @@ static const struct config_key email_keys[] = {
 
 static const struct config_key admin_keys[] = {
 	{ "SOCKET", KEY_PATH, OTHER(admin.socket), NULL,
-	  "Unix socket for status, tail and reload; admin.sock in the store's directory if it is "
-	  "not "
-	  "given." },
+	  "Unix socket for status, tail and reload. {role} in it stands for run, watch, filter or "
+	  "act, "
+	  "so that each process has its own. admin.sock in the store's directory if it is not "
+	  "given; "
+	  "where the store is in Redis, /run/cn_monitor/{role}.sock." },
 	{ 0 },
 };
 

@@ -55,6 +55,25 @@ static void what_is_not_said_has_its_default(void **state)
 	assert_false(settings->act.dry_run);
 }
 
+static void a_socket_may_have_the_role_in_its_name(void **state)
+{
+	AUTO(settings_free)
+	struct settings *settings =
+		load_good(GOOD "[ADMIN]\nSOCKET = /run/{role}/cn-{role}.sock\n");
+	AUTO(free) char *act = settings_socket(settings, "act");
+
+	assert_string_equal(act, "/run/act/cn-act.sock");
+}
+
+static void a_socket_without_it_is_the_same_for_all(void **state)
+{
+	AUTO(settings_free)
+	struct settings *settings = load_good(GOOD "[ADMIN]\nSOCKET = /run/cn.sock\n");
+	AUTO(free) char *act = settings_socket(settings, "act");
+
+	assert_string_equal(act, "/run/cn.sock");
+}
+
 static void several_clusters_and_watches_have_names(void **state)
 {
 	AUTO(settings_free)
@@ -416,6 +435,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_prototypes_file_works_as_it_is),
 		cmocka_unit_test(what_is_not_said_has_its_default),
+		cmocka_unit_test(a_socket_may_have_the_role_in_its_name),
+		cmocka_unit_test(a_socket_without_it_is_the_same_for_all),
 		cmocka_unit_test(several_clusters_and_watches_have_names),
 		cmocka_unit_test(typical_mistakes_are_told_with_place_finding_and_wish),
 		cmocka_unit_test(one_way_to_log_in_is_enough),
