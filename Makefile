@@ -1,6 +1,7 @@
 # The front door. Everything real is in Meson and in scripts/; this file only names it.
 #
-#   make demo      installs what is missing, builds, and shows cn_monitor at work (KEEP=1 stays up)
+#   make demo      installs what is missing, builds, and shows cn_monitor at work (KEEP=1 stays up;
+#                  STORE=redis: over a real Redis, each role as a process of its own)
 #   make test      installs what is missing, builds, runs all tests; as root on Debian test-deploy, too
 #   make bench     installs what is missing, builds, measures (QUICK=1, PARTS="ingest jobs", JSON=FILE)
 #   make test-deploy   tests deploy/: containers, compose, Kubernetes manifests, systemd (as root)
@@ -15,8 +16,8 @@ BUILD := build/release
 .PHONY: demo test bench test-deploy test-kubernetes build install clean deps format
 
 demo: build
-	@scripts/install-deps demo
-	@/usr/bin/python3 scripts/demo --build $(BUILD) $(if $(KEEP),--keep)
+	@scripts/install-deps demo$(if $(filter redis,$(STORE)),-redis)
+	@/usr/bin/python3 scripts/demo --build $(BUILD) $(if $(STORE),--store $(STORE)) $(if $(KEEP),--keep)
 
 test:
 	@scripts/install-deps test
