@@ -14,21 +14,40 @@ enum { BACKLOG = 512, ACCEPT_MOST = 64 };
 
 /* ---- connections ---- */
 
-struct wire *wire_add(struct listener *listener, int fd)
+struct wire *wire_new(struct listener *listener, int fd)
 {
 	struct wire *wire = NEW(struct wire);
 
+	list_init(&wire->link);
 	wire->listener = listener;
 	wire->fd = fd;
-	list_append(&listener->wires, &wire->link);
-	listener->wire_count++;
 	return wire;
+}
+
+struct wire *wire_waiting(struct list *waiting, int fd)
+{
+	struct wire *wire;
+
+	list_for_each (wire, waiting, link)
+		if (wire->fd == fd)
+			return wire;
+	return NULL;
+}
+
+void wire_begin(struct wire *wire)
+{
+	list_remove(&wire->link);
+	list_append(&wire->listener->wires, &wire->link);
+	wire->listener->wire_count++;
+	wire->has_begun = true;
 }
 
 void wire_free(struct wire *wire)
 {
+	if (!wire)
+		return;
 	list_remove(&wire->link);
-	wire->listener->wire_count--;
+	wire->listener->wire_count -= wire->has_begun;
 	free(wire);
 }
 
@@ -110,7 +129,7 @@ static void accept_one(struct listener *listener, int fd, const struct sockaddr 
 	if (listener->is_down && (how == DOWN_CLOSED || how == DOWN_TLS || how == DOWN_REFUSED))
 		refuse(fd, how);
 	else
-		server_accept(listener->sim->server, wire_add(listener, fd), from, from_size);
+		server_accept(listener->sim->server, listener, fd, from, from_size);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)

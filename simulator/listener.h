@@ -15,10 +15,10 @@
 
 /* A connection. */
 struct wire {
-	struct list link; /* in its listener's */
+	struct list link; /* in its listener's, once it has begun */
 	struct listener *listener;
-	struct MHD_Connection *connection; /* NULL: about to be */
 	int fd;
+	bool has_begun;
 	bool silent;     /* nothing is answered any more, nor even acknowledged... */
 	int64_t over_ms; /* ...until then (monotonic), and then comes a reset */
 	bool over;       /* it was reset */
@@ -60,7 +60,10 @@ void listener_cut(struct listener *listener, const struct wire *spared);
 /* Resets what has been silent for long enough; false: nothing is silent any more. */
 bool listener_look(struct listener *listener);
 
-struct wire *wire_add(struct listener *listener, int fd);
-void wire_free(struct wire *wire);
+struct wire *wire_new(struct listener *listener, int fd); /* in no list */
+/* The one with this descriptor in a list of those that have not begun; NULL: none. */
+struct wire *wire_waiting(struct list *waiting, int fd);
+void wire_begin(struct wire *wire);
+void wire_free(struct wire *wire); /* NULL is fine */
 
 #endif

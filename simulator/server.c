@@ -1,5 +1,7 @@
 #include "simulator/server.h"
 
+#include <assert.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "simulator/faults.h"
@@ -24,7 +26,7 @@ struct server {
 	uv_timer_t silence; /* for connections whose silence is over */
 	struct list listeners;
 	struct listener *control; /* NULL: none */
-	struct wire *accepted;    /* just now */
+	struct list accepted;     /* connections of which libmicrohttpd has not told yet */
 	char *cert;
 	char *key;
 	bool closing;
@@ -314,32 +316,36 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 
 /* ---- connections ---- */
 
+/* Newer releases of libmicrohttpd tell of a connection only when they run the next time. */
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
 			  enum MHD_ConnectionNotificationCode what)
 {
 	struct server *server = cls;
 	struct wire *wire = *context;
+	int fd;
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		*context = server->accepted;
-		server->accepted->connection = connection;
+		fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+			     ->connect_fd;
+		wire = wire_waiting(&server->accepted, fd);
+		assert(wire);
+		*context = wire;
+		wire_begin(wire);
 	} else if (wire) {
 		*context = NULL;
-		if (server->accepted == wire)
-			server->accepted = NULL;
 		wire_free(wire);
 	}
 }
 
-void server_accept(struct server *server, struct wire *wire, const struct sockaddr *from,
-		   socklen_t from_size)
+void server_accept(struct server *server, struct listener *listener, int fd,
+		   const struct sockaddr *from, socklen_t from_size)
 {
-	server->accepted = wire;
-	/* Closes the descriptor if it fails, perhaps without having told of the connection. */
-	if (MHD_add_connection(server->daemon, wire->fd, from, from_size) != MHD_YES &&
-	    server->accepted && !wire->connection)
-		wire_free(wire);
-	server->accepted = NULL;
+	/* One that waits with this number failed before it was told of. */
+	wire_free(wire_waiting(&server->accepted, fd));
+	list_append(&server->accepted, &wire_new(listener, fd)->link);
+	/* If it fails, the descriptor is closed. */
+	if (MHD_add_connection(server->daemon, fd, from, from_size) != MHD_YES)
+		wire_free(wire_waiting(&server->accepted, fd));
 	server_wake(server);
 }
 
@@ -376,7 +382,10 @@ static struct MHD_Daemon *daemon_start(struct server *server)
 static void server_free(struct server *server)
 {
 	struct listener *listener;
+	struct wire *wire;
 
+	list_for_each (wire, &server->accepted, link)
+		wire_free(wire);
 	list_for_each (listener, &server->listeners, link)
 		listener_free(listener);
 	if (server->control)
@@ -395,6 +404,7 @@ int server_open(struct server **out, struct sim *sim, const char *const *listen_
 
 	server->sim = sim;
 	list_init(&server->listeners);
+	list_init(&server->accepted);
 	list_init(&server->waiting);
 	list_init(&server->silent);
 	server->cert = str_copy(cert);

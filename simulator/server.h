@@ -24,9 +24,9 @@ AUTO_DEFINE(struct server *, server_close)
 void server_wake(struct server *server);
 
 /* A connection has come in. */
-struct wire;
-void server_accept(struct server *server, struct wire *wire, const struct sockaddr *from,
-		   socklen_t from_size);
+struct listener;
+void server_accept(struct server *server, struct listener *listener, int fd,
+		   const struct sockaddr *from, socklen_t from_size);
 /* Connections have died: requests that wait for an answer are looked at again. */
 void server_release(struct server *server);
 
