@@ -191,6 +191,8 @@ def test_tcp_itself_tells_of_silence(make_simulator):
         connection.sock.setsockopt(socket.IPPROTO_TCP, option, value)
     connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     nodes.move(nodes.address)
+    if "still acknowledges" in nodes.log():
+        pytest.skip("this host lets only root filter packets")
     with pytest.raises(OSError) as told:
         connection.sock.recv(1)
     assert told.value.errno == errno.ETIMEDOUT
