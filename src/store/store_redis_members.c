@@ -260,8 +260,9 @@ int redis_listen_start(struct store_redis *store, struct error *err)
 	int rc;
 
 	/* What is told from now on is heard. A watch may start while the server is away. */
-	if (resume(store, true, &away) < 0 && !store->log)
+	if (!redis_is_away(&store->calls) && resume(store, true, &away) < 0 && !store->log)
 		return error_set(err, "%s", error_text(&away));
+	store->listens.tries_once = true;
 	redis_interrupt_by(store->listens.connection, store->over_fd);
 	rc = pthread_create(&store->listener, NULL, run, store);
 	if (rc) {

@@ -30,7 +30,7 @@ static UNUSED int scene_try(struct scene *scene, struct store **out, const char 
 	struct store_settings settings = { .url = url,
 					   .prefix = "x",
 					   .log = log,
-					   .timeout_ms = is_a ? 2000 : 10000,
+					   .timeout_ms = is_a ? 5000 : 10000,
 					   .max_bytes = scene->max_bytes,
 					   .retention_ms = 1000000,
 					   .member = member,

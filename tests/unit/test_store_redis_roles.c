@@ -295,6 +295,60 @@ static void several_jobs_are_taken_at_once_one_of_each_file(void **state)
 		job_clear(&jobs[i]);
 }
 
+/* ---- Rights ---- */
+
+static void a_user_needs_no_more_than_the_manual_says(void **state)
+{
+	struct scene *scene = *state;
+	AUTO(free) char *url = str_format("unix://few:sesame@%s", scene->server.socket);
+	AUTO(free) char *log = str_format("%s/few", scene->server.dir);
+	struct store_settings settings = { .url = url,
+					   .prefix = "mine",
+					   .log = log,
+					   .timeout_ms = 10000,
+					   .max_bytes = scene->max_bytes,
+					   .member = "few",
+					   .watches = true };
+	struct heard heard = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct job job = { .due_ms = 1, .body = (char *)"{}" }, taken;
+	struct gap gap = { .watch = "main", .reason = (char *)"reset" };
+	struct store_lease lease;
+	struct store_txn *txn;
+	struct store *store;
+	char answer[64];
+	uint64_t id;
+
+	assert_true(redis_server_ask(&scene->server,
+				     "ACL SETUSER few on >sesame ~{cn:mine}:* +@scripting +@read "
+				     "+@write +@connection +time",
+				     answer));
+	assert_string_equal(answer, "+OK\r\n");
+	ok(&scene->f, store_open(&store, &settings, &scene->f.err));
+	store_on_message(store, hear, &heard);
+	for (int role = 0; role < STORE_ROLE_COUNT; role++)
+		assert_int_equal(store_lease_take(store, (enum store_role)role, 60000, &lease,
+						  &scene->f.err),
+				 1);
+	append_numbers(scene, store, 1, 3);
+	ok(&scene->f, store_gap_put(store, &gap, &scene->f.err));
+	ok(&scene->f, store_note_put(store, "alive/main", TEXT("1"), &scene->f.err));
+	drain(scene, store);
+	ok(&scene->f, store_member_put(store, TEXT("{}"), 60000, &scene->f.err));
+	ok(&scene->f, store_tell(store, TEXT("hello"), &scene->f.err));
+	fixture_await(&heard.count, 1);
+	ok(&scene->f, store_begin(store, &txn, &scene->f.err));
+	ok(&scene->f, store_fence(txn, STORE_FILTER, &scene->f.err));
+	ok(&scene->f, store_job_put(txn, &job, &id, &scene->f.err));
+	ok(&scene->f, store_cursor_put(txn, 3, &scene->f.err));
+	ok(&scene->f, store_commit(txn, &scene->f.err));
+	assert_int_equal(store_job_take(store, 10, 1000, &taken, &scene->f.err), 1);
+	ok(&scene->f, store_job_end(store, &taken, JOB_DEAD, 10, &scene->f.err));
+	job_clear(&taken);
+	ok(&scene->f, store_log_trim(store, 1, &scene->f.err));
+	ok(&scene->f, store_state_trim(store, 1, &scene->f.err));
+	store_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +363,7 @@ int main(void)
 		SCENE_TEST(a_message_reaches_every_process_once_across_an_outage),
 		SCENE_TEST(each_process_sees_the_status_of_all_until_they_leave),
 		SCENE_TEST(several_jobs_are_taken_at_once_one_of_each_file),
+		SCENE_TEST(a_user_needs_no_more_than_the_manual_says),
 	};
 
 	if (!redis_server_is_installed())
