@@ -112,7 +112,7 @@ def compose_step(count):
     try:
         if not build_images(count, engine):
             return
-        for file, scenario in (("compose.embedded.yaml", embedded),):
+        for file, scenario in (("compose.embedded.yaml", embedded), ("compose.yaml", over_redis)):
             with tempfile.TemporaryDirectory(prefix="cn-compose-", dir="/var/tmp") as place:
                 folder = Path(place) / "compose"
                 shutil.copytree(DEPLOY / "compose", folder, ignore=shutil.ignore_patterns(".env", "secrets"))
@@ -168,12 +168,13 @@ def over_redis(count, project, file):
     count.check(f"{file}: two act", len(project.ids("act")) == 2)
     is_hardened(count, project, file, "redis", *roles)
     password = project.inside("redis", "cat /run/redis/password")
-    seen = project.inside("redis", "tr '\\0' ' ' </proc/1/cmdline /proc/*/cmdline; redis-cli ping; "
-                          "REDISCLI_AUTH=$(cat /run/redis/password) redis-cli config get maxmemory-policy appendonly")
+    seen = project.inside("redis", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; redis-cli ping; export REDISCLI_AUTH; "
+                          "REDISCLI_AUTH=$(cat /run/redis/password); redis-cli config get appendonly; "
+                          "redis-cli config get maxmemory-policy")
     count.check(f"{file}: Redis asks for a password that no command line shows", len(password) == 32
-                and "NOAUTH" in seen and password not in seen, seen)
+                and "redis-server" in seen and "NOAUTH" in seen and password not in seen, seen)
     count.check(f"{file}: it writes its file and throws nothing away",
-                re.search(r"noeviction\s+appendonly\s+yes", seen), seen)
+                re.search(r"appendonly\s+yes\s+maxmemory-policy\s+noeviction", seen), seen)
     project.drops("home/joe/a.zip")
     count.check(f"{file}: a file goes into quarantine", project.is_quarantined("home/joe/a.zip"), project.logs())
     changed_rules(count, project, file)

@@ -114,7 +114,7 @@ def play(count, it):
                 it.log()[-3000:])
     podman("stop", "-t", "5", it.simulator)
     count.check("without a cluster it is not healthy", wait_until(lambda: not it.is_healthy()))
-    count.check("and yet alive", podman("exec", it.monitor, "cn_monitor", "status", "--json")[0] == 0)
+    count.check("and yet alive", podman("exec", it.monitor, "cn_monitor", "health", "--live")[0] == 0)
     podman("start", it.simulator)
     count.check("with the cluster back it is healthy again", wait_until(it.is_healthy), it.log()[-3000:])
     started = time.monotonic()

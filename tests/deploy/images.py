@@ -72,7 +72,7 @@ def image_step(count):
     base_mb = json.loads(must("podman", "image", "inspect", "debian:trixie-slim"))[0]["Size"] / 1e6
     count.check(f"the image has {size_mb:.0f} MB, {size_mb - base_mb:.0f} MB above its base", size_mb - base_mb < 60)
     count.check("it runs as a user who is not root", facts["User"] == "10001:10001", facts["User"])
-    count.check("it has a health check", "status" in str(facts.get("HealthCheck") or facts.get("Healthcheck")))
+    count.check("it has a health check", "health" in str(facts.get("HealthCheck") or facts.get("Healthcheck")))
     count.check("it is labelled", facts["Labels"].get("org.opencontainers.image.title") == "cn_monitor")
     status, output = podman("run", "--rm", "--network=none", *HARDENED, "--entrypoint=sh", MONITOR, "-c",
                             "command -v gcc meson pkg-config; find / -xdev -name '*.h' -path '*/include/*' 2>/dev/null")

@@ -103,7 +103,7 @@ def systemd_step(count):
         wait_until(lambda: machine.does("cp /var/lib/sim/server/cert.pem /etc/cn_monitor/ca.pem")[0] == 0)
         machine.write("/etc/cn_monitor/token", TOKEN + "\n", "600")
         in_one_process(count, machine)
-        # in_roles(count, machine)
+        in_roles(count, machine)
     finally:
         machine.remove()
 
