@@ -1,15 +1,12 @@
-#include "app/judge.h"
+#include "app/judge_part.h"
 
 #include <inttypes.h>
 
-#include "app/fire.h"
 #include "app/inbox.h"
-#include "app/label.h"
 #include "app/pending.h"
 #include "app/rename.h"
 #include "app/settle.h"
 #include "app/sighting.h"
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "event/decode.h"
@@ -20,45 +17,6 @@
  * looked up one by one. */
 #define LEDGER_FEW 200
 #define LEDGER_LOOKS 50
-
-struct judged_watch {
-	const struct watch_settings *settings;
-	struct text name;
-	struct rule_set *set;
-	struct rule_matcher *matcher;
-	bool is_noted; /* the store knows which rules judge */
-	bool is_noting;
-};
-
-struct judge {
-	struct store *store;
-	struct judged_watch *watches;
-	size_t watch_count;
-	struct decoder *decoder;
-	struct renames *renames;
-	struct settle *settle;
-	struct tally *tally;
-	struct pending *pending;
-	struct buf *tripped;
-
-	/* The transaction under way. */
-	struct store_txn *txn;
-	int64_t now_ms;
-	int64_t time_ms; /* of what is judged: behind now_ms while the filter is behind */
-	struct echo_digests *echoes; /* of the ledger; true for records up to: */
-	uint64_t echoes_until;
-	bool echoes_are_known;
-	unsigned echo_looks;
-	struct judge_counts counts;
-
-	/* The event under way. */
-	bool is_echo;
-	bool is_blocked; /* by a rule that says stop and of which more must be known */
-	json_t *waiting; /* names of rules that wait for what the cluster says */
-	const struct rule **matched;
-	size_t matched_count;
-	size_t matched_room;
-};
 
 static int judge_event(void *ctx, const struct event *event, const struct echo *echo,
 		       struct error *err);
@@ -176,7 +134,7 @@ int64_t judge_next_due(const struct judge *judge)
 	return MIN(timers_ms, tally_next_due(judge->tally));
 }
 
-static struct judged_watch *find_watch(struct judge *judge, struct text name)
+struct judged_watch *judge_find_watch(struct judge *judge, struct text name)
 {
 	for (size_t i = 0; i < judge->watch_count; i++)
 		if (text_equal(judge->watches[i].name, name))
@@ -235,8 +193,8 @@ static bool remember_match(void *ctx, const struct rule *rule, enum truth truth)
 	return is_unknown || !rule->stop;
 }
 
-static int fire(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
-		const struct event *event, json_t *label, struct error *err)
+int judge_fire(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
+	       const struct event *event, json_t *label, struct error *err)
 {
 	const struct firing firing = { judge->txn, judge->tally, watch->set, judge->now_ms,
 				       judge->time_ms };
@@ -246,70 +204,15 @@ static int fire(struct judge *judge, const struct judged_watch *watch, const str
 	return MIN(result, 0);
 }
 
-static int follow_rule(struct judge *judge, const struct judged_watch *watch,
-		       const struct rule *rule, const struct event *event, json_t *label,
-		       struct error *err)
+int judge_follow(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
+		 const struct event *event, json_t *label, struct error *err)
 {
 	judge->counts.matches++;
 	label_append(label, "rules", json_string(rule->name));
 	if (!rule->settle_ms && !rule->absent_ms)
-		return fire(judge, watch, rule, event, label, err);
+		return judge_fire(judge, watch, rule, event, label, err);
 	json_object_set_new_nocheck(label, rule->absent_ms ? "awaiting" : "settling", json_true());
 	return settle_start(judge->settle, judge->txn, rule, event, err);
-}
-
-/* ---- What the cluster must say first ---- */
-
-static int wait_for_cluster(struct judge *judge, const struct event *event, json_t *label,
-			    struct error *err)
-{
-	const struct pending_event waiting = { (struct event *)event, judge->is_echo, false,
-					       judge->waiting };
-
-	json_object_set_new(label, "asking", json_copy(judge->waiting));
-	return pending_put(judge->pending, judge->txn, &waiting, err);
-}
-
-/* A rule whose file is quiet now. */
-static int ask_about(struct judge *judge, const struct rule *rule, const struct event *event,
-		     json_t *label, struct error *err)
-{
-	AUTO(json_decref) json_t *rules = json_pack("[s]", rule->name);
-	const struct pending_event waiting = { (struct event *)event, false, true, rules };
-
-	label_append(label, "asking", json_string(rule->name));
-	return pending_put(judge->pending, judge->txn, &waiting, err);
-}
-
-static int ask_again(struct judge *judge, const struct judged_watch *watch,
-		     const struct pending_event *waiting, const struct file_facts *file,
-		     json_t *label, struct error *err)
-{
-	size_t i;
-	json_t *name;
-
-	json_array_foreach(waiting->rules, i, name)
-	{
-		const char *text = json_string_value(name);
-		const struct rule *rule = text ? rule_set_find(watch->set, text) : NULL;
-		enum truth truth;
-		int result = 0;
-
-		if (!rule || rule->mode == RULE_OFF)
-			continue; /* the rules have changed since */
-		truth = rule_test_with(watch->matcher, rule, waiting->event, file);
-		if (truth == TRUTH_UNKNOWN)
-			label_append(label, "undecided", json_string(rule->name));
-		if (truth != TRUTH_TRUE)
-			continue;
-		if (waiting->is_settled)
-			result = fire(judge, watch, rule, waiting->event, label, err);
-		else
-			result = follow_rule(judge, watch, rule, waiting->event, label, err);
-		if (result < 0 || rule->stop)
-			return result;
-	}
-	return 0;
 }
 
 /* Asks the rules about one event, and does what they say. The only place where that is done. */
@@ -317,7 +220,7 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 		       struct error *err)
 {
 	struct judge *judge = ctx;
-	struct judged_watch *watch = find_watch(judge, event->watch);
+	struct judged_watch *watch = judge_find_watch(judge, event->watch);
 	AUTO(json_decref) json_t *label = NULL;
 
 	if (!watch)
@@ -341,32 +244,9 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 			label, "old_path",
 			json_stringn_nocheck(event->old_path.data, event->old_path.size));
 	for (size_t i = 0; i < judge->matched_count; i++)
-		if (follow_rule(judge, watch, judge->matched[i], event, label, err) < 0)
+		if (judge_follow(judge, watch, judge->matched[i], event, label, err) < 0)
 			return -1;
-	if (json_array_size(judge->waiting) && wait_for_cluster(judge, event, label, err) < 0)
-		return -1;
-	return label_put(judge->txn, event->seq, event->index, label, err);
-}
-
-/* The cluster has said what it knows of the file: the rules that waited for that are asked again.
- */
-static int judge_answer(void *ctx, const struct pending_event *waiting,
-			const struct file_facts *file, struct error *err)
-{
-	struct judge *judge = ctx;
-	const struct event *event = waiting->event;
-	struct judged_watch *watch = find_watch(judge, event->watch);
-	AUTO(json_decref) json_t *label = NULL;
-
-	if (!watch)
-		return 0;
-	judge->time_ms = MAX(judge->time_ms, judge->now_ms);
-	if (event->seq && label_get(judge->txn, event->seq, event->index, &label, err) < 0)
-		return -1;
-	if (!label)
-		label = json_object();
-	json_object_del(label, "asking");
-	if (ask_again(judge, watch, waiting, file, label, err) < 0)
+	if (json_array_size(judge->waiting) && judge_wait(judge, event, label, err) < 0)
 		return -1;
 	return label_put(judge->txn, event->seq, event->index, label, err);
 }
@@ -475,7 +355,7 @@ int judge_record(struct judge *judge, const struct record *record,
 		 void (*trouble)(void *ctx, size_t watch, const char *reason), void *ctx,
 		 struct error *err)
 {
-	struct judged_watch *watch = find_watch(judge, record->watch);
+	struct judged_watch *watch = judge_find_watch(judge, record->watch);
 	struct reading reading = { judge, watch, record, .err = err };
 	AUTO_ERROR damage = { 0 };
 	size_t count;
@@ -512,7 +392,7 @@ int judge_record(struct judge *judge, const struct record *record,
 static int quiet(void *ctx, struct text name, const struct event *event, struct error *err)
 {
 	struct judge *judge = ctx;
-	struct judged_watch *watch = find_watch(judge, event->watch);
+	struct judged_watch *watch = judge_find_watch(judge, event->watch);
 	AUTO(free) char *rule_name = text_copy(name);
 	const struct rule *rule = watch ? rule_set_find(watch->set, rule_name) : NULL;
 	AUTO(json_decref) json_t *label = NULL;
@@ -534,8 +414,8 @@ static int quiet(void *ctx, struct text name, const struct event *event, struct 
 		return -1;
 	if (!label)
 		label = json_pack("{s:[s]}", "rules", rule->name);
-	if (truth == TRUTH_UNKNOWN ? ask_about(judge, rule, event, label, err) < 0
-				   : fire(judge, watch, rule, event, label, err) < 0)
+	if (truth == TRUTH_UNKNOWN ? judge_wait_about(judge, rule, event, label, err) < 0
+				   : judge_fire(judge, watch, rule, event, label, err) < 0)
 		return -1;
 	return label_put(judge->txn, event->seq, event->index, label, err);
 }
@@ -557,24 +437,6 @@ int64_t judge_expire(struct judge *judge, int64_t now_ms, size_t max, struct err
 		return max;
 	windows = tally_expire(judge->tally, judge->txn, now_ms, max - halves - timers, err);
 	return windows < 0 ? -1 : halves + timers + windows;
-}
-
-bool judge_has_answers(const struct judge *judge)
-{
-	return pending_has_answers(judge->pending);
-}
-
-int64_t judge_answers(struct judge *judge, size_t max, struct error *err)
-{
-	return pending_judge(judge->pending, judge->txn, max, judge_answer, judge, err);
-}
-
-void judge_ask_with(struct judge *judge, const struct pending_host *host)
-{
-	if (host)
-		pending_open(judge->pending, host);
-	else
-		pending_close(judge->pending);
 }
 
 /* ---- The inbox ---- */
