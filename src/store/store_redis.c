@@ -268,9 +268,10 @@ static int open_redis(struct store **out, const struct store_settings *settings,
 		.job_take = redis_job_take, .job_next_due = redis_job_next_due,                   \
 		.job_save = redis_job_save, .job_prolong = redis_job_prolong,                     \
 		.job_retry = redis_job_retry, .job_end = redis_job_end,                           \
-		.job_release_all = redis_job_release_all, .job_visit = redis_job_visit,           \
-		.dead_get = redis_dead_get, .dead_retry = redis_dead_retry,                       \
-		.dead_drop = redis_dead_drop, .count = redis_count,                               \
+		.job_release_all = redis_job_release_all, .job_is_ours = redis_job_is_ours,       \
+		.job_visit = redis_job_visit, .dead_get = redis_dead_get,                         \
+		.dead_retry = redis_dead_retry, .dead_drop = redis_dead_drop,                     \
+		.count = redis_count,                                                             \
 	}
 
 const struct store_type store_redis = STORE_REDIS("redis");

@@ -312,7 +312,6 @@ int redis_job_prolong(struct store *store, uint64_t id, int64_t lease_until_ms, 
 int redis_job_retry(struct store_txn *txn, const struct job *job, struct error *err);
 int redis_job_end(struct store_txn *txn, const struct job *job, enum job_state state,
 		  int64_t now_ms, struct error *err);
-int redis_job_is_ours(struct store *store, uint64_t id, struct error *err);
 int redis_job_release_all(struct store *store, struct error *err);
 int redis_job_visit(struct store *store, enum job_state state, size_t max,
 		    bool (*visit)(void *ctx, const struct job *job), void *ctx, struct error *err);

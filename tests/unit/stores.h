@@ -207,9 +207,10 @@ static UNUSED void fixture_wipe(struct fixture *f)
 			fail_msg("%s", error_text(&(f)->err)); \
 	} while (0)
 
-#define refused(f, call, sentence)                                                       \
+#define refused(f, call, sentence) refused_as(f, call, -1, sentence)
+#define refused_as(f, call, answer, sentence)                                            \
 	do {                                                                             \
-		assert_int_equal((call), -1);                                            \
+		assert_int_equal((call), answer);                                        \
 		if (!strstr(error_text(&(f)->err), (sentence)))                          \
 			fail_msg("'%s' is not in: %s", sentence, error_text(&(f)->err)); \
 	} while (0)

@@ -401,7 +401,8 @@ static void an_expectation_that_was_consumed_meanwhile_does_not_come_back(void *
 	ok(&scene->f, store_begin(scene->other, &matching, &scene->f.err));
 	assert_int_equal(echo_match(matching, &event, 1001, &job, &step, &scene->f.err), 1);
 	ok(&scene->f, store_commit(matching, &scene->f.err));
-	refused(&scene->f, store_commit(closing, &scene->f.err), "another process");
+	refused_as(&scene->f, store_commit(closing, &scene->f.err), STORE_CONFLICT,
+		   "another process");
 	ok(&scene->f, store_begin(scene->other, &matching, &scene->f.err));
 	assert_int_equal(echo_match(matching, &event, 1001, &job, &step, &scene->f.err), 0);
 	store_abort(matching);
