@@ -103,3 +103,12 @@ def test_redis_away_for_a_while_costs_nothing_but_delay(simulator, redis, at_wor
     for member in (watch, judge):
         assert member.log().count(AWAY) == 1
         assert member.log().count("the store answers again") == 1
+
+
+def test_the_replica_takes_over_and_every_event_is_judged(simulator, sentinels, at_work):
+    crew, flow = at_work(sentinels)
+    old = sentinels.master()
+    old.kill()
+    wait_until(lambda: sentinels.master() is not old, "the sentinels to promote the replica", 60)
+    wait_going_on(crew)
+    wait_all_judged(crew, flow.stop())

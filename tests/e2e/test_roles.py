@@ -335,3 +335,40 @@ def test_workers_that_are_killed_lose_no_job_and_do_none_twice(simulator, redis,
         assert firsts == sorted(firsts) and len(firsts) == rounds
         # Again only while it was the last: the next of the file has to wait for it.
         assert jobs == sorted(jobs)
+
+
+SLOW_RULES = """\
+version: 1
+watched_items:
+  - name: slow
+    when: {event: created, directory: /home}
+    actions: [{exec: {command: [/bin/sh, -c, 'echo "$1" >> "$2"; [ -e "$3" ] || sleep 30', sh,
+                                "{path}", "RAN", "FAST"]}}]
+"""
+
+
+def test_a_worker_that_stood_still_leaves_its_jobs_to_others_and_works_on(simulator, redis, make_crew,
+                                                                          tmp_path):
+    ran, fast = tmp_path / "ran", tmp_path / "fast"
+    crew = make_crew(simulator, redis,
+                     SLOW_RULES.replace("RAN", str(ran)).replace("FAST", str(fast)))
+    crew.start("watch")
+    crew.start("filter")
+    first = crew.start("act")
+    crew.wait_at_work()
+    simulator.says("child_file_added", "/home/one")
+    wait_until(lambda: ran.exists() and ran.read_text().split() == ["/home/one"], "the script")
+    first.freeze()
+    second = crew.start("act")
+    fast.touch()
+    crew.wait_for_jobs(1, patience_s=60)  # taken after the lease, and done
+    assert ran.read_text().split() == ["/home/one"] * 2
+
+    first.thaw()
+    first.wait_for_log("was not prolonged in time")
+    second.kill()
+    simulator.says("child_file_added", "/home/two")
+    crew.wait_for_jobs(2, patience_s=60)
+    status = crew.wait_idle(60)
+    assert status["store"]["jobs_done"] == 2 and status["act"]["trouble"] == ""
+    assert ran.read_text().split() == ["/home/one", "/home/one", "/home/two"]
