@@ -139,11 +139,14 @@ static UNUSED int group_port(void)
 
 static UNUSED void group_dir(struct redis_server *server)
 {
+	AUTO(free) char *path = NULL;
+
 	snprintf(server->dir, sizeof(server->dir), "%s/cn_redis.XXXXXX",
 		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (!mkdtemp(server->dir))
 		fail_msg("no directory for redis-server");
-	snprintf(server->socket, sizeof(server->socket), "%s/redis.sock", server->dir);
+	path = str_format("%s/redis.sock", server->dir);
+	snprintf(server->socket, sizeof(server->socket), "%s", path);
 }
 
 /* false: it ended at once, because somebody else had taken the port. */

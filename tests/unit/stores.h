@@ -1,7 +1,9 @@
 /*
  * stores: runs each test once per implementation of the store, on a fresh one.
  *
- * A new implementation is a line in store_kinds; a test gets a struct fixture as its *state.
+ * A new implementation is a line in store_kinds; a test gets a struct fixture as its *state. Tests
+ * of the contract define STORES_ON_GROUPS before they include this: they run on a Redis Cluster and
+ * under Sentinels, too.
  */
 #ifndef TESTS_STORES_H
 #define TESTS_STORES_H
@@ -14,12 +16,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef STORES_ON_GROUPS
+#include "redis_group.h"
+#endif
 #include "redis_server.h"
 #include "store/store.h"
 
 struct fixture {
 	char dir[64]; /* below it, whatever the implementation keeps */
-	char *url, *log;
+	char *url, *sentinels, *log;
 	struct store_settings settings;
 	struct store *store;
 	struct error err;
@@ -29,6 +34,7 @@ struct store_kind {
 	const char *name;
 	char *(*url)(const char *dir); /* for free() */
 	bool (*is_here)(void);         /* NULL: always */
+	char *(*sentinels)(void);      /* NULL: none */
 };
 
 static UNUSED char *embedded_url(const char *dir)
@@ -46,9 +52,37 @@ static UNUSED char *redis_url(const char *dir)
 	return str_format("unix:%s", stores_server.socket);
 }
 
+#ifdef STORES_ON_GROUPS
+static struct redis_cluster stores_cluster;
+static struct redis_watched stores_watched;
+
+static UNUSED char *stores_cluster_url(const char *dir)
+{
+	if (!stores_cluster.nodes[0].pid)
+		cluster_start(&stores_cluster);
+	return cluster_url(&stores_cluster);
+}
+
+static UNUSED char *stores_watched_url(const char *dir)
+{
+	if (!stores_watched.master.pid)
+		watched_start(&stores_watched, false);
+	return str_copy("redis://mymaster");
+}
+
+static UNUSED char *stores_sentinels(void)
+{
+	return watched_sentinels(&stores_watched);
+}
+#endif
+
 static const struct store_kind store_kinds[] = {
-	{ "embedded", embedded_url, NULL },
-	{ "redis", redis_url, redis_server_is_installed },
+	{ "embedded", embedded_url, NULL, NULL },
+	{ "redis", redis_url, redis_server_is_installed, NULL },
+#ifdef STORES_ON_GROUPS
+	{ "redis cluster", stores_cluster_url, redis_server_is_installed, NULL },
+	{ "redis sentinel", stores_watched_url, redis_server_is_installed, stores_sentinels },
+#endif
 };
 
 /* All that was committed can be read. */
@@ -117,9 +151,11 @@ static UNUSED int fixture_setup(void **state)
 	if (!mkdtemp(f->dir))
 		return -1;
 	f->url = kind->url(f->dir);
+	f->sentinels = kind->sentinels ? kind->sentinels() : NULL;
 	f->log = str_format("%s/store", f->dir);
 	f->settings = (struct store_settings){
 		.url = f->url,
+		.sentinels = f->sentinels,
 		.prefix = strrchr(f->dir, '/') + 1,
 		.log = f->log,
 		.timeout_ms = 10000, /* machines may be busy */
@@ -144,6 +180,7 @@ static UNUSED int fixture_teardown(void **state)
 	error_clear(&f->err);
 	rc = system(command);
 	free(f->url);
+	free(f->sentinels);
 	free(f->log);
 	free(f);
 	return rc;
@@ -186,6 +223,10 @@ static UNUSED int run_on_every_store(const struct CMUnitTest *tests, size_t coun
 			failed += run_on_one_store(tests, count, &store_kinds[i]);
 	}
 	redis_server_remove(&stores_server);
+#ifdef STORES_ON_GROUPS
+	cluster_remove(&stores_cluster);
+	watched_remove(&stores_watched);
+#endif
 	return failed;
 }
 

@@ -1,5 +1,6 @@
 /* The store's contract about the log and about waking, on every implementation; the rest is in
  * test_store_state.c and test_store_jobs.c. */
+#define STORES_ON_GROUPS
 #include "stores.h"
 
 static uint64_t append(struct fixture *f, int64_t time_ms, struct text bytes)

@@ -1,4 +1,5 @@
 /* The store's contract about jobs, on every implementation; at the end against a simple model. */
+#define STORES_ON_GROUPS
 #include "stores.h"
 
 static uint64_t put_job(struct fixture *f, const char *file_id, int64_t due_ms)

@@ -1,5 +1,6 @@
 /* The store's contract about who may, and about what its processes tell each other, on every
  * implementation, seen from one process; test_store_redis*.c has several. */
+#define STORES_ON_GROUPS
 #include "stores.h"
 
 #include <pthread.h>

@@ -1,4 +1,5 @@
 /* The store's contract about transactions on the state, on every implementation. */
+#define STORES_ON_GROUPS
 #include "stores.h"
 
 static uint64_t append(struct fixture *f, int64_t time_ms, struct text bytes)
