@@ -177,6 +177,11 @@ static int open_rules(struct host *host, struct error *err)
 	return result;
 }
 
+static void warn(void *ctx, const char *sentence)
+{
+	log_warn("store", "%s", sentence);
+}
+
 static int open_store(struct daemon *daemon, struct error *err)
 {
 	const struct settings *settings = daemon->settings;
@@ -184,7 +189,10 @@ static int open_store(struct daemon *daemon, struct error *err)
 
 	store.member = daemon->name;
 	store.watches = daemon->roles & CREW_ROLE(STORE_WATCH);
-	return store_open(&daemon->store, &store, err);
+	if (store_open(&daemon->store, &store, err) < 0)
+		return -1;
+	store_advice(daemon->store, warn, NULL);
+	return 0;
 }
 
 static int start_all(struct host *host, struct error *err)

@@ -392,6 +392,11 @@ static char *nearest_there(const char *path)
 	return there;
 }
 
+static void advise(void *ctx, const char *sentence)
+{
+	doctor_report(ctx, FINDING_WARNING, "see docs/redis.md", "%s", sentence);
+}
+
 static void examine_redis(struct doctor *doctor)
 {
 	const struct store_settings settings = settings_of_store(doctor->settings);
@@ -404,6 +409,8 @@ static void examine_redis(struct doctor *doctor)
 			      error_text(&err));
 	else
 		doctor_report(doctor, FINDING_OK, NULL, "answers, and lets us in");
+	if (store)
+		store_advice(store, advise, doctor);
 }
 
 static void examine_store(struct doctor *doctor)

@@ -61,6 +61,7 @@ static void redis_advice(struct store *base, void (*visit)(void *ctx, const char
 {
 	struct store_redis *store = redis_of(base);
 
+	redis_advice_visit(&store->advice, visit, ctx);
 	if (store->forward)
 		redis_forward_advice(store->forward, visit, ctx);
 }
@@ -142,6 +143,7 @@ static void free_redis(struct store_redis *store)
 	store_close(store->log);
 	redis_connection_free(store->calls.connection);
 	redis_connection_free(store->listens.connection);
+	redis_advice_clear(&store->advice);
 	redis_address_clear(&store->address);
 	redis_promises_clear(store);
 	redis_jobs_clear(store);
@@ -231,6 +233,7 @@ static int open_redis(struct store **out, const struct store_settings *settings,
 	struct store_redis *store = NEW(struct store_redis);
 
 	store_init(&store->base, settings);
+	redis_advice_init(&store->advice);
 	pthread_mutex_init(&store->lease_lock, NULL);
 	pthread_mutex_init(&store->seen_lock, NULL);
 	pthread_mutex_init(&store->calls.lock, NULL);

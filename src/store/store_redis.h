@@ -20,7 +20,7 @@
 #include <uthash.h>
 
 #include "base/buf.h"
-#include "store/redis_connection.h"
+#include "store/redis_advice.h"
 #include "store/store_type.h"
 
 /* The words of a request. Begins as { 0 }. */
@@ -83,8 +83,9 @@ struct store_redis {
 	pthread_mutex_t seen_lock; /* of what follows */
 	uint64_t seen;             /* the highest seq that this process knows of */
 
-	struct redis_link calls; /* its lock is that of all below, too: one request at a time */
-	uint64_t unsettled;      /* number of a commit that may have happened; 0: none */
+	struct redis_link calls;    /* its lock is that of all below, too: one request at a time */
+	struct redis_advice advice; /* about the server that the calls go to */
+	uint64_t unsettled;         /* number of a commit that may have happened; 0: none */
 	uint64_t *unsettled_ids;
 	size_t unsettled_count;
 	uint64_t *late_ids; /* jobs that left in commits of which nobody was told */

@@ -234,8 +234,11 @@ static int step_locked(struct store_redis *store, const struct words *words,
 
 	if (store->unsettled && settle(store, err) < 0)
 		return -1;
-	if (ask(&store->calls, words, &was_sent, out, err) == 0)
+	if (ask(&store->calls, words, &was_sent, out, err) == 0) {
+		redis_advice_look(&store->advice, &store->address, store->calls.connection,
+				  2 * store->max_bytes); /* log and state */
 		return 0;
+	}
 	if (!commit || !was_sent)
 		return -1;
 	store->unsettled = commit->number;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 
+#include "base/buf.h"
 #include "store/redis_address.h"
 #include "store/store.h"
 
@@ -236,6 +237,71 @@ static void a_user_needs_no_more_than_the_manual_says(void **state)
 	fails(scene, "key", "unix://few:sesame@$/redis.sock", .prefix = "yours");
 }
 
+static void collect(void *ctx, const char *sentence)
+{
+	struct buf *all = ctx;
+
+	assert_true(buf_print(all, "%s\n", sentence));
+}
+
+/* What a store says about its server; for free(). */
+static char *advice_of(struct scene *scene, const char *who)
+{
+	AUTO(buf_free) struct buf *all = buf_new(SIZE_MAX / 2);
+	AUTO(free) char *url = str_format("unix://%s@%s", who, scene->server.socket);
+	struct store_settings settings = {
+		.url = url, .timeout_ms = 10000, .prefix = "mine", .max_bytes = 1 << 30
+	};
+	struct store *store;
+
+	if (store_open(&store, &settings, &scene->err) < 0)
+		fail_msg("%s", error_text(&scene->err));
+	assert_true(buf_print(all, "%s", ""));
+	store_advice(store, collect, all);
+	store_close(store);
+	return buf_take(all);
+}
+
+static void set(struct scene *scene, const char *what)
+{
+	AUTO(free) char *line = str_format("AUTH \"open sesame\"\r\n%s", what);
+	char answer[64];
+
+	assert_true(redis_server_ask(&scene->server, line, answer));
+}
+
+static void a_server_that_could_lose_jobs_is_told_of(void **state)
+{
+	struct scene *scene = *state;
+	AUTO(free) char *forgets = advice_of(scene, "default:open%20sesame");
+	AUTO(free) char *well = NULL;
+	AUTO(free) char *full = NULL;
+	AUTO(free) char *seen = NULL;
+	AUTO(free) char *blind = NULL;
+
+	assert_non_null(strstr(forgets, "set its appendonly to yes"));
+	assert_null(strstr(forgets, "maxmemory"));
+	set(scene, "CONFIG SET appendonly yes");
+	well = advice_of(scene, "default:open%20sesame");
+	assert_string_equal(well, "");
+	set(scene, "CONFIG SET appendfsync no maxmemory 512mb maxmemory-policy allkeys-lru");
+	full = advice_of(scene, "default:open%20sesame");
+	assert_non_null(strstr(full, "set its appendfsync to always"));
+	assert_non_null(strstr(full, "noeviction instead of allkeys-lru"));
+	assert_non_null(strstr(full, "its maxmemory above 2147483648 bytes"));
+	/* A user who may not see the configuration, and one who may see nothing. */
+	set(scene, "ACL SETUSER some on >sesame ~{cn:mine}:* +@scripting +@read +@write "
+		   "+@connection +info");
+	seen = advice_of(scene, "some:sesame");
+	assert_non_null(strstr(seen, "noeviction instead of allkeys-lru"));
+	set(scene, "ACL SETUSER few on >sesame ~{cn:mine}:* +@scripting +@read +@write "
+		   "+@connection");
+	blind = advice_of(scene, "few:sesame");
+	assert_non_null(strstr(blind, "allow the user CONFIG GET or INFO"));
+	set(scene, "CONFIG SET appendonly no appendfsync everysec maxmemory 0 maxmemory-policy "
+		   "noeviction");
+}
+
 static void a_wrong_setting_is_told_with_what_was_expected(void **state)
 {
 	struct scene *scene = *state;
@@ -317,6 +383,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_wants_a_certificate_gets_ours),
 		cmocka_unit_test(a_password_is_needed_and_never_shown),
 		cmocka_unit_test(a_user_needs_no_more_than_the_manual_says),
+		cmocka_unit_test(a_server_that_could_lose_jobs_is_told_of),
 		cmocka_unit_test(a_wrong_setting_is_told_with_what_was_expected),
 		cmocka_unit_test(an_address_may_hold_everything),
 		cmocka_unit_test(sentinels_make_the_host_a_name),
