@@ -97,6 +97,28 @@ int redis_host_init(struct redis_host *out, struct text text, const char *standa
 	return 0;
 }
 
+int redis_host_moved(struct redis_host *out, struct text reply, const char *here, struct error *err)
+{
+	AUTO(free) char *place = NULL;
+	struct text rest = reply, name;
+	size_t size;
+
+	*out = (struct redis_host){ 0 };
+	text_cut(&rest, ' ');
+	text_cut(&rest, ' ');
+	/* The last colon is the port's, also behind an address that is full of them. */
+	for (size = rest.size; size && rest.data[size - 1] != ':';)
+		size--;
+	if (!size)
+		return error_set(err, "%.*s: expected a host and a port", TEXT_ARGS(reply));
+	name = size > 1 ? (struct text){ rest.data, size - 1 } : text_of(here);
+	rest = (struct text){ rest.data + size, rest.size - size };
+	place = memchr(name.data, ':', name.size)
+			? str_format("[%.*s]:%.*s", TEXT_ARGS(name), TEXT_ARGS(rest))
+			: str_format("%.*s:%.*s", TEXT_ARGS(name), TEXT_ARGS(rest));
+	return redis_host_init(out, text_of(place), "6379", "MOVED", err);
+}
+
 /* Separated by commas. */
 static int read_hosts(struct redis_host **out, size_t *out_count, struct text list,
 		      const char *standard_port, const char *what, struct error *err)

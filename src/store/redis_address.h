@@ -49,6 +49,9 @@ void redis_address_clear(struct redis_address *address);
 /* "host", "host:port", "[::1]:port". what: for messages. Clear it also after a failure. */
 MUST_CHECK int redis_host_init(struct redis_host *out, struct text text, const char *standard_port,
 			       const char *what, struct error *err);
+/* "MOVED 3999 10.0.0.8:6381"; without a host it is another port of here. Likewise. */
+MUST_CHECK int redis_host_moved(struct redis_host *out, struct text reply, const char *here,
+				struct error *err);
 void redis_host_clear(struct redis_host *host);
 char *redis_host_show(const struct redis_host *host); /* for free() */
 

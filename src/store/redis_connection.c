@@ -1,6 +1,5 @@
 #include "store/redis_connection.h"
 
-#include "base/parse.h"
 #include "base/secret.h"
 #include "store/redis_route.h"
 #include "store/redis_sentinel.h"
@@ -210,36 +209,16 @@ static int connect_all(struct redis_connection *connection, struct error *err)
 
 /* ---- Calls ---- */
 
-/* "MOVED 3999 10.0.0.8:6381"; without a host it is the same host's other port. */
 static int follow(struct redis_connection *connection, const redisReply *reply, struct error *err)
 {
-	struct text rest = { reply->str, reply->len };
 	struct redis_host host;
-	AUTO(free) char *place = NULL;
-	size_t name_size;
+	int rc = redis_host_moved(&host, (struct text){ reply->str, reply->len },
+				  connection->host.name, err);
 
-	text_cut(&rest, ' ');
-	text_cut(&rest, ' ');
-	for (name_size = rest.size; name_size > 0 && rest.data[name_size - 1] != ':';)
-		name_size--;
-	if (name_size < 1)
-		return error_set(err, "%s: %s", connection->wire.place, reply->str);
-	name_size--;
-	/* The last colon is the port's, also behind an address that is full of them. */
-	host = (struct redis_host){
-		name_size ? str_copy_n(rest.data, name_size)
-			  : str_copy(connection->host.name ? connection->host.name : ""),
-		str_copy_n(rest.data + name_size + 1, rest.size - name_size - 1),
-	};
-	place = redis_host_show(&host);
+	if (rc == 0)
+		redis_route_move(connection->address->route, &host);
 	redis_host_clear(&host);
-	if (redis_host_init(&host, text_of(place), "6379", "MOVED", err) < 0) {
-		redis_host_clear(&host);
-		return error_prefix(err, "%s", connection->wire.place);
-	}
-	redis_route_move(connection->address->route, &host);
-	redis_host_clear(&host);
-	return 0;
+	return rc < 0 ? error_prefix(err, "%s", connection->wire.place) : 0;
 }
 
 /* The server is up, but not for us: another may be, in a cluster. */

@@ -1,5 +1,5 @@
 /* fuzz_redis_address: [STORE] as anybody might write it: URL, SENTINELS, PREFIX and DATABASE, a
- * line each. */
+ * line each; and where a node may send us. */
 #include <assert.h>
 #include <stdint.h>
 
@@ -42,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						 .prefix = prefix,
 						 .database = database };
 	struct redis_address address;
+	struct redis_host host;
 	AUTO_ERROR err = { 0 };
 
 	if (redis_address_init(&address, &settings, &err) < 0) {
@@ -58,5 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_hosts(address.sentinels, address.sentinel_count);
 	}
 	redis_address_clear(&address);
+	if (redis_host_moved(&host, rest, "here", NULL) == 0)
+		check_hosts(&host, 1);
+	redis_host_clear(&host);
 	return 0;
 }

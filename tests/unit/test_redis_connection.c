@@ -355,6 +355,31 @@ static void an_address_may_hold_everything(void **state)
 	redis_address_clear(&address);
 }
 
+static void moved_to(const char *reply, const char *name, const char *port)
+{
+	struct redis_host host;
+
+	assert_int_equal(redis_host_moved(&host, text_of(reply), "here", NULL), 0);
+	assert_string_equal(host.name, name);
+	assert_string_equal(host.port, port);
+	redis_host_clear(&host);
+}
+
+static void a_node_says_where_keys_are_in_several_ways(void **state)
+{
+	struct redis_host host;
+	AUTO_ERROR err = { 0 };
+
+	moved_to("MOVED 1 10.0.0.8:6381", "10.0.0.8", "6381");
+	moved_to("MOVED 1 2001:db8::1:6381", "2001:db8::1", "6381");
+	moved_to("MOVED 1 redis-2.example.com:7", "redis-2.example.com", "7");
+	moved_to("MOVED 1 :7", "here", "7");
+	assert_int_equal(redis_host_moved(&host, TEXT("MOVED 1 ?:0"), "here", &err), -1);
+	redis_host_clear(&host);
+	assert_int_equal(redis_host_moved(&host, TEXT("MOVED"), "here", &err), -1);
+	redis_host_clear(&host);
+}
+
 static void sentinels_make_the_host_a_name(void **state)
 {
 	const struct store_settings settings = {
@@ -386,6 +411,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_could_lose_jobs_is_told_of),
 		cmocka_unit_test(a_wrong_setting_is_told_with_what_was_expected),
 		cmocka_unit_test(an_address_may_hold_everything),
+		cmocka_unit_test(a_node_says_where_keys_are_in_several_ways),
 		cmocka_unit_test(sentinels_make_the_host_a_name),
 	};
 
