@@ -291,11 +291,11 @@ static void a_server_that_could_lose_jobs_is_told_of(void **state)
 	assert_non_null(strstr(full, "its maxmemory above 2147483648 bytes"));
 	/* A user who may not see the configuration, and one who may see nothing. */
 	set(scene, "ACL SETUSER some on >sesame ~{cn:mine}:* +@scripting +@read +@write "
-		   "+@connection +info");
+		   "+@connection +time +info");
 	seen = advice_of(scene, "some:sesame");
 	assert_non_null(strstr(seen, "noeviction instead of allkeys-lru"));
 	set(scene, "ACL SETUSER few on >sesame ~{cn:mine}:* +@scripting +@read +@write "
-		   "+@connection");
+		   "+@connection +time");
 	blind = advice_of(scene, "few:sesame");
 	assert_non_null(strstr(blind, "allow the user CONFIG GET or INFO"));
 	set(scene, "CONFIG SET appendonly no appendfsync everysec maxmemory 0 maxmemory-policy "
