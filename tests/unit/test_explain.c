@@ -88,6 +88,21 @@ static void facts_say_what_was_seen_of_them(void **state)
 		 "  unknown    watch is not known well enough to compare with main\n");
 }
 
+static void what_only_the_cluster_knows_is_said_to_be_asked_of_it(void **state)
+{
+	explains("    when: {size: {over: 1 KiB}, owner: [alice, bob]}\n",
+		 "{\"event\":\"created\",\"path\":\"/home/a\"}",
+		 "r (line 3): unknown\n"
+		 "  unknown  all\n"
+		 "  unknown    size is asked of the cluster by the monitor, and compared with "
+		 "'over 1 KiB'\n"
+		 "  unknown    owner is asked of the cluster by the monitor, and compared with "
+		 "alice bob\n");
+	explains("    when: {type: directory}\n", "{\"event\":\"created\",\"path\":\"/home/a/\"}",
+		 "r (line 3): true\n"
+		 "  true     type is directory\n");
+}
+
 static void a_rule_that_the_index_passed_over_says_by_what(void **state)
 {
 	explains(nested, "{\"event\":\"created\",\"path\":\"/home/a.jpg\"}",
@@ -190,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_nested_rule_says_at_each_node_what_it_saw),
 		cmocka_unit_test(facts_say_what_was_seen_of_them),
+		cmocka_unit_test(what_only_the_cluster_knows_is_said_to_be_asked_of_it),
 		cmocka_unit_test(a_rule_that_the_index_passed_over_says_by_what),
 		cmocka_unit_test(a_rule_that_is_off_says_so_and_what_it_would_have_said),
 		cmocka_unit_test(no_extension_is_one_condition_as_in_the_file),
