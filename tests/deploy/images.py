@@ -49,7 +49,7 @@ def build(target, tag, dockerfile=DOCKERFILE, tool="podman"):
 def must_exist(*tags):
     for tag in tags:
         if podman("image", "exists", tag)[0]:
-            raise Failure(f"{tag} is not there: run the step `image` first")
+            raise Skip(f"{tag} is not there, the step `image` makes it")
 
 
 def without_noise(output):

@@ -63,6 +63,8 @@ def run(*args, env=None, text=None, timeout=900):
                               text=True, errors="replace", timeout=timeout)
     except subprocess.TimeoutExpired as late:
         return 124, f"no end within {timeout} s; so far: {late.stdout}"
+    except FileNotFoundError as missing:
+        return 127, str(missing)
     return done.returncode, done.stdout
 
 
