@@ -269,7 +269,7 @@ static void drain(struct crew *crew)
 		log_warn("watch",
 			 "what was heard last is kept here, and sent on after the next "
 			 "start of this process%s%s",
-			 *error_text(&err) ? ": " : "", error_text(&err));
+			 err.text ? ": " : "", err.text ? err.text : "");
 }
 
 static void close_duty(struct duty *duty)

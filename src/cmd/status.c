@@ -70,9 +70,9 @@ static void print_store(const struct arguments *arguments, json_t *store)
 	size_t index;
 	json_t *sentence;
 
-	if (*text_at(store, "trouble")) {
-		printf("store   %s: %s%s%s\n", text_at(store, "url"), paint(arguments, false),
-		       text_at(store, "trouble"), plain(arguments));
+	if (*text_at(store, "trouble")) { /* it names the store */
+		printf("store   %s%s%s\n", paint(arguments, false), text_at(store, "trouble"),
+		       plain(arguments));
 		return;
 	}
 	printf("store   %s: records %lld to %lld, %lld KiB of log, %lld KiB of state\n",
@@ -94,20 +94,26 @@ static bool print_roles(const struct arguments *arguments, json_t *status)
 	bool is_fine = !*text_at(filter, "trouble") && !*text_at(act, "trouble") &&
 		       !*text_at(store, "trouble");
 
-	printf("filter  judged up to record %lld (%lld waiting), %lld events, %lld matches, %lld "
-	       "echoes, last delay %lld ms\n",
-	       number_at(filter, "cursor"), behind, number_at(filter, "events"),
-	       number_at(filter, "matches"), number_at(filter, "echoes"),
-	       number_at(filter, "delay_ms"));
+	bool is_known = json_object_get(store, "last_seq");
+
+	printf("filter  judged up to record %lld", number_at(filter, "cursor"));
+	if (is_known)
+		printf(" (%lld waiting)", behind);
+	printf(", %lld events, %lld matches, %lld echoes, last delay %lld ms\n",
+	       number_at(filter, "events"), number_at(filter, "matches"),
+	       number_at(filter, "echoes"), number_at(filter, "delay_ms"));
 	if (*text_at(filter, "tripped"))
 		printf("%s        only a dry run since their limit: %s%s\n",
 		       paint(arguments, false), text_at(filter, "tripped"), plain(arguments));
 	if (*text_at(filter, "trouble"))
 		printf("%s        %s%s\n", paint(arguments, false), text_at(filter, "trouble"),
 		       plain(arguments));
-	printf("act     %lld jobs waiting, %lld running, %lld done, %lld dead\n",
-	       number_at(store, "jobs_waiting"), number_at(act, "running"),
-	       number_at(store, "jobs_done"), number_at(store, "jobs_dead"));
+	if (is_known)
+		printf("act     %lld jobs waiting, %lld running, %lld done, %lld dead\n",
+		       number_at(store, "jobs_waiting"), number_at(act, "running"),
+		       number_at(store, "jobs_done"), number_at(store, "jobs_dead"));
+	else
+		printf("act     %lld running\n", number_at(act, "running"));
 	if (*text_at(act, "trouble"))
 		printf("%s        %s%s\n", paint(arguments, false), text_at(act, "trouble"),
 		       plain(arguments));

@@ -141,8 +141,8 @@ static void free_redis(struct store_redis *store)
 	redis_listen_stop(store);
 	redis_forward_close(store->forward);
 	store_close(store->log);
-	redis_connection_free(store->calls.connection);
-	redis_connection_free(store->listens.connection);
+	redis_link_close(&store->calls);
+	redis_link_close(&store->listens);
 	redis_advice_clear(&store->advice);
 	redis_address_clear(&store->address);
 	redis_promises_clear(store);

@@ -36,6 +36,8 @@ struct redis_link {
 	pthread_mutex_t lock;
 	struct redis_connection *connection;
 	bool is_away;    /* nobody answered the last try */
+	int64_t away_ms; /* when that was; redis_now_ms() */
+	char *away_why;
 	bool tries_once; /* its user tries again itself */
 };
 
@@ -126,9 +128,11 @@ struct commit {
 	const uint64_t *left; /* jobs that leave their taker with it */
 	size_t count;
 };
+void redis_link_close(struct redis_link *link);
 /*
  * One step of the script: words are its name and arguments. Tries again until it is answered or the
- * time is up; an error of the server's is a failure. commit: what it commits, or NULL.
+ * time is up, and not for long while nobody answers anyhow; an error of the server's is a failure.
+ * commit: what it commits, or NULL.
  */
 MUST_CHECK int redis_step(struct store_redis *store, const struct words *words,
 			  const struct commit *commit, redisReply **out, struct error *err);

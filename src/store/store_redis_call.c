@@ -6,6 +6,7 @@
 
 #define PAUSE_MS 20 /* before the second try; then doubled */
 #define PAUSE_MAX_MS 500
+#define AWAY_MS 300 /* a call that finds an outage that is known tries so long */
 
 /* ---- Words ---- */
 
@@ -143,6 +144,12 @@ bool redis_is_away(const struct redis_link *link)
 	return link->is_away;
 }
 
+void redis_link_close(struct redis_link *link)
+{
+	redis_connection_free(link->connection);
+	free(link->away_why);
+}
+
 bool redis_pause(struct store_redis *store, int64_t ms)
 {
 	struct pollfd over = { .fd = store->over_fd, .events = POLLIN };
@@ -159,12 +166,33 @@ static void let_pass(struct redis_link *link, redisReply *reply, struct error *e
 	freeReplyObject(reply);
 }
 
+static void note_presence(struct redis_link *link, bool is_there, const struct error *err)
+{
+	link->is_away = !is_there;
+	link->away_ms = redis_now_ms();
+	free(TAKE(link->away_why));
+	if (link->is_away)
+		link->away_why = str_copy(error_text(err));
+}
+
+/*
+ * An outage is waited for once, by the call that finds it. Until somebody answers again, calls give
+ * up soon; and those that waited for their turn meanwhile fail with the one before them. Otherwise
+ * a handful of threads would keep each other waiting for a handful of time-outs.
+ */
+static bool failed_meanwhile(const struct redis_link *link, int64_t begun_ms)
+{
+	return link->is_away && link->away_ms > begun_ms;
+}
+
 /* 0, or -1; *out_sent: it may have happened all the same. */
 static int ask(struct redis_link *link, const struct words *words, bool *out_sent, redisReply **out,
 	       struct error *err)
 {
 	struct store_redis *store = link->store;
 	int64_t until_ms = redis_now_ms() + store->address.timeout_ms;
+	/* When it is too late for another try. */
+	int64_t late_ms = link->is_away ? redis_now_ms() + AWAY_MS : until_ms;
 	int64_t wait_ms = PAUSE_MS;
 
 	*out_sent = false;
@@ -176,9 +204,10 @@ static int ask(struct redis_link *link, const struct words *words, bool *out_sen
 		AUTO_ERROR own = { 0 };
 		enum redis_outcome outcome = try_step(link, words, try_until_ms, &reply, &own);
 
-		link->is_away = outcome == REDIS_NOT_SENT || outcome == REDIS_LOST ||
-				(outcome == REDIS_ANSWERED && redis_will_pass(reply));
-		if (outcome == REDIS_ANSWERED && !redis_will_pass(reply)) {
+		bool is_final = outcome == REDIS_ANSWERED && !redis_will_pass(reply);
+
+		if (is_final) {
+			note_presence(link, true, NULL);
 			if (reply->type != REDIS_REPLY_ERROR) {
 				if (err)
 					error_clear(err);
@@ -191,12 +220,14 @@ static int ask(struct redis_link *link, const struct words *words, bool *out_sen
 		}
 		if (outcome == REDIS_ANSWERED)
 			let_pass(link, reply, &own);
+		note_presence(link, outcome == REDIS_REFUSED, &own);
 		*out_sent |= outcome == REDIS_LOST;
 		/* What was said before tells more than that the time is up. */
 		if (!err || !err->text || redis_now_ms() < try_until_ms)
 			error_set(err, "%s", error_text(&own));
 		if (outcome == REDIS_REFUSED || link->tries_once ||
-		    redis_now_ms() + wait_ms >= until_ms || !redis_pause(store, wait_ms))
+		    redis_now_ms() + wait_ms >= MIN(late_ms, until_ms) ||
+		    !redis_pause(store, wait_ms))
 			return -1;
 		wait_ms = MIN(2 * wait_ms, PAUSE_MAX_MS);
 	}
@@ -282,11 +313,15 @@ int redis_link_command(struct redis_link *link, const struct words *words, int64
 int redis_step(struct store_redis *store, const struct words *words, const struct commit *commit,
 	       redisReply **out, struct error *err)
 {
+	int64_t begun_ms = redis_now_ms();
 	AUTO_ERROR own = { 0 };
 	int rc;
 
 	pthread_mutex_lock(&store->calls.lock);
-	rc = step_locked(store, words, commit, out, &own);
+	if (failed_meanwhile(&store->calls, begun_ms))
+		rc = error_set(&own, "%s", store->calls.away_why);
+	else
+		rc = step_locked(store, words, commit, out, &own);
 	pthread_mutex_unlock(&store->calls.lock);
 	return rc < 0 ? error_set(err, "%s", error_text(&own)) : 0;
 }

@@ -329,7 +329,7 @@ void redis_forward_close(struct redis_forward *forward)
 		HASH_DEL(forward->items, item);
 		free(item);
 	}
-	redis_connection_free(forward->link.connection);
+	redis_link_close(&forward->link);
 	pthread_mutex_destroy(&forward->lock);
 	pthread_cond_destroy(&forward->changed);
 	free(forward->trouble);

@@ -2,6 +2,7 @@
 #include "stores.h"
 
 #include "redis_proxy.h"
+#include "store/redis_connection.h"
 #include "store/echo.h"
 
 struct scene {
@@ -209,6 +210,27 @@ static void a_server_that_is_away_costs_a_call_its_time_and_nothing_else(void **
 	assert_int_equal(cursor(scene), 1);
 	ok(&scene->f, judge(scene, scene->f.store, "1", 2));
 	assert_int_equal(count(scene).jobs_waiting, 2);
+}
+
+static void an_outage_is_waited_for_once(void **state)
+{
+	struct scene *scene = *state;
+	AUTO(free) char *url = str_format("unix:%s", scene->server.socket);
+	struct store *patient = open_store(scene, url, 4000, "c");
+	struct store_counts counts;
+	int64_t start_ms, found_ms;
+
+	redis_server_kill(&scene->server);
+	start_ms = redis_now_ms();
+	assert_int_equal(store_count(patient, &counts, &scene->f.err), -1);
+	found_ms = redis_now_ms();
+	assert_true(found_ms - start_ms >= 3000); /* it tried, and might have lived through it */
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(store_count(patient, &counts, &scene->f.err), -1);
+	assert_true(redis_now_ms() - found_ms < 30000); /* ten such waits would take 40 s */
+	redis_server_start(&scene->server, durable);
+	ok(&scene->f, store_count(patient, &counts, &scene->f.err));
+	store_close(patient);
 }
 
 /* ---- The server's death ---- */
@@ -493,6 +515,7 @@ int main(void)
 		TEST(a_commit_that_arrives_after_it_was_given_up_is_refused),
 		TEST(an_end_that_happened_unheard_can_be_repeated),
 		TEST(a_server_that_is_away_costs_a_call_its_time_and_nothing_else),
+		TEST(an_outage_is_waited_for_once),
 		TEST(a_server_killed_again_and_again_loses_and_doubles_nothing),
 		TEST(a_full_server_does_a_commit_whole_or_not_at_all),
 		TEST(jobs_of_one_file_keep_their_order_over_all_processes),
