@@ -294,18 +294,21 @@ int redis_link_command(struct redis_link *link, const struct words *words, int64
 {
 	int64_t until_ms = redis_now_ms() + link->store->address.timeout_ms + wait_ms;
 	struct text *all = mem_array(words->count, sizeof(*all));
+	redisReply *reply = NULL;
 	enum redis_outcome outcome;
 
 	for (size_t i = 0; i < words->count; i++)
 		all[i] = word(words, i);
-	outcome = redis_call(link->connection, words->count, all, until_ms, out, err);
+	outcome = redis_call(link->connection, words->count, all, until_ms, &reply, err);
 	free(all);
 	if (outcome != REDIS_ANSWERED)
 		return -1;
-	if ((*out)->type != REDIS_REPLY_ERROR)
+	if (reply->type != REDIS_REPLY_ERROR) {
+		*out = reply;
 		return 0;
-	error_set(err, "store %s: %s", link->store->address.shown, (*out)->str);
-	freeReplyObject(*out);
+	}
+	error_set(err, "store %s: %s", link->store->address.shown, reply->str);
+	freeReplyObject(reply);
 	redis_hang_up(link->connection);
 	return -1;
 }
