@@ -2,8 +2,8 @@
 #include "stores.h"
 
 #include "redis_proxy.h"
-#include "store/redis_connection.h"
 #include "store/echo.h"
+#include "store/redis_connection.h"
 
 struct scene {
 	struct fixture f; /* the first of two processes; its store is behind the proxy */
