@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "base/parse.h"
 
-#define RUNS                                                                                       \
-	"Runs in the\nforeground until SIGTERM or SIGINT; log lines go to standard error. SIGHUP " \
-	"reads the rules\nagain, and so does a change of their file."
+#define RUNS                                                                                      \
+	"Runs in the foreground until SIGTERM or SIGINT; log lines go to standard error. SIGHUP " \
+	"reads\nthe rules again, and so does a change of their file."
 #define STANDS_BY                                                                                 \
 	"Several may run: one is active, and the others stand by. When the active one ends, one " \
 	"of\n"                                                                                    \
@@ -22,7 +22,7 @@ const struct command commands[] = {
 	       "and take over when it ends; all of them act.",
 	  OPTION_CONFIG, run_run },
 	{ "watch", "only listen to the clusters, and hand on what is heard",
-	  "One role of the monitor as a process of its own, over a store in Redis. " RUNS
+	  "One role of the monitor as a process of its own, over a store in Redis.\n" RUNS
 	  "\n\n" STANDS_BY "\n\n"
 	  "While Redis is away it goes on listening, and keeps what it hears in [STORE] LOG on "
 	  "this "
@@ -30,11 +30,11 @@ const struct command commands[] = {
 	  "nothing is lost, it only comes later.",
 	  OPTION_CONFIG, watch_run },
 	{ "filter", "only judge: ask the rules about what was heard",
-	  "One role of the monitor as a process of its own, over a store in Redis. " RUNS
+	  "One role of the monitor as a process of its own, over a store in Redis.\n" RUNS
 	  "\n\n" STANDS_BY,
 	  OPTION_CONFIG, filter_run },
 	{ "act", "only act: do what the rules ask for",
-	  "One role of the monitor as a process of its own, over a store in Redis. " RUNS "\n\n"
+	  "One role of the monitor as a process of its own, over a store in Redis.\n" RUNS "\n\n"
 	  "Any number may run at the same time, on any number of machines; they share the jobs, "
 	  "and those of\n"
 	  "one file stay in order. The jobs of one that dies are taken up by the others after "
