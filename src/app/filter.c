@@ -21,6 +21,8 @@
 
 #define RETRY_MS 1000
 #define LONGEST_SLEEP_MS 60000 /* so that a clock that was put back is noticed */
+#define TRIM_FIRST_MS \
+	1000 /* what was heard before the start allows little; twice as long each time */
 #define TRIM_MS 60000
 
 struct offer {
@@ -45,6 +47,7 @@ struct filter {
 	uv_async_t wake;
 	uv_timer_t timer;
 	uv_timer_t trim;
+	int64_t trim_pause_ms;
 	unsigned open_handles;
 
 	void (*on_trouble)(void *ctx, size_t watch, int64_t heard_ms, const char *reason);
@@ -457,7 +460,8 @@ static void on_trim(uv_timer_t *timer)
 
 	if (more < 0)
 		log_warn("filter", "cannot trim the store, later again: %s", error_text(&err));
-	uv_timer_start(timer, on_trim, more == 1 ? 10 : TRIM_MS, 0);
+	uv_timer_start(timer, on_trim, more == 1 ? 10 : filter->trim_pause_ms, 0);
+	filter->trim_pause_ms = MIN(filter->trim_pause_ms * 2, TRIM_MS);
 }
 
 /* ---- Life ---- */
@@ -498,6 +502,7 @@ static void open_handles(struct filter *filter)
 	uv_timer_init(filter->loop, &filter->trim);
 	filter->wake.data = filter->timer.data = filter->trim.data = filter;
 	filter->open_handles = 3;
+	filter->trim_pause_ms = TRIM_FIRST_MS;
 	uv_timer_start(&filter->trim, on_trim, 0, 0);
 	store_on_wake(filter->store, STORE_FILTER, wake_from_store, filter);
 	filter_wake(filter); /* what came while nobody judged */
