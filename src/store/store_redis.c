@@ -147,6 +147,8 @@ static void free_redis(struct store_redis *store)
 	redis_address_clear(&store->address);
 	redis_promises_clear(store);
 	redis_jobs_clear(store);
+	freeReplyObject(store->rest);
+	pthread_mutex_destroy(&store->rest_lock);
 	pthread_mutex_destroy(&store->lease_lock);
 	pthread_mutex_destroy(&store->seen_lock);
 	pthread_mutex_destroy(&store->calls.lock);
@@ -234,6 +236,7 @@ static int open_redis(struct store **out, const struct store_settings *settings,
 
 	store_init(&store->base, settings);
 	redis_advice_init(&store->advice);
+	pthread_mutex_init(&store->rest_lock, NULL);
 	pthread_mutex_init(&store->lease_lock, NULL);
 	pthread_mutex_init(&store->seen_lock, NULL);
 	pthread_mutex_init(&store->calls.lock, NULL);

@@ -79,6 +79,11 @@ struct store_redis {
 	struct store *log;             /* likewise */
 	char *source;                  /* who we are as a watching process; survives a restart */
 
+	pthread_mutex_t rest_lock; /* of a page of the log that was read in part */
+	redisReply *rest;
+	uint64_t rest_after; /* up to here */
+	int64_t rest_ms;     /* since when it is here */
+
 	pthread_mutex_t lease_lock; /* of what follows */
 	struct redis_lease leases[STORE_ROLE_COUNT];
 

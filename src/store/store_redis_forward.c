@@ -10,6 +10,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "store/store_redis_chunk.h"
 #include "store/store_redis_forwarding.h"
 
 #define IDLE_MS 1000 /* between two looks whether the server still has what it had */
@@ -289,6 +290,7 @@ int redis_forward_open(struct redis_forward **out, struct store_redis *store, st
 	forward->link.store = store;
 	forward->link.tries_once = true; /* what it says about the time must not be old */
 	forward->held[0].at_ms = redis_now_ms();
+	forward->writer = chunk_writer_new();
 	pthread_mutex_init(&forward->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -333,6 +335,7 @@ void redis_forward_close(struct redis_forward *forward)
 	pthread_mutex_destroy(&forward->lock);
 	pthread_cond_destroy(&forward->changed);
 	free(forward->trouble);
+	chunk_writer_free(forward->writer);
 	free(forward->source);
 	free(forward);
 }

@@ -34,6 +34,7 @@ struct redis_forward {
 
 	/* The thread's own: */
 	char *source;
+	struct chunk_writer *writer;
 	bool is_single;   /* chunks of one record: some are to be refused */
 	uint64_t reached; /* the log's last number when `forwarded` became what it is */
 	struct {

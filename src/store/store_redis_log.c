@@ -3,7 +3,8 @@
 #include "store/store_redis_forward.h"
 
 /* Asked for at once: the reader may stop anywhere, and what comes behind was sent for nothing. */
-#define READ_BYTES (1024 * 1024)
+#define READ_BYTES (256 * 1024)
+#define REST_MS 1000 /* how long the rest of a page is worth reading */
 
 /* ---- Appending: a watching process, on this machine ---- */
 
@@ -79,6 +80,7 @@ struct reading {
 	int64_t count;
 	size_t bytes;
 	bool is_over;
+	struct chunk_reader *reader;
 };
 
 static bool read_record(void *ctx, const struct record *record)
@@ -103,7 +105,9 @@ static int read_page(struct store_redis *store, struct reading *reading, const r
 	for (size_t i = 1; i < page->elements && !reading->is_over; i += 3) {
 		uint64_t last = (uint64_t)redis_number(page->element[i]);
 
-		if (chunk_visit(redis_text(page->element[i + 2]),
+		if (last <= reading->last)
+			continue; /* of a page that was read in part before */
+		if (chunk_visit(reading->reader, redis_text(page->element[i + 2]),
 				(uint64_t)redis_number(page->element[i + 1]), last, reading->last,
 				read_record, reading) < 0)
 			return error_set(err, "store %s: the log is damaged at record %llu",
@@ -113,29 +117,73 @@ static int read_page(struct store_redis *store, struct reading *reading, const r
 	return 0;
 }
 
+/*
+ * A filter stops amid a page, when its transaction has become long enough, and comes back for the
+ * rest: what was fetched once is not fetched again. Records do not change; whether the server still
+ * has them is asked by the commit, which names the cursor.
+ */
+static redisReply *take_rest(struct store_redis *store, uint64_t after)
+{
+	redisReply *page = NULL;
+
+	pthread_mutex_lock(&store->rest_lock);
+	if (store->rest && store->rest_after == after && redis_now_ms() - store->rest_ms <= REST_MS)
+		page = TAKE(store->rest);
+	pthread_mutex_unlock(&store->rest_lock);
+	return page;
+}
+
+static void keep_rest(struct store_redis *store, redisReply *page, uint64_t after)
+{
+	pthread_mutex_lock(&store->rest_lock);
+	freeReplyObject(store->rest);
+	store->rest = page;
+	store->rest_after = after;
+	store->rest_ms = redis_now_ms();
+	pthread_mutex_unlock(&store->rest_lock);
+}
+
+static uint64_t page_end(const redisReply *page)
+{
+	return page->elements < 4 ? 0 : (uint64_t)redis_number(page->element[page->elements - 3]);
+}
+
+static int read_log(struct store_redis *store, struct reading *reading, struct error *err)
+{
+	while (!reading->is_over) {
+		AUTO(freeReplyObject) redisReply *page = take_rest(store, reading->last);
+		bool is_all;
+
+		if (!page)
+			page = fetch(
+				store, reading->last, reading->max_records - (size_t)reading->count,
+				reading->max_bytes - MIN(reading->bytes, reading->max_bytes - 1),
+				err);
+		if (!page || read_page(store, reading, page, err) < 0)
+			return -1;
+		is_all = redis_text(page->element[0]).size;
+		if (reading->is_over && reading->count && page_end(page) > reading->last)
+			keep_rest(store, TAKE(page), reading->last);
+		if (is_all || (size_t)reading->count >= reading->max_records ||
+		    reading->bytes >= reading->max_bytes)
+			break;
+	}
+	return 0;
+}
+
 int64_t redis_log_read(struct store *base, uint64_t after, size_t max_records, size_t max_bytes,
 		       bool (*visit)(void *ctx, const struct record *record), void *ctx,
 		       struct error *err)
 {
-	struct store_redis *store = redis_of(base);
+	AUTO(chunk_reader_free) struct chunk_reader *reader = chunk_reader_new();
 	struct reading reading = { .visit = visit,
 				   .ctx = ctx,
 				   .max_records = max_records,
 				   .max_bytes = max_bytes,
-				   .last = after };
+				   .last = after,
+				   .reader = reader };
 
-	while (!reading.is_over) {
-		AUTO(freeReplyObject)
-		redisReply *page = fetch(store, reading.last, max_records - (size_t)reading.count,
-					 max_bytes - MIN(reading.bytes, max_bytes - 1), err);
-
-		if (!page || read_page(store, &reading, page, err) < 0)
-			return -1;
-		if (redis_text(page->element[0]).size || (size_t)reading.count >= max_records ||
-		    reading.bytes >= max_bytes)
-			break;
-	}
-	return reading.count;
+	return read_log(redis_of(base), &reading, err) < 0 ? -1 : reading.count;
 }
 
 int redis_log_range(struct store *base, uint64_t *out_first, uint64_t *out_last, struct error *err)

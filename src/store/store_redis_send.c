@@ -6,7 +6,7 @@
 #include "store/store_redis_chunk.h"
 #include "store/store_redis_forwarding.h"
 
-#define BATCH_RECORDS 1000
+#define BATCH_RECORDS 10000
 #define BATCH_BYTES (1024 * 1024)
 #define CHUNK_BYTES (64 * 1024)
 
@@ -119,8 +119,7 @@ int redis_send_ask(struct redis_forward *forward, struct error *err)
 struct batch {
 	struct redis_forward *forward;
 	struct words chunks;
-	struct buf *chunk; /* under way */
-	uint64_t chunk_count;
+	uint64_t chunk_count;      /* records of the one under way */
 	int64_t first_ms, last_ms; /* of the chunk's records */
 	uint64_t from, count;      /* of the batch's */
 	int64_t begin_ms;
@@ -135,8 +134,7 @@ static void end_chunk(struct batch *batch)
 	words_add_number(&batch->chunks, (int64_t)batch->chunk_count);
 	words_add_number(&batch->chunks, batch->first_ms);
 	words_add_number(&batch->chunks, batch->last_ms);
-	words_add(&batch->chunks, buf_text(batch->chunk));
-	buf_reset(batch->chunk);
+	words_add(&batch->chunks, chunk_finish(batch->forward->writer));
 	batch->chunk_count = 0;
 }
 
@@ -152,14 +150,15 @@ static bool add_record(void *ctx, const struct record *record)
 	} else if (record->token != batch->token) {
 		return false;
 	}
-	if (batch->forward->is_single || batch->chunk->size + record->bytes.size > CHUNK_BYTES)
+	if (batch->forward->is_single ||
+	    chunk_size(batch->forward->writer) + record->bytes.size > CHUNK_BYTES)
 		end_chunk(batch);
 	if (!batch->chunk_count)
 		batch->first_ms = batch->last_ms = record->time_ms;
 	/* The clock may have been put back: of a chunk the ends matter. */
 	batch->first_ms = MIN(batch->first_ms, record->time_ms);
 	batch->last_ms = MAX(batch->last_ms, record->time_ms);
-	chunk_add(batch->chunk, record);
+	chunk_add(batch->forward->writer, record);
 	batch->chunk_count++;
 	batch->count++;
 	return true;
@@ -263,10 +262,9 @@ int redis_send_records(struct redis_forward *forward, struct error *err)
 	pthread_mutex_unlock(&forward->lock);
 	if (at >= committed)
 		return 0;
-	batch.chunk = buf_new(SIZE_MAX / 2);
+	chunk_reset(forward->writer);
 	rc = fill_and_send(&batch, at, committed, err);
 	words_clear(&batch.chunks);
-	buf_free(batch.chunk);
 	return rc;
 }
 

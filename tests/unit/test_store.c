@@ -196,11 +196,26 @@ static void numbers_go_on_after_everything_was_trimmed(void **state)
 	assert_int_equal(append(f, 1, TEXT("[]")), 6);
 }
 
+/* Bytes of which none can be saved, for free(). */
+static char *noise(size_t size)
+{
+	char *bytes = mem_new(size);
+	uint64_t random = 20261122;
+
+	for (size_t i = 0; i < size; i++) {
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		bytes[i] = (char)(random >> 32);
+	}
+	return bytes;
+}
+
 static void a_full_log_refuses_more_and_loses_nothing_unread(void **state)
 {
 	struct fixture *f = *state;
 	size_t size = 8 * 1024 * 1024;
-	AUTO(free) char *bytes = mem_new(size);
+	AUTO(free) char *bytes = noise(size);
 	struct seen seen;
 	uint64_t appended = 0;
 	int rc;
@@ -243,7 +258,7 @@ static void a_log_past_its_limit_is_trimmed_although_it_is_young(void **state)
 {
 	struct fixture *f = *state;
 	size_t size = 4 * 1024 * 1024;
-	AUTO(free) char *bytes = mem_new(size);
+	AUTO(free) char *bytes = noise(size);
 	struct store_counts counts;
 
 	for (int i = 0; i < 100; i++) {
