@@ -25,6 +25,16 @@ NAMES = {
         "history_bytes_per_job": "jobs.permissions.disk",
     },
     "redis": {
+        "watch_cpu_s_per_million": "roles.100.watch",
+        "filter_cpu_s_per_million": "roles.100.filter",
+        "server_cpu_s_per_million": "roles.100.server",
+        "memory_bytes_per_event": "roles.100.memory",
+        "network_bytes_per_event": "roles.100.network",
+        "memory_bytes_per_job": "roles.jobs.permissions.memory",
+        "log_job_cpu_ms": "roles.jobs.log.cpu",
+        "log_job_server_ms": "roles.jobs.log.server",
+        "cluster_job_cpu_ms": "roles.jobs.permissions.cpu",
+        "cluster_job_server_ms": "roles.jobs.permissions.server",
     },
 }
 

@@ -95,13 +95,13 @@ class RedisServer:
         return float(list(csv.reader(done.stdout.splitlines()))[-1][1])
 
 
-def wait_judged(monitor, count, cost=None):
+def wait_judged(monitor, count, cost=None, pause_s=0.02):
     def is_judged():
         if cost:
             cost.look()
         status = monitor.status()
         return status and status["filter"]["events"] >= count
-    wait_until(is_judged, f"{count} events to be judged", PATIENCE_S)
+    wait_until(is_judged, f"{count} events to be judged", PATIENCE_S, pause_s)
 
 
 class Reader:

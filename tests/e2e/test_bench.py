@@ -31,6 +31,8 @@ def bench(*words):
     ("latency", ["latency.disk.median", "latency.idle.p99", "latency.loaded.median"]),
     ("jobs", ["jobs.log.rate", "jobs.exec.cpu", "jobs.webhook.rate", "jobs.permissions.rate"]),
     ("redis", ["redis.xadd.1", "redis.xadd.100"]),
+    ("roles", ["roles.1.rate", "roles.100.server", "roles.100.memory", "roles.100.calls", "roles.jobs.log.rate",
+               "roles.jobs.permissions.calls"]),
 ])
 def test_each_part_of_the_bench_runs_and_gives_its_figures(part, wanted, tmp_path):
     figures_file, constants_file = tmp_path / "figures.json", tmp_path / "constants.json"
