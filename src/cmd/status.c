@@ -35,9 +35,10 @@ static bool print_watches(const struct arguments *arguments, json_t *watches)
 	{
 		bool is_up = strcmp(text_at(watch, "state"), "listening") == 0;
 
-		printf("watch   %s: %s%s%s since %s: %s\n", text_at(watch, "name"),
+		printf("watch   %s: %s%s%s%s%s: %s\n", text_at(watch, "name"),
 		       paint(arguments, is_up), text_at(watch, "state"), plain(arguments),
-		       text_at(watch, "since"), text_at(watch, "why"));
+		       *text_at(watch, "since") ? " since " : "", text_at(watch, "since"),
+		       text_at(watch, "why"));
 		printf("        %s on cluster %s; %lld messages, %lld bytes, last byte %s\n",
 		       text_at(watch, "path"), text_at(watch, "cluster"),
 		       number_at(watch, "messages"), number_at(watch, "bytes"),
