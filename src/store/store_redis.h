@@ -84,7 +84,10 @@ struct store_redis {
 	uint64_t rest_after; /* up to here */
 	int64_t rest_ms;     /* since when it is here */
 
-	pthread_mutex_t lease_lock; /* of what follows */
+	/* Of the watches' lease that we have, or had last; 0: never. What is appended asks for it,
+	 * and must not wait for who asks the server. */
+	_Atomic uint64_t watch_token;
+	pthread_mutex_t lease_lock; /* of what follows; held while the server is asked */
 	struct redis_lease leases[STORE_ROLE_COUNT];
 
 	pthread_mutex_t seen_lock; /* of what follows */
@@ -220,8 +223,6 @@ MUST_CHECK int redis_check_format(struct store_redis *store, const redisReply *r
 				  struct error *err);
 void redis_know_seq(struct store_redis *store, uint64_t seq);
 uint64_t redis_seen_seq(struct store_redis *store);
-/* The lease of the watches that we have, or had last; 0: never. */
-uint64_t redis_watch_token(struct store_redis *store);
 
 /* store_redis_log.c */
 int redis_log_append(struct store *store, const struct record *record, uint64_t *out_seq,

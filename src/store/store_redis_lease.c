@@ -29,7 +29,7 @@ int redis_lease_load(struct store_redis *store, struct error *err)
 	if (store_note_get(store->log, "lease/watch", &token, err) < 0)
 		return -1;
 	if (token && parse_number(text_of(token), 1, TOKEN_MAX, &number, NULL) == 0)
-		store->leases[STORE_WATCH].token = (uint64_t)number;
+		store->watch_token = store->leases[STORE_WATCH].token = (uint64_t)number;
 	return 0;
 }
 
@@ -42,16 +42,6 @@ static int save_token(struct store_redis *store, uint64_t token, struct error *e
 		return error_set(err, "store %s: the watches' lease changed hands too often",
 				 store->address.shown);
 	return store_note_put(store->log, "lease/watch", text_of(text), err);
-}
-
-uint64_t redis_watch_token(struct store_redis *store)
-{
-	uint64_t token;
-
-	pthread_mutex_lock(&store->lease_lock);
-	token = store->leases[STORE_WATCH].token;
-	pthread_mutex_unlock(&store->lease_lock);
-	return token;
 }
 
 /* ---- Taking ---- */
@@ -146,6 +136,8 @@ static int take(struct store_redis *store, enum store_role role, int64_t ttl_ms,
 	lease->is_held = is_ours;
 	if (is_ours)
 		lease->token = token;
+	if (is_ours && role == STORE_WATCH)
+		store->watch_token = token;
 	snprintf(lease->holder, sizeof(lease->holder), "%.*s",
 		 TEXT_ARGS(redis_text(reply->element[2])));
 	if (is_ours)

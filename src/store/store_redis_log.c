@@ -16,7 +16,7 @@ int redis_log_append(struct store *base, const struct record *record, uint64_t *
 
 	if (!store->log)
 		return redis_no_watch(store, err);
-	ours.token = (uint32_t)redis_watch_token(store);
+	ours.token = (uint32_t)store->watch_token;
 	if (store_log_append(store->log, &ours, out_seq, err) < 0)
 		return -1;
 	redis_forward_appended(store->forward, *out_seq);

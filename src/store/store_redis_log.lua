@@ -152,7 +152,7 @@ function steps.forward(source, token, now_there, from, lost, floor, limit)
     end
     call('HSET', forwarded, source, text_of(at) .. ' ' .. text_of(last_ms))
     if seq > begin then
-        call('HSET', counters, 'seq', text_of(seq))
+        call('HSET', counters, 'seq', text_of(seq), 'last', text_of(seq))
         call('HINCRBY', counters, 'log_bytes', text_of(added))
         wake('filter', source)
     end
@@ -194,7 +194,7 @@ function steps.read(after, max_records, max_bytes)
 end
 
 function steps.range()
-    return call('HMGET', counters, 'first', 'seq', 'log_bytes')
+    return call('HMGET', counters, 'first', 'last', 'log_bytes')
 end
 
 function steps.trim_log(before_ms, room) return trim_log(tonumber(before_ms), tonumber(room)) end

@@ -84,7 +84,7 @@ int redis_note_put(struct store *base, const char *name, struct text value, stru
 
 	if (!store->log)
 		return redis_no_watch(store, err);
-	kept = str_format("%" PRIu64 " %.*s", redis_watch_token(store), TEXT_ARGS(value));
+	kept = str_format("%" PRIu64 " %.*s", store->watch_token, TEXT_ARGS(value));
 	return put_item(store, text_of(key), kept, err);
 }
 
@@ -105,7 +105,7 @@ static int get_ours(struct store_redis *store, const char *name, char **out, boo
 	if (!kept)
 		return 0;
 	item = redis_item_read(text_of(key), text_of(kept));
-	if (item.token != redis_watch_token(store))
+	if (item.token != store->watch_token)
 		return 0;
 	*out = text_copy(item.value);
 	return 1;
@@ -222,7 +222,7 @@ int redis_gap_put(struct store *base, struct gap *gap, struct error *err)
 
 	if (!store->log)
 		return redis_no_watch(store, err);
-	token = redis_watch_token(store);
+	token = store->watch_token;
 	if (after == GAP_AFTER_ALL)
 		after = redis_forward_end(store->forward);
 	if (!id && next_gap(store, token, &id, err) < 0)
@@ -265,7 +265,7 @@ int redis_gap_visit(struct store *base, void (*visit)(void *ctx, const struct ga
 		    struct error *err)
 {
 	struct store_redis *store = redis_of(base);
-	struct gap_list list = { .store = store, .token = redis_watch_token(store) };
+	struct gap_list list = { .store = store, .token = store->watch_token };
 	int rc = fetch_gaps(&list, err);
 
 	/* A watch goes on while the server is away. */

@@ -118,6 +118,30 @@ static void what_the_server_forgot_is_sent_again_under_new_numbers(void **state)
 	assert_numbers(scene, 50);
 }
 
+static void the_range_ends_with_a_record_whatever_numbers_others_have_seen(void **state)
+{
+	struct scene *scene = *state;
+	uint64_t first, last;
+
+	append_numbers(scene, scene->a, 1, 20);
+	drain(scene, scene->a);
+	scene_keep(scene);
+	/* The host that heard these is gone for good; b has seen their numbers. */
+	append_numbers(scene, scene->a, 21, 40);
+	drain(scene, scene->a);
+	store_close(TAKE(scene->a));
+	ok(&scene->f, store_log_range(scene->b, &first, &last, &scene->f.err));
+	assert_int_equal(last, 40);
+	scene_forget(scene);
+	ok(&scene->f, store_log_range(scene->b, &first, &last, &scene->f.err));
+	assert_int_equal(last, 20);
+	append_as(scene, scene->b, 1, "21");
+	drain(scene, scene->b);
+	assert_numbers(scene, 21);
+	ok(&scene->f, store_log_range(scene->b, &first, &last, &scene->f.err));
+	assert_int_equal(last, 41);
+}
+
 static void a_filter_sees_that_the_server_forgot_and_judges_again(void **state)
 {
 	struct scene *scene = *state;
@@ -442,6 +466,7 @@ int main(void)
 		SCENE_TEST(a_batch_that_arrives_long_after_it_was_sent_is_ignored),
 		SCENE_TEST(a_message_of_twenty_mebibytes_is_forwarded_among_others),
 		SCENE_TEST(what_the_server_forgot_is_sent_again_under_new_numbers),
+		SCENE_TEST(the_range_ends_with_a_record_whatever_numbers_others_have_seen),
 		SCENE_TEST(a_filter_sees_that_the_server_forgot_and_judges_again),
 		SCENE_TEST(an_echo_that_the_server_forgot_to_expect_is_still_an_echo),
 		SCENE_TEST(an_echo_that_is_expected_while_the_filter_is_at_work_is_found),

@@ -142,6 +142,34 @@ static void a_watch_that_was_active_starts_without_the_server(void **state)
 	assert_int_equal(scene_try(scene, &store, "another"), -1);
 }
 
+static void *ask_for_lease(void *ctx)
+{
+	struct scene *scene = ctx;
+	struct store_lease lease;
+	AUTO_ERROR err = { 0 };
+
+	if (store_lease_take(scene->a, STORE_WATCH, 200, &lease, &err) != 1)
+		print_error("%s\n", error_text(&err));
+	return NULL;
+}
+
+static void what_is_heard_does_not_wait_for_who_asks_about_the_lease(void **state)
+{
+	struct scene *scene = *state;
+	pthread_t thread;
+	int64_t start_ms;
+
+	lead(scene, scene->a, STORE_WATCH, 200);
+	scene_cut(scene, true);
+	pthread_create(&thread, NULL, ask_for_lease, scene); /* it tries for five seconds */
+	start_ms = redis_now_ms();
+	while (redis_now_ms() < start_ms + 200)
+		append_numbers(scene, scene->a, 1, 1);
+	assert_true(redis_now_ms() < start_ms + 3000);
+	pthread_join(thread, NULL);
+	scene_cut(scene, false);
+}
+
 /* ---- Waking and telling ---- */
 
 static void count_wake(void *ctx)
@@ -359,6 +387,7 @@ int main(void)
 		SCENE_TEST(a_commit_of_who_lost_the_lease_is_refused),
 		SCENE_TEST(who_was_given_more_goes_before_if_the_server_forgot),
 		SCENE_TEST(a_watch_that_was_active_starts_without_the_server),
+		SCENE_TEST(what_is_heard_does_not_wait_for_who_asks_about_the_lease),
 		SCENE_TEST(what_one_process_does_wakes_the_others),
 		SCENE_TEST(a_message_reaches_every_process_once_across_an_outage),
 		SCENE_TEST(each_process_sees_the_status_of_all_until_they_leave),
