@@ -157,7 +157,7 @@ def test_without_a_configuration_it_says_how_to_begin(here, command):
      "cn_monitor.conf:8:10: COMMIT 'never': expected batch, always or os"),
     ({"store": "URL = embedded:"},
      "cn_monitor.conf:8:7: URL 'embedded:': expected embedded:DIRECTORY, like "
-     "embedded:/var/lib/cn_monitor"),
+     "embedded:/var/lib/cn_monitor, or redis://host:6379/0, rediss://... or unix:/PATH"),
     ({"rest": "[ACT]\nATTEMPTS = many"},
      "cn_monitor.conf:10:12: ATTEMPTS 'many': expected a whole number"),
     ({"cluster": "FINGERPRINT = 12:34"},
