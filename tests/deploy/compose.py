@@ -2,13 +2,14 @@
 
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from images import DOCKERFILE, prepare_base, try_build
+from images import DOCKERFILE, MONITOR, SIMULATOR, build, must_exist, podman, prepare_base, try_build
 from tools import DEPLOY, NAME, PATIENCE_S, ROOT, RULE, Skip, need, run, wait_until
 
 
@@ -93,15 +94,39 @@ class Project:
         return self.run("down", "-v", "-t", "40")
 
 
-def build_images(count, engine):
+STAND_IN = "localhost/cn_monitor_redis:test"
+REDIS_DOCKERFILE = ROOT / "tests" / "deploy" / "redis.Dockerfile"
+
+
+def get_images(count, engine):
+    """The images for the compose files: those that the step `image` made, or with CN_FULL=1 made once more by docker."""
+    if os.environ.get("CN_FULL"):
+        return docker_builds(count, engine)
+    prepare_base()
+    must_exist(MONITOR, SIMULATOR)
+    status, output = build(None, STAND_IN, REDIS_DOCKERFILE)
+    if not count.check("podman builds a stand-in for redis:8", status == 0, output[-3000:]):
+        return False
+    archive = engine.folder / "images.tar"
+    status, output = podman("save", "-q", "-m", "--format=docker-archive", "-o", archive, MONITOR, SIMULATOR, STAND_IN)
+    if status == 0:
+        status, output = engine.run("load", "-q", "-i", archive)
+    archive.unlink(missing_ok=True)
+    for tag, name in ((MONITOR, "cn_monitor"), (SIMULATOR, "cn_simulator"), (STAND_IN, "redis:8")):
+        if status == 0:
+            status, output = engine.run("tag", tag, name)
+    return count.check("docker takes the images that podman built", status == 0, output[-3000:])
+
+
+def docker_builds(count, engine):
     prepare_base("--docker", env=engine.env)
     for target in ("monitor", "simulator"):
         status, output = try_build(engine.docker, "build", "--network=host", "--target", target, "-t",
                                    f"cn_{target}", "-f", DOCKERFILE, ".", env=engine.env)
         if not count.check(f"docker builds the target {target}", status == 0, output[-3000:]):
             return False
-    status, output = try_build(engine.docker, "build", "--network=host", "-t", "redis:8", "-f",
-                               ROOT / "tests" / "deploy" / "redis.Dockerfile", "tests/deploy", env=engine.env)
+    status, output = try_build(engine.docker, "build", "--network=host", "-t", "redis:8", "-f", REDIS_DOCKERFILE,
+                               "tests/deploy", env=engine.env)
     return count.check("docker builds a stand-in for redis:8", status == 0, output[-3000:])
 
 
@@ -110,7 +135,7 @@ def compose_step(count):
     need(dockerd="docker.io", docker_compose="docker-compose", findmnt="util-linux")
     engine = Engine()
     try:
-        if not build_images(count, engine):
+        if not get_images(count, engine):
             return
         for file, scenario in (("compose.embedded.yaml", embedded), ("compose.yaml", over_redis)):
             with tempfile.TemporaryDirectory(prefix="cn-compose-", dir="/var/tmp") as place:
