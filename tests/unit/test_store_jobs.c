@@ -487,7 +487,8 @@ static void dead_letters_are_decided_together_or_not_at_all_and_act_is_woken(voi
 
 /* ---- Against a model ---- */
 
-#define MODEL_JOBS 4000
+#define MODEL_STEPS 5000
+#define MODEL_JOBS 2000
 
 struct model_job {
 	uint64_t id;
@@ -617,7 +618,7 @@ static void thousands_of_random_steps_do_what_a_simple_model_does(void **state)
 	f->settings.sync = false;
 	fixture_open(f);
 	model->random = 42;
-	for (int step = 0; step < 12000; step++) {
+	for (int step = 0; step < MODEL_STEPS; step++) {
 		unsigned what = roll(model, 1000);
 
 		now_ms += roll(model, 4);
