@@ -287,7 +287,6 @@ int store_put(struct store_txn *txn, enum store_space space, struct text key, st
 		return -1;
 	if (txn->store->type->put(txn, space, key, value, err) < 0)
 		return -1;
-	txn->known[space] = SPACE_FILLED;
 	if (space == SPACE_INBOX)
 		txn->wakes[STORE_FILTER] = true;
 	return 0;
@@ -313,29 +312,6 @@ int store_scan(struct store_txn *txn, enum store_space space, struct text from,
 	       struct error *err)
 {
 	return txn->store->type->scan(txn, space, from, visit, ctx, err);
-}
-
-static bool note_any(void *ctx, struct text key, struct text value)
-{
-	*(bool *)ctx = true;
-	return false;
-}
-
-int store_is_empty(struct store_txn *txn, enum store_space space, struct error *err)
-{
-	bool any = false;
-
-	if (txn->known_at != txn->store->log_reads) {
-		txn->known_at = txn->store->log_reads;
-		memset(txn->known, 0, sizeof(txn->known));
-	}
-	/* What was filled may be empty by now; whoever asks then only looks in vain. */
-	if (txn->known[space] == SPACE_UNKNOWN) {
-		if (store_scan(txn, space, TEXT(""), note_any, &any, err) < 0)
-			return -1;
-		txn->known[space] = any ? SPACE_FILLED : SPACE_EMPTY;
-	}
-	return txn->known[space] == SPACE_EMPTY;
 }
 
 static const struct text cursor_key = { "cursor", 6 };

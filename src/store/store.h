@@ -233,9 +233,6 @@ MUST_CHECK int store_cursor_get(struct store *store, uint64_t *out_seq, struct e
 MUST_CHECK int store_cursor_check(struct store_txn *txn, uint64_t seq, struct error *err);
 /* Always -1: says so. */
 int store_cursor_moved(uint64_t expected, uint64_t found, struct error *err);
-/* Whether the space holds nothing: 1, 0 (something, or something was deleted in this txn), -1.
- * Looked up once in a transaction. */
-MUST_CHECK int store_is_empty(struct store_txn *txn, enum store_space space, struct error *err);
 /* Outside of a transaction: one committed value, and a scan of what is committed. */
 MUST_CHECK int store_peek(struct store *store, enum store_space space, struct text key, char **out,
 			  struct error *err);

@@ -119,8 +119,6 @@ struct store {
 struct store_txn {
 	struct store *store;
 	bool wakes[STORE_ROLE_COUNT]; /* whom store_commit wakes */
-	enum { SPACE_UNKNOWN, SPACE_EMPTY, SPACE_FILLED } known[SPACE_COUNT];
-	unsigned known_at; /* the store's log_reads by then */
 };
 
 /* The number of the last record that was appended to an embedded store, whether it is still there

@@ -116,26 +116,6 @@ static void a_scan_goes_by_the_bytes_of_the_keys(void **state)
 	assert_string_equal(outside.keys, "c=3 \xff=4 ");
 }
 
-static void an_empty_space_is_known_for_a_whole_transaction(void **state)
-{
-	struct fixture *f = *state;
-	struct store_txn *txn = begin(f);
-
-	assert_int_equal(store_is_empty(txn, SPACE_SETTLE, &f->err), 1);
-	assert_int_equal(store_is_empty(txn, SPACE_SETTLE, &f->err), 1);
-	put(f, txn, "a", "1");
-	assert_int_equal(store_is_empty(txn, SPACE_SETTLE, &f->err), 0);
-	assert_int_equal(store_is_empty(txn, SPACE_HALVES, &f->err), 1);
-	ok(f, store_commit(txn, &f->err));
-	txn = begin(f);
-	assert_int_equal(store_is_empty(txn, SPACE_SETTLE, &f->err), 0);
-	ok(f, store_delete(txn, SPACE_SETTLE, TEXT("a"), &f->err));
-	ok(f, store_commit(txn, &f->err));
-	txn = begin(f);
-	assert_int_equal(store_is_empty(txn, SPACE_SETTLE, &f->err), 1);
-	store_abort(txn);
-}
-
 static void a_key_has_its_limits(void **state)
 {
 	struct fixture *f = *state;
@@ -244,7 +224,6 @@ int main(void)
 		cmocka_unit_test(a_transaction_is_all_or_nothing),
 		cmocka_unit_test(what_is_committed_is_there_after_a_restart),
 		cmocka_unit_test(a_scan_goes_by_the_bytes_of_the_keys),
-		cmocka_unit_test(an_empty_space_is_known_for_a_whole_transaction),
 		cmocka_unit_test(a_key_has_its_limits),
 		cmocka_unit_test(the_cursor_never_goes_back),
 		cmocka_unit_test(labels_go_with_their_records),
