@@ -1,42 +1,21 @@
-#include "config/problem.h"
-
 #include <stdio.h>
 #include <utf8proc.h>
 
-enum {
-	PROBLEMS_KEPT = 100,
-	MESSAGE_MAX = 1000, /* characters */
-	TAB_WIDTH = 8,
-	EXCERPT_BEFORE = 60, /* columns of a long line that are shown left of the caret */
-	EXCERPT_WIDTH = 100,
-};
+#include "config/problem_part.h"
 
-struct source {
-	char *file; /* NULL for problems that belong to no file */
-	char *content;
-	size_t size;
-	struct source *next;
-	size_t index; /* in order of the first mention */
-};
-
-struct kept {
-	struct problem problem;
-	size_t source;
-	size_t order;
-};
-
-struct problems {
-	struct source *sources;
-	size_t source_count;
-	struct kept kept[PROBLEMS_KEPT];
-	size_t kept_count;
-	size_t errors;
-	size_t warnings;
-};
+enum { TAB_WIDTH = 8 };
 
 struct problems *problems_new(void)
 {
 	return NEW(struct problems);
+}
+
+static void problem_clear(struct problem *problem)
+{
+	free(problem->message);
+	for (size_t i = 0; i < problem->note_count; i++)
+		free(problem->notes[i].message);
+	free(problem->notes);
 }
 
 void problems_free(struct problems *problems)
@@ -44,7 +23,7 @@ void problems_free(struct problems *problems)
 	if (!problems)
 		return;
 	for (size_t i = 0; i < problems->kept_count; i++)
-		free(problems->kept[i].problem.message);
+		problem_clear(&problems->kept[i].problem);
 	while (problems->sources) {
 		struct source *source = problems->sources;
 
@@ -82,11 +61,7 @@ void problems_add_source(struct problems *problems, const char *file, struct tex
 	source->size = content.size;
 }
 
-/*
- * One character, moved past, as it may be shown: its text in out (at least 16 bytes), its columns
- * as the answer. What could steer a terminal, reverse a line or hide itself is written as a number.
- */
-static int shown(struct text *rest, int column, char *out)
+int problem_shown(struct text *rest, int column, char *out)
 {
 	/* Nearly all are plain, and a line may have sixteen million of them. */
 	if (rest->data[0] >= ' ' && rest->data[0] < 0x7f) {
@@ -111,25 +86,25 @@ static int shown(struct text *rest, int column, char *out)
 	rest->data += used;
 	rest->size -= used;
 	if (code == '\t' && column >= 0)
-		return snprintf(out, 16, "%*s", TAB_WIDTH - column % TAB_WIDTH, "");
+		return snprintf(out, SHOWN_MAX, "%*s", TAB_WIDTH - column % TAB_WIDTH, "");
 	if (!is_valid || code < 0x20 || code == 0x7f || (code >= 0x80 && code < 0xa0))
-		return snprintf(out, 16, "\\x%02x", (unsigned)code);
+		return snprintf(out, SHOWN_MAX, "\\x%02x", (unsigned)code);
 	if (code == 0x61c || code == 0x200e || code == 0x200f || code == 0xfeff ||
 	    (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069))
-		return snprintf(out, 16, "\\u%04x", (unsigned)code);
+		return snprintf(out, SHOWN_MAX, "\\u%04x", (unsigned)code);
 	memcpy(out, data, used);
 	out[used] = 0;
 	return utf8proc_charwidth(code);
 }
 
-static char *shown_text(struct text text, size_t most)
+char *problem_shown_text(struct text text, size_t most)
 {
 	AUTO(buf_free) struct buf *buf = buf_new(SIZE_MAX);
 	size_t count = 0;
-	char one[16];
+	char one[SHOWN_MAX];
 
 	while (text.size && count++ < most) {
-		shown(&text, -1, one);
+		problem_shown(&text, -1, one);
 		(void)!buf_append(buf, one, strlen(one));
 	}
 	if (text.size)
@@ -137,43 +112,53 @@ static char *shown_text(struct text text, size_t most)
 	return buf_take(buf);
 }
 
-/* An error matters more than a warning that came before it. */
-static struct kept *room_for(struct problems *problems, bool is_warning)
+/* An error matters more than a warning that came before it, and that more than an accepted one. */
+static int weight_of(const struct problem *problem)
 {
-	if (problems->kept_count < PROBLEMS_KEPT)
-		return &problems->kept[problems->kept_count++];
-	for (size_t i = PROBLEMS_KEPT; !is_warning && i-- > 0;) {
-		if (problems->kept[i].problem.is_warning) {
-			free(problems->kept[i].problem.message);
-			return &problems->kept[i];
-		}
-	}
-	return NULL;
+	return problem->is_accepted ? 0 : problem->is_warning ? 1 : 2;
 }
 
-static void add(struct problems *problems, struct place place, bool is_warning, const char *format,
-		va_list args)
+static struct kept *room_for(struct problems *problems, const struct problem *problem)
 {
-	struct kept *kept = room_for(problems, is_warning);
-	size_t order = problems->errors + problems->warnings;
+	struct kept *least = NULL;
 
-	if (is_warning)
+	if (problems->kept_count < PROBLEMS_KEPT)
+		return &problems->kept[problems->kept_count++];
+	for (size_t i = PROBLEMS_KEPT; i-- > 0;)
+		if (!least || weight_of(&problems->kept[i].problem) < weight_of(&least->problem))
+			least = &problems->kept[i];
+	if (weight_of(&least->problem) >= weight_of(problem))
+		return NULL;
+	problem_clear(&least->problem);
+	return least;
+}
+
+static void add(struct problems *problems, struct problem problem, const char *format, va_list args)
+{
+	size_t order = problems->errors + problems->warnings + problems->accepted;
+	const struct problem_scope *scope = &problems->scope;
+
+	if (problem.is_warning && !problem.name)
+		problem.name = scope->unnamed;
+	problem.is_accepted = problem.name && scope->accepts &&
+			      scope->accepts(scope->ctx, problem.name, problem.place);
+	if (problem.is_accepted)
+		problems->accepted++;
+	else if (problem.is_warning)
 		problems->warnings++;
 	else
 		problems->errors++;
-	if (!kept)
+	problems->last = room_for(problems, &problem);
+	if (!problems->last)
 		return;
 
-	struct source *source = source_of(problems, place.file);
+	struct source *source = source_of(problems, problem.place.file);
 	AUTO(free) char *message = str_vformat(format, args);
 
-	kept->problem = (struct problem){
-		.place = { source->file, place.line, place.column },
-		.is_warning = is_warning,
-		.message = shown_text(text_of(message), MESSAGE_MAX),
-	};
-	kept->source = source->index;
-	kept->order = order;
+	problem.place.file = source->file;
+	problem.message = problem_shown_text(text_of(message), MESSAGE_MAX);
+	*problems->last =
+		(struct kept){ .problem = problem, .source = source->index, .order = order };
 }
 
 void problems_error(struct problems *problems, struct place place, const char *format, ...)
@@ -181,7 +166,7 @@ void problems_error(struct problems *problems, struct place place, const char *f
 	va_list args;
 
 	va_start(args, format);
-	add(problems, place, false, format, args);
+	add(problems, (struct problem){ .place = place }, format, args);
 	va_end(args);
 }
 
@@ -190,8 +175,42 @@ void problems_warning(struct problems *problems, struct place place, const char 
 	va_list args;
 
 	va_start(args, format);
-	add(problems, place, true, format, args);
+	add(problems, (struct problem){ .place = place, .is_warning = true }, format, args);
 	va_end(args);
+}
+
+void problems_warn(struct problems *problems, struct place place, const char *name,
+		   const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add(problems, (struct problem){ .place = place, .is_warning = true, .name = name }, format,
+	    args);
+	va_end(args);
+}
+
+void problems_note(struct problems *problems, struct place place, const char *format, ...)
+{
+	struct problem *problem = problems->last ? &problems->last->problem : NULL;
+	va_list args;
+
+	if (!problem || problem->note_count == NOTES_KEPT)
+		return;
+	va_start(args, format);
+
+	AUTO(free) char *message = str_vformat(format, args);
+
+	va_end(args);
+	place.file = source_of(problems, place.file)->file;
+	problem->notes = mem_grow(problem->notes, problem->note_count + 1, sizeof(*problem->notes));
+	problem->notes[problem->note_count++] =
+		(struct problem_note){ place, problem_shown_text(text_of(message), MESSAGE_MAX) };
+}
+
+void problems_set_scope(struct problems *problems, const struct problem_scope *scope)
+{
+	problems->scope = scope ? *scope : (struct problem_scope){ 0 };
 }
 
 size_t problems_error_count(const struct problems *problems)
@@ -202,6 +221,11 @@ size_t problems_error_count(const struct problems *problems)
 size_t problems_warning_count(const struct problems *problems)
 {
 	return problems->warnings;
+}
+
+size_t problems_accepted_count(const struct problems *problems)
+{
+	return problems->accepted;
 }
 
 static int by_place(const void *left, const void *right)
@@ -218,146 +242,28 @@ static int by_place(const void *left, const void *right)
 	return a->order < b->order ? -1 : 1;
 }
 
-void problems_visit(const struct problems *problems,
-		    void (*visit)(void *ctx, const struct problem *problem), void *ctx)
+static void visit_sorted(const struct problems *problems, bool accepted,
+			 void (*visit)(void *ctx, const struct problem *problem), void *ctx)
 {
 	const struct kept *sorted[PROBLEMS_KEPT];
+	size_t count = 0;
 
 	for (size_t i = 0; i < problems->kept_count; i++)
-		sorted[i] = &problems->kept[i];
-	qsort(sorted, problems->kept_count, sizeof(sorted[0]), by_place);
-	for (size_t i = 0; i < problems->kept_count; i++)
+		if (problems->kept[i].problem.is_accepted == accepted)
+			sorted[count++] = &problems->kept[i];
+	qsort(sorted, count, sizeof(sorted[0]), by_place);
+	for (size_t i = 0; i < count; i++)
 		visit(ctx, &sorted[i]->problem);
 }
 
-/* Lines end with LF, CR LF or CR, as YAML has it. */
-static struct text next_line(struct text *rest)
+void problems_visit(const struct problems *problems,
+		    void (*visit)(void *ctx, const struct problem *problem), void *ctx)
 {
-	struct text line = *rest;
-	size_t end = 0;
-
-	while (end < rest->size && rest->data[end] != '\n' && rest->data[end] != '\r')
-		end++;
-	line.size = end;
-	if (end < rest->size)
-		end += 1 + (rest->data[end] == '\r' && end + 1 < rest->size &&
-			    rest->data[end + 1] == '\n');
-	rest->data += end;
-	rest->size -= end;
-	return line;
+	visit_sorted(problems, false, visit, ctx);
 }
 
-static bool find_line(const struct problems *problems, struct place place, struct text *out)
+void problems_visit_accepted(const struct problems *problems,
+			     void (*visit)(void *ctx, const struct problem *problem), void *ctx)
 {
-	struct source *source = problems->sources;
-
-	while (source && source->file != place.file)
-		source = source->next;
-	if (!source || !source->content || place.line < 1)
-		return false;
-
-	struct text rest = { source->content, source->size };
-
-	if (text_starts_with(rest, TEXT("\xef\xbb\xbf"))) {
-		rest.data += 3;
-		rest.size -= 3;
-	}
-	for (int line = 1; line < place.line; line++) {
-		if (!rest.size)
-			return false;
-		next_line(&rest);
-	}
-	*out = next_line(&rest);
-	return true;
-}
-
-struct format {
-	const struct problems *problems;
-	struct buf *out;
-	bool colour;
-};
-
-static const char *paint(const struct format *format, const char *code)
-{
-	return format->colour ? code : "";
-}
-
-#define BOLD "\033[1m"
-#define RED "\033[31m"
-#define YELLOW "\033[33m"
-#define DIM "\033[2m"
-#define GREEN "\033[1;32m"
-#define PLAIN "\033[0m"
-
-/*
- * The line from `first` (a column on the screen) on, at most EXCERPT_WIDTH columns of it. Columns
- * of a tab and of wide characters count as they show, so that the caret stands where it should.
- */
-static void print_excerpt(struct format *format, struct place place, struct text line)
-{
-	AUTO(buf_free) struct buf *excerpt = buf_new(SIZE_MAX);
-	struct text rest = line;
-	char one[16];
-	int caret = 0, column = 0, first = 0;
-
-	for (int i = 1; i < place.column && rest.size; i++)
-		caret += shown(&rest, caret, one);
-	if (caret > EXCERPT_WIDTH - 20)
-		first = caret - EXCERPT_BEFORE;
-	for (rest = line; rest.size && column < first + EXCERPT_WIDTH;) {
-		int width = shown(&rest, column, one);
-
-		if (column >= first) {
-			/* A wide character may straddle the cut. */
-			if (!excerpt->size && first)
-				(void)!buf_print(excerpt, "...%*s", column - first, "");
-			(void)!buf_append(excerpt, one, strlen(one));
-		}
-		column += width;
-	}
-	(void)!buf_print(format->out, "%s%5d |%s %.*s%s\n", paint(format, DIM), place.line,
-			 paint(format, PLAIN), TEXT_ARGS(buf_text(excerpt)),
-			 rest.size ? "..." : "");
-	if (place.column < 1)
-		return;
-
-	int digits = snprintf(NULL, 0, "%5d", place.line);
-
-	(void)!buf_print(format->out, "%s%*s |%s %*s%s^%s\n", paint(format, DIM), digits, "",
-			 paint(format, PLAIN), first ? caret - first + 3 : caret, "",
-			 paint(format, GREEN), paint(format, PLAIN));
-}
-
-static void print_problem(void *ctx, const struct problem *problem)
-{
-	struct format *format = ctx;
-	struct place place = problem->place;
-	AUTO(free) char *file = place.file ? shown_text(text_of(place.file), MESSAGE_MAX) : NULL;
-	struct text line;
-
-	(void)!buf_print(format->out, "%s", paint(format, BOLD));
-	if (file)
-		(void)!buf_print(format->out, "%s:", file);
-	if (place.line > 0)
-		(void)!buf_print(format->out, "%d:", place.line);
-	if (place.line > 0 && place.column > 0)
-		(void)!buf_print(format->out, "%d:", place.column);
-	(void)!buf_print(format->out, "%s%s%s%s%s%s\n", paint(format, PLAIN), file ? " " : "",
-			 paint(format, problem->is_warning ? YELLOW : RED),
-			 problem->is_warning ? "warning: " : "", problem->message,
-			 paint(format, PLAIN));
-	if (find_line(format->problems, place, &line))
-		print_excerpt(format, place, line);
-}
-
-char *problems_format(const struct problems *problems, bool colour)
-{
-	AUTO(buf_free) struct buf *out = buf_new(SIZE_MAX);
-	struct format format = { problems, out, colour };
-	size_t total = problems->errors + problems->warnings;
-
-	problems_visit(problems, print_problem, &format);
-	if (total > problems->kept_count)
-		(void)!buf_print(out, "... and %zu more\n", total - problems->kept_count);
-	return buf_take(out);
+	visit_sorted(problems, true, visit, ctx);
 }

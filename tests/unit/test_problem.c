@@ -132,6 +132,91 @@ static void a_file_name_outlives_whoever_named_it(void **state)
 	assert_string_equal(text, "gone.yml:1: x\n");
 }
 
+static void a_note_names_another_place_of_the_same_problem(void **state)
+{
+	AUTO(problems_free) struct problems *problems = problems_new();
+
+	problems_add_source(problems, "rules.yml", TEXT("a: 1\nb: 2\n"));
+	problems_note(problems, at(1, 1), "of no problem at all");
+	problems_warn(problems, at(2, 1), "loop", "b and a");
+	problems_note(problems, at(2, 4), "b is here");
+	problems_note(problems, at(1, 1), "and a is here");
+	AUTO(free) char *text = problems_format(problems, false);
+	assert_string_equal(text, "rules.yml:2:1: warning: b and a [loop]\n"
+				  "    2 | b: 2\n"
+				  "      | ^\n"
+				  "rules.yml:2:4: note: b is here\n"
+				  "rules.yml:1:1: note: and a is here\n"
+				  "    1 | a: 1\n"
+				  "      | ^\n");
+}
+
+static bool accepts_loops_above(void *ctx, const char *name, struct place place)
+{
+	return strcmp(name, "loop") == 0 && place.line < *(int *)ctx;
+}
+
+static void what_is_accepted_is_counted_and_listed_apart(void **state)
+{
+	int line = 5;
+	const struct problem_scope scope = { accepts_loops_above, &line, "action" };
+	AUTO(problems_free) struct problems *problems = problems_new();
+
+	problems_set_scope(problems, &scope);
+	problems_warn(problems, at(1, 1), "loop", "meant");
+	problems_warn(problems, at(9, 1), "loop", "not meant");
+	problems_warning(problems, at(2, 1), "without a name");
+	problems_error(problems, at(1, 2), "never accepted");
+	problems_set_scope(problems, NULL);
+	problems_warning(problems, at(3, 1), "outside");
+	assert_int_equal(problems_accepted_count(problems), 1);
+	assert_int_equal(problems_warning_count(problems), 3);
+	assert_int_equal(problems_error_count(problems), 1);
+	AUTO(free) char *text = problems_format(problems, false);
+	assert_string_equal(text, "rules.yml:1:2: never accepted\n"
+				  "rules.yml:2:1: warning: without a name [action]\n"
+				  "rules.yml:3:1: warning: outside\n"
+				  "rules.yml:9:1: warning: not meant [loop]\n");
+	AUTO(free) char *accepted = problems_format_accepted(problems);
+	assert_string_equal(accepted, "rules.yml:1:1: accepted: meant [loop]\n");
+}
+
+static void accepted_warnings_give_way_to_others(void **state)
+{
+	int line = 1000;
+	const struct problem_scope scope = { accepts_loops_above, &line, NULL };
+	AUTO(problems_free) struct problems *problems = problems_new();
+
+	problems_set_scope(problems, &scope);
+	for (int i = 1; i <= 100; i++)
+		problems_warn(problems, at(i, 0), "loop", "meant");
+	problems_warning(problems, at(500, 0), "worse");
+	AUTO(free) char *text = problems_format(problems, false);
+	assert_string_equal(text, "rules.yml:500: warning: worse\n");
+	assert_int_equal(problems_accepted_count(problems), 100);
+}
+
+static void keep_json(void *ctx, const struct problem *problem)
+{
+	*(json_t **)ctx = problem_to_json(problem);
+}
+
+static void a_problem_is_an_object_for_programs(void **state)
+{
+	AUTO(problems_free) struct problems *problems = problems_new();
+	json_t *json = NULL;
+
+	problems_warn(problems, at(2, 7), "loop", "odd\n");
+	problems_note(problems, (struct place){ "b\xff.yml", 0, 0 }, "there");
+	problems_visit(problems, keep_json, &json);
+	AUTO(free) char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(text, "{\"column\":7,\"file\":\"rules.yml\",\"line\":2,"
+				  "\"message\":\"odd\\\\x0a\",\"name\":\"loop\",\"notes\":"
+				  "[{\"file\":\"b\\\\xff.yml\",\"message\":\"there\"}],"
+				  "\"severity\":\"warning\"}");
+	json_decref(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +229,10 @@ int main(void)
 		cmocka_unit_test(a_hundred_are_kept_and_the_rest_are_counted),
 		cmocka_unit_test(a_terminal_gets_colour),
 		cmocka_unit_test(a_file_name_outlives_whoever_named_it),
+		cmocka_unit_test(a_note_names_another_place_of_the_same_problem),
+		cmocka_unit_test(what_is_accepted_is_counted_and_listed_apart),
+		cmocka_unit_test(accepted_warnings_give_way_to_others),
+		cmocka_unit_test(a_problem_is_an_object_for_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
