@@ -47,6 +47,19 @@ static json_t *watches_json(const struct daemon *daemon)
 	return list;
 }
 
+/* Of lines, each ended by a newline. */
+static json_t *lines_json(struct text lines)
+{
+	json_t *list = json_array();
+
+	while (lines.size) {
+		struct text line = text_cut(&lines, '\n');
+
+		json_array_append_new(list, json_stringn(line.data, line.size));
+	}
+	return list;
+}
+
 static json_t *rules_json(const struct daemon *daemon)
 {
 	struct reload_status status;
@@ -62,10 +75,13 @@ static json_t *rules_json(const struct daemon *daemon)
 						       (json_int_t)rule_set_count(set), "digest",
 						       rule_set_digest(set)));
 	}
-	return json_pack("{s:o,s:o,s:I,s:I,s:b,s:s}", "files", files, "loaded",
+	return json_pack("{s:o,s:o,s:I,s:I,s:b,s:s,s:I,s:I,s:o}", "files", files, "loaded",
 			 describe_time(status.loaded_ms), "reloads", (json_int_t)status.reloads,
 			 "refused", (json_int_t)status.refused, "ok", status.last_is_ok,
-			 "last_report", status.last_report);
+			 "last_report", status.last_report, "warnings",
+			 (json_int_t)status.warning_count, "accepted",
+			 (json_int_t)status.accepted_count, "warning_lines",
+			 lines_json(text_of(status.warnings)));
 }
 
 /* NULL: this process does not judge. */

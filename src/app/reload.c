@@ -54,6 +54,9 @@ struct reload {
 	uint64_t refused;
 	char *last_report;
 	bool last_is_ok;
+	/* Of the rules at work: what is odd about them, a line each. */
+	char *warnings;
+	size_t warning_count, accepted_count;
 };
 
 static void note_path(void *ctx, const char *path)
@@ -89,7 +92,7 @@ static void compile_all(struct reload *reload, struct problems *problems)
 		reload->compiled[i] = rule_set_load_with(reload->files[i].path, &app_modules,
 							 note_path, &reload->found, problems);
 		if (reload->compiled[i])
-			rule_set_check_loops(reload->compiled[i], &app_modules, problems);
+			rule_set_check(reload->compiled[i], &app_modules, problems);
 	}
 }
 
@@ -118,11 +121,64 @@ static void list_files(struct reload *reload)
 	reload->compiled = mem_array(reload->file_count, sizeof(struct rule_set *));
 }
 
+/* "rules.yml:3:5: what is wrong [loop]" */
+static char *line_of(struct place place, const char *sentence)
+{
+	if (!place.line)
+		return str_format("%s: %s", place.file, sentence);
+	return str_format("%s:%d:%d: %s", place.file, place.line, place.column, sentence);
+}
+
 static void log_problem(void *ctx, const struct problem *problem)
 {
-	log_write(problem->is_warning ? LOG_WARN : LOG_ERROR, "rules", "%s:%d:%d: %s",
-		  problem->place.file, problem->place.line, problem->place.column,
-		  problem->message);
+	AUTO(free) char *sentence = problem_sentence(problem);
+	AUTO(free) char *line = line_of(problem->place, sentence);
+	enum log_level level = problem->is_warning ? LOG_WARN : LOG_ERROR;
+
+	log_write(level, "rules", "%s", line);
+	for (size_t i = 0; i < problem->note_count; i++) {
+		AUTO(free)
+		char *note = line_of(problem->notes[i].place, problem->notes[i].message);
+
+		log_write(level, "rules", "%s", note);
+	}
+}
+
+static void add_warning(void *ctx, const struct problem *problem)
+{
+	AUTO(free) char *sentence = problem_sentence(problem);
+	AUTO(free) char *line = line_of(problem->place, sentence);
+
+	(void)!buf_print(ctx, "%s\n", line);
+}
+
+/* Keeps what is odd about the rules that go to work; answers whether it is other than before. */
+static bool keep_warnings(struct reload *reload, const struct problems *problems)
+{
+	AUTO(buf_free) struct buf *lines = buf_new(SIZE_MAX);
+	AUTO(free) char *before = reload->warnings;
+	size_t count = reload->warning_count;
+
+	problems_visit(problems, add_warning, lines);
+	reload->warnings = buf_take(lines);
+	reload->warning_count = problems_warning_count(problems);
+	reload->accepted_count = problems_accepted_count(problems);
+	metric_set(metric_get("cn_rule_warnings", METRIC_GAUGE,
+			      "Warnings about the rules at work that nobody has accepted"),
+		   reload->warning_count);
+	return count != reload->warning_count || !before || strcmp(before, reload->warnings) != 0;
+}
+
+/* The same warnings at each change of a file would only teach people not to read them. */
+static void log_warnings(const struct reload *reload, const struct problems *problems, bool is_new)
+{
+	size_t count = reload->warning_count;
+
+	if (is_new)
+		problems_visit(problems, log_problem, NULL);
+	else if (count)
+		log_info("rules", "%zu warning%s, the same as before", count,
+			 count == 1 ? "" : "s");
 }
 
 /* Puts the compiled sets to work where they differ from those at work; answers how many did. */
@@ -191,10 +247,10 @@ static void take_over(struct reload *reload)
 {
 	AUTO(problems_free) struct problems *problems = TAKE(reload->problems);
 
-	problems_visit(problems, log_problem, NULL);
 	if (problems_error_count(problems)) {
 		AUTO(free) char *text = problems_format(problems, false);
 
+		problems_visit(problems, log_problem, NULL);
 		reload->refused++;
 		drop_compiled(reload);
 		log_error("rules", "the changed rules have errors; the old ones stay at work");
@@ -207,6 +263,7 @@ static void take_over(struct reload *reload)
 	AUTO(free) char *what = counts(reload);
 	AUTO(free) char *warnings = problems_format(problems, false);
 
+	log_warnings(reload, problems, keep_warnings(reload, problems));
 	if (changed) {
 		reload->reloads++;
 		reload->loaded_ms = clock_now_ms();
@@ -238,6 +295,7 @@ static void reload_free(struct reload *reload)
 	free(reload->files);
 	free(reload->file_of);
 	free(reload->last_report);
+	free(reload->warnings);
 	free(reload);
 }
 
@@ -349,6 +407,7 @@ int reload_open(struct reload **out, uv_loop_t *loop, const struct settings *set
 	for (size_t i = 0; i < reload->file_count; i++)
 		reload->files[i].set = TAKE(reload->compiled[i]);
 	reload->loaded_ms = clock_now_ms();
+	keep_warnings(reload, problems);
 	watch_found(reload);
 	*out = reload;
 	return 0;
@@ -371,6 +430,8 @@ struct rule_set *reload_get(struct reload *reload, size_t watch)
 
 void reload_get_status(const struct reload *reload, struct reload_status *out)
 {
-	*out = (struct reload_status){ reload->loaded_ms, reload->reloads, reload->refused,
-				       reload->last_report, reload->last_is_ok };
+	*out = (struct reload_status){ reload->loaded_ms,     reload->reloads,
+				       reload->refused,       reload->last_report,
+				       reload->last_is_ok,    reload->warnings,
+				       reload->warning_count, reload->accepted_count };
 }

@@ -44,6 +44,9 @@ struct reload_status {
 	uint64_t refused;        /* that had errors */
 	const char *last_report; /* of the last reload; "" before the first. Borrowed */
 	bool last_is_ok;
+	/* About the rules at work: a line for each of the first hundred. Borrowed. */
+	const char *warnings;
+	size_t warning_count, accepted_count;
 };
 void reload_get_status(const struct reload *reload, struct reload_status *out);
 

@@ -45,10 +45,14 @@ const struct command commands[] = {
 	  "that is\n"
 	  "wrong or dangerous with file, line and column. Exit status 0: usable (perhaps with "
 	  "warnings),\n"
-	  "2: there are errors.\n\n"
+	  "1: there are warnings, and --strict was given; 2: there are errors. A warning that is "
+	  "meant so is\n"
+	  "accepted in the file, by the name in brackets: accept: [loop].\n\n"
 	  "With --items only that rule file is checked. --config-reference prints every key of\n"
 	  "cn_monitor.conf with its default and meaning.",
-	  OPTION_CONFIG | OPTION_ITEMS | OPTION_REFERENCE | OPTION_NO_COLOR, check_run },
+	  OPTION_CONFIG | OPTION_ITEMS | OPTION_REFERENCE | OPTION_STRICT | OPTION_VERBOSE |
+		  OPTION_JSON | OPTION_NO_COLOR,
+	  check_run },
 	{ "doctor", "try the cluster: connection, credential, privileges, what will work",
 	  "Connects to each cluster of the configuration and reports for every watch and every "
 	  "action\n"
@@ -144,6 +148,8 @@ static const struct option_text option_texts[] = {
 	{ OPTION_PATH, "    --path PREFIX", "only files whose path begins so" },
 	{ OPTION_SINCE, "    --since AGE", "only what ended in this time: 30m, 2h, 7d" },
 	{ OPTION_ALL, "    --all", "every dead letter; with --rule, every one of that rule" },
+	{ OPTION_STRICT, "    --strict", "exit status 1 if there are warnings" },
+	{ OPTION_VERBOSE, "-v, --verbose", "list the warnings that are accepted, too" },
 	{ OPTION_LINES, "-n, --lines N", "how many past events or jobs to show" },
 	{ OPTION_ONCE, "    --once", "do not wait for more" },
 	{ OPTION_LIVE, "    --live", "only whether the process answers" },
@@ -168,6 +174,8 @@ static const struct option long_options[] = {
 	{ "lines", required_argument, NULL, OPTION_LINES },
 	{ "once", no_argument, NULL, OPTION_ONCE },
 	{ "live", no_argument, NULL, OPTION_LIVE },
+	{ "strict", no_argument, NULL, OPTION_STRICT },
+	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "no-color", no_argument, NULL, OPTION_NO_COLOR },
 	{ "help", no_argument, NULL, 'h' },
@@ -270,6 +278,12 @@ static int take_option(const struct command *command, struct arguments *argument
 	case OPTION_LIVE:
 		arguments->live = true;
 		break;
+	case OPTION_STRICT:
+		arguments->strict = true;
+		break;
+	case OPTION_VERBOSE:
+		arguments->verbose = true;
+		break;
 	case OPTION_JSON:
 		arguments->json = true;
 		break;
@@ -280,10 +294,19 @@ static int take_option(const struct command *command, struct arguments *argument
 	return 0;
 }
 
-/* getopt's number for an option to its bit; -c and -n are short for two of them. */
+/* getopt's number for an option to its bit; some have a letter that is short for them. */
 static int option_bit(int option)
 {
-	return option == 'c' ? OPTION_CONFIG : option == 'n' ? OPTION_LINES : option;
+	switch (option) {
+	case 'c':
+		return OPTION_CONFIG;
+	case 'n':
+		return OPTION_LINES;
+	case 'v':
+		return OPTION_VERBOSE;
+	default:
+		return option;
+	}
 }
 
 /* Takes the word that getopt stopped at. */
@@ -307,7 +330,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 
 	opterr = 0;
 	while (optind < argc) {
-		int option = getopt_long(argc, argv, "+:c:n:h", long_options, NULL);
+		int option = getopt_long(argc, argv, "+:c:n:hv", long_options, NULL);
 		int result = 0;
 
 		if (option == 'h') {

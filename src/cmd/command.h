@@ -26,6 +26,8 @@ enum command_option {
 	OPTION_INDEX = 1 << 14,    /* --index I */
 	OPTION_WATCH = 1 << 15,    /* --watch NAME */
 	OPTION_LIVE = 1 << 16,     /* --live */
+	OPTION_STRICT = 1 << 20,   /* --strict */
+	OPTION_VERBOSE = 1 << 21,  /* -v, --verbose */
 };
 
 #define WORDS_MOST 4
@@ -38,7 +40,7 @@ struct arguments {
 	int64_t lines; /* -1: not given */
 	int64_t seq, index;
 	int64_t since_ms; /* how long ago; -1: not given */
-	bool json, reference, once, all, live;
+	bool json, reference, once, all, live, strict, verbose;
 	const char *words[WORDS_MOST]; /* what is no option, of a command that takes some */
 	size_t word_count;
 	bool colour; /* for standard output: a terminal, no NO_COLOR, no --no-color */

@@ -48,6 +48,26 @@ static bool print_watches(const struct arguments *arguments, json_t *watches)
 	return is_fine;
 }
 
+#define WARNINGS_SHOWN 5
+
+static void print_warnings(json_t *rules)
+{
+	json_int_t count = number_at(rules, "warnings");
+	size_t index;
+	json_t *line;
+
+	if (!count)
+		return;
+	printf("        %lld warning%s:\n", (long long)count, count == 1 ? "" : "s");
+	json_array_foreach(json_object_get(rules, "warning_lines"), index, line)
+	{
+		if (index < WARNINGS_SHOWN)
+			printf("          %s\n", json_string_value(line));
+	}
+	if (count > WARNINGS_SHOWN)
+		printf("          ... cn_monitor check shows all of them\n");
+}
+
 static bool print_rules(const struct arguments *arguments, json_t *rules)
 {
 	bool is_ok = json_is_true(json_object_get(rules, "ok"));
@@ -59,6 +79,7 @@ static bool print_rules(const struct arguments *arguments, json_t *rules)
 		       text_at(file, "items"));
 	printf("        read %s, changed %lld times, refused %lld times\n",
 	       text_at(rules, "loaded"), number_at(rules, "reloads"), number_at(rules, "refused"));
+	print_warnings(rules);
 	if (!is_ok)
 		printf("%s        the last change has errors, the rules before it are at "
 		       "work:%s\n%s\n",

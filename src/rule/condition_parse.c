@@ -1,6 +1,7 @@
 #include "rule/condition_parse.h"
 
 #include "base/parse.h"
+#include "rule/accept.h"
 #include "rule/condition_facts.h"
 #include "rule/words.h"
 
@@ -270,9 +271,10 @@ void condition_parser_finish(struct condition_parser *parser)
 	HASH_ITER(hh, parser->named, named, next)
 	{
 		if (!named->is_used)
-			problems_warning(parser->problems, named->node->key->place,
-					 "no rule uses the condition '%.*s'",
-					 TEXT_ARGS(named->node->key->text));
+			problems_warn(parser->problems, named->node->key->place,
+				      rule_warning_names[WARN_UNUSED],
+				      "no rule uses the condition '%.*s'",
+				      TEXT_ARGS(named->node->key->text));
 	}
 }
 

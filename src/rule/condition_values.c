@@ -1,6 +1,7 @@
 #include "rule/condition_values.h"
 
 #include "base/parse.h"
+#include "rule/accept.h"
 
 const char *const condition_words[] = { "all",       "any",      "not",           "event",
 					"directory", "path",     "file",          "name",
@@ -117,11 +118,12 @@ static void add_directory(struct build *build, const struct node *value)
 		if (!strchr("*?[{", value->text.data[i]))
 			continue;
 		if (build->parser->problems)
-			problems_warning(build->parser->problems, place_in(value, i),
-					 "'%c' has no meaning in %s, which is compared as it is; "
-					 "'%spath' takes patterns",
-					 value->text.data[i], condition_words[build->word],
-					 build->leaf->is_old ? "old_" : "");
+			problems_warn(build->parser->problems, place_in(value, i),
+				      rule_warning_names[WARN_WILDCARD],
+				      "'%c' has no meaning in %s, which is compared as it is; "
+				      "'%spath' takes patterns",
+				      value->text.data[i], condition_words[build->word],
+				      build->leaf->is_old ? "old_" : "");
 		break;
 	}
 

@@ -129,10 +129,10 @@ size_t rule_set_test(const struct rule_set *set, struct problems *problems);
 size_t rule_set_test_count(const struct rule_set *set);
 
 /*
- * The static check for rules whose built-in actions cause events that a rule matches: each loop
- * becomes a warning with the place of the rule and of the action.
+ * What can be said about rules without an event, as warnings: actions that cause events which rules
+ * match, and what is accepted and does not come. For the problems that the set was loaded with.
  */
-void rule_set_check_loops(const struct rule_set *set, const struct rule_modules *modules,
-			  struct problems *problems);
+void rule_set_check(const struct rule_set *set, const struct rule_modules *modules,
+		    struct problems *problems);
 
 #endif

@@ -1,6 +1,7 @@
 #include "rule/rule_parse.h"
 
 #include "base/parse.h"
+#include "rule/accept.h"
 #include "rule/prototype.h"
 #include "rule/rule_compile.h"
 #include "rule/rule_options.h"
@@ -11,16 +12,16 @@
 #define RULES_MAX 100000
 #define NAME_MAX_BYTES 200
 
-static const char *const top_known[] = { "version",    "include", "defaults",      "conditions",
-					 "actions",    "tests",   "watched_items", "PATHS",
-					 "EXTENSIONS", NULL };
-static const char *const top_later[] = { "accept", "alarms", NULL };
+static const char *const top_known[] = { "version",       "include", "defaults",
+					 "conditions",    "actions", "tests",
+					 "watched_items", "accept",  "PATHS",
+					 "EXTENSIONS",    NULL };
+static const char *const top_later[] = { "alarms", NULL };
 static const struct words top_words = { "watched_items.yml", top_known, top_later };
 
-static const char *const rule_known[] = { "name", "when", RULE_OPTION_NAMES, "actions", NULL };
-static const char *const rule_later[] = {
-	"tests", "defaults", "accept", "alarms", "include", NULL
-};
+static const char *const rule_known[] = { "name",   "when",    RULE_OPTION_NAMES,
+					  "accept", "actions", NULL };
+static const char *const rule_later[] = { "tests", "defaults", "alarms", "include", NULL };
 static const struct words rule_words = { "a rule", rule_known, rule_later };
 
 static const char *const default_known[] = { RULE_OPTION_NAMES, NULL };
@@ -34,7 +35,8 @@ struct parser {
 	struct condition_parser conditions;
 	struct step_parser steps;
 	struct set_rule *defaults; /* by file */
-	bool has_strange_keys;     /* the rules may be under one of them */
+	struct accept_scope scope;
+	bool has_strange_keys; /* the rules may be under one of them */
 };
 
 static bool is_plain(struct text text)
@@ -107,6 +109,7 @@ static void read_rule(struct parser *parser, const struct node *node,
 		      const struct set_rule *defaults)
 {
 	const struct node *when = node_get(node, "when"), *actions = node_get(node, "actions");
+	const struct node *accept = node_get(node, "accept");
 	struct set_rule *rule;
 	bool keys_ok;
 
@@ -120,6 +123,9 @@ static void read_rule(struct parser *parser, const struct node *node,
 	rule = new_rule(parser, node);
 	take_options(rule, defaults);
 	rule_options_read(rule, node, parser->problems);
+	if (accept)
+		rule->accept = accept_read(parser->set, accept, parser->problems);
+	parser->scope.rule = rule;
 	if (when) {
 		rule->when = condition_parse(&parser->conditions, when, rule->ignores_case);
 		rule->when_place = rule_set_place(parser->set, when->key->place);
@@ -133,14 +139,15 @@ static void read_rule(struct parser *parser, const struct node *node,
 	else if (keys_ok)
 		problems_error(parser->problems, node->place,
 			       "a rule without actions: expected actions:, like actions: [log]");
+	parser->scope.rule = NULL;
 }
 
 static void read_rules(struct parser *parser, const struct node *node,
 		       const struct set_rule *defaults)
 {
 	if (node->kind == NODE_NULL || (node->kind == NODE_LIST && !node->count)) {
-		problems_warning(parser->problems, node->place,
-				 "no watched items: nothing will ever happen");
+		problems_warn(parser->problems, node->place, rule_warning_names[WARN_EMPTY],
+			      "no watched items: nothing will ever happen");
 		return;
 	}
 	if (node->kind != NODE_LIST) {
@@ -185,6 +192,7 @@ static void read_head(struct parser *parser, const struct rule_file *file)
 	const struct node *root = document_root(file->document);
 	const struct node *version = node_get(root, "version");
 	const struct node *defaults = node_get(root, "defaults");
+	const struct node *accept = node_get(root, "accept");
 
 	if (root->kind != NODE_MAPPING) {
 		problems_error(parser->problems, root->place,
@@ -200,6 +208,9 @@ static void read_head(struct parser *parser, const struct rule_file *file)
 		take_options(&parser->defaults[file->index], &parser->defaults[file->from->index]);
 	if (defaults)
 		read_defaults(parser, defaults, &parser->defaults[file->index]);
+	if (accept)
+		parser->set->accepts[file->index] =
+			accept_read(parser->set, accept, parser->problems);
 	condition_parser_add(&parser->conditions, node_get(root, "conditions"));
 	step_parser_add(&parser->steps, node_get(root, "actions"));
 }
@@ -263,6 +274,8 @@ void rule_parse(struct rule_set *set, const struct rule_files *files,
 	struct parser parser = { .set = set, .modules = modules, .problems = problems };
 	size_t before = problems_error_count(problems);
 
+	parser.scope.set = set;
+	accept_begin(&parser.scope, problems);
 	parser.defaults = mem_array(MAX(files->count, 1), sizeof(*parser.defaults));
 	condition_parser_init(&parser.conditions, set, problems);
 	step_parser_init(&parser.steps, modules, problems);
@@ -282,4 +295,5 @@ void rule_parse(struct rule_set *set, const struct rule_files *files,
 	condition_parser_clear(&parser.conditions);
 	step_parser_clear(&parser.steps);
 	free(parser.defaults);
+	accept_end(problems);
 }

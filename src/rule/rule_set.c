@@ -58,6 +58,7 @@ static void rule_free(struct set_rule *rule)
 	}
 	free((struct rule_step *)rule->rule.steps);
 	free((char *)rule->rule.name);
+	free(rule->accept);
 	free(rule);
 }
 
@@ -91,15 +92,19 @@ void rule_set_free(struct rule_set *set)
 	scan_free(set->scans[0]);
 	scan_free(set->scans[1]);
 	rule_tests_clear(set);
-	for (size_t i = 0; i < set->file_count; i++)
+	for (size_t i = 0; i < set->file_count; i++) {
 		free(set->files[i]);
+		free(set->accepts[i]);
+	}
 	free(set->files);
+	free(set->accepts);
 	free(set);
 }
 
 static void name_files(struct rule_set *set, const struct rule_files *files)
 {
 	set->files = mem_array(files->count, sizeof(char *));
+	set->accepts = mem_array(files->count, sizeof(struct accept *));
 	for (size_t i = 0; i < files->count; i++)
 		set->files[set->file_count++] = str_copy(files->items[i]->path);
 }

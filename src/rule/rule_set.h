@@ -13,6 +13,7 @@ struct set_rule {
 	const struct condition *when; /* NULL only while parsing, after an error */
 	struct place when_place;
 	bool ignores_case;
+	struct accept *accept; /* NULL: it accepts no warning */
 	UT_hash_handle by_name;
 };
 
@@ -20,7 +21,8 @@ struct rule_set {
 	atomic_uint owners;
 	char **files; /* all places of the set point here; the first is where reading began */
 	size_t file_count;
-	size_t last_file; /* the one found last */
+	struct accept **accepts; /* by file; NULL: it accepts no warning */
+	size_t last_file;        /* the one found last */
 	struct rule_test *tests;
 	size_t test_count;
 	char digest[65];

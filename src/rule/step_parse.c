@@ -1,6 +1,7 @@
 #include "rule/step_parse.h"
 
 #include "base/parse.h"
+#include "rule/accept.h"
 #include "rule/words.h"
 
 #define STEPS_MAX 64
@@ -225,9 +226,10 @@ void step_parser_finish(struct step_parser *parser)
 	HASH_ITER(hh, parser->actions, action, next)
 	{
 		if (!action->is_used)
-			problems_warning(parser->problems, action->key->place,
-					 "no rule uses the action '%.*s'",
-					 TEXT_ARGS(action->key->text));
+			problems_warn(parser->problems, action->key->place,
+				      rule_warning_names[WARN_UNUSED],
+				      "no rule uses the action '%.*s'",
+				      TEXT_ARGS(action->key->text));
 	}
 }
 

@@ -2,6 +2,7 @@
 and configuration, 1 for what goes wrong at run time. The texts are held word by word: whoever
 changes one looks here how it reads."""
 
+import json
 import os
 import re
 import socket
@@ -261,6 +262,61 @@ def test_all_mistakes_are_told_at_once(here):
     assert "watched_items.yml: 4 errors" in here.says(
         ["check"], 2, "watched_items.yml:2:38: settle 'soon': expected a duration like 500ms, 10s, "
         "5m, 2h or 7d")
+
+
+LOOP = """\
+watched_items:
+  - name: tidy
+    when: {event: renamed, extension: .a}
+    actions: [rename: {to: "{stem}.a"}]
+"""
+TOLD = ("watched_items.yml:4:15: warning: rule 'tidy' may trigger itself: its action rename causes "
+        "renamed events in the same directory that its own conditions (line 3) may match; "
+        "cn_monitor recognises such echoes and ignores them, but not: {name: '*.a'} would rule it "
+        "out [loop]")
+
+
+def test_warnings_have_a_name_by_which_they_can_be_accepted(here):
+    here.write("watched_items.yml", LOOP)
+    lines = here.says(["check"], 0, TOLD.replace("not: {name: '*.a'}", "a condition that excludes "
+                                                 "them"))
+    assert lines[-2:] == ["watched_items.yml: 1 rule, no errors, 1 warning",
+                          "What is meant as it is, the rule can say by the name in brackets: "
+                          "accept: [loop]"]
+    assert here.run("check", "--strict").returncode == 1
+    here.write("watched_items.yml", LOOP + "    accept: [loop]\n")
+    lines = here.says(["check", "--strict"], 0,
+                      "watched_items.yml: 1 rule, no errors, 1 warning accepted")
+    assert not any("may trigger" in line for line in lines)
+    lines = here.says(["check", "-v"], 0,
+                      "watched_items.yml: 1 rule, no errors, 1 warning accepted")
+    assert any(line.startswith("watched_items.yml:4:15: accepted: rule 'tidy' may trigger itself")
+               for line in lines)
+
+
+def test_check_answers_programs_with_objects(here):
+    here.write("watched_items.yml", LOOP + "    accept: [never]\n")
+    done = here.run("check", "--json")
+    answer = json.loads(done.stdout)
+    conf, rules = answer["files"]
+    assert (done.returncode, answer["ok"], answer["errors"], answer["warnings"]) == (0, True, 0, 2)
+    assert (conf["file"], conf["problems"]) == ("cn_monitor.conf", [])
+    assert (rules["rules"], rules["warnings"], rules["accepted"]) == (1, 2, 0)
+    loop, accept = rules["problems"]
+    assert (loop["line"], loop["column"], loop["severity"], loop["name"]) == (
+        4, 15, "warning", "loop")
+    assert loop["file"].endswith("watched_items.yml") and "may trigger itself" in loop["message"]
+    assert (accept["line"], "name" in accept) == (5, False)
+    here.write("watched_items.yml", LOOP + "    accept: [loop]\n    colour: red\n")
+    done = here.run("check", "--json")
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["ok"], answer["errors"]) == (2, False, 1)
+    assert answer["files"][1]["problems"][0]["severity"] == "error"
+    here.conf(watch="RECURSIVE = perhaps")
+    done = here.run("check", "--json")
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["ok"], len(answer["files"])) == (2, False, 1)
+    assert "expected yes or no" in answer["files"][0]["problems"][0]["message"]
 
 
 def test_rules_that_are_not_there_are_named(here):

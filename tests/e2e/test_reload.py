@@ -192,6 +192,31 @@ def test_a_wrong_file_changes_nothing_and_is_explained(simulator, watching):
     assert watching.run("status").returncode == 0
 
 
+def test_the_same_warnings_are_not_told_again_at_each_change(simulator, watching):
+    loop = """\
+  - name: tidy
+    when: {event: renamed, extension: .a}
+    actions: [rename: {to: "{stem}.a"}]
+"""
+    watching.write_rules(version(1, watching.matches) + loop)
+    wait_loaded(watching, 1)
+    assert watching.log().count("rule 'tidy' may trigger itself") == 1
+    rules = watching.status()["rules"]
+    assert rules["warnings"] == 1 and "[loop]" in rules["warning_lines"][0]
+    assert "rule 'tidy' may trigger itself" in watching.run("status").stdout
+
+    watching.write_rules(version(2, watching.matches) + loop)
+    wait_loaded(watching, 2)
+    assert watching.log().count("rule 'tidy' may trigger itself") == 1
+    assert "1 warning, the same as before" in watching.log()
+
+    watching.write_rules(version(3, watching.matches) + loop + "    accept: [loop]\n")
+    wait_loaded(watching, 3)
+    rules = watching.status()["rules"]
+    assert (rules["warnings"], rules["accepted"], rules["warning_lines"]) == (0, 1, [])
+    assert "1 warning" not in watching.run("status").stdout
+
+
 def test_a_file_that_is_deleted_and_restored(simulator, watching):
     watching.items.unlink()
     wait_until(lambda: not watching.status()["rules"]["ok"], "the missing file to be noticed")

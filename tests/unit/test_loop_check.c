@@ -5,13 +5,18 @@
 #include "rule_fixture.h"
 
 static char last[4096];
-static unsigned warnings;
+static unsigned warnings, accepted;
 
 static void keep(void *ctx, const struct problem *problem)
 {
 	assert_true(problem->is_warning);
-	snprintf(last, sizeof(last), "%d:%d: %s", problem->place.line, problem->place.column,
-		 problem->message);
+	int size = snprintf(last, sizeof(last), "%d:%d: %s", problem->place.line,
+			    problem->place.column, problem->message);
+
+	for (size_t i = 0; i < problem->note_count; i++)
+		size += snprintf(last + size, sizeof(last) - size, "\n%s:%d:%d: %s",
+				 problem->notes[i].place.file, problem->notes[i].place.line,
+				 problem->notes[i].place.column, problem->notes[i].message);
 	warnings++;
 }
 
@@ -27,7 +32,8 @@ static unsigned check(const char *text)
 
 		fail_msg("%s", why);
 	}
-	rule_set_check_loops(set, &fixture, problems);
+	rule_set_check(set, &fixture, problems);
+	accepted = problems_accepted_count(problems);
 	last[0] = 0;
 	warnings = 0;
 	problems_visit(problems, keep, NULL);
@@ -134,10 +140,13 @@ static void two_rules_that_answer_each_other_are_named_with_their_lines(void **s
 				    "  actions: {rename: {to: '*.a'}}\n";
 
 	assert_int_equal(check(rules), 1);
-	assert_string_equal(last, "4:13: rules 'there' and 'back' may trigger each other: action "
-				  "rename causes renamed events in the same directory that 'back' "
-				  "(line 6) may match, whose action rename (line 7) causes renamed "
-				  "events in the same directory that 'there' (line 3) may match");
+	assert_string_equal(
+		last, "4:13: rules may trigger each other: there -> back -> there; cn_monitor "
+		      "recognises such echoes and ignores them where a rule does not say on_own\n"
+		      "rules.yml:4:13: 'there': its action rename causes renamed events in the "
+		      "same directory that 'back' (line 6) may match\n"
+		      "rules.yml:7:13: 'back': its action rename causes renamed events in the same "
+		      "directory that 'there' (line 3) may match");
 }
 
 static void case_that_is_ignored_is_ignored_here_too(void **state)
@@ -164,7 +173,167 @@ static void a_rule_that_is_off_loops_with_nobody(void **state)
 		check("watched_items:\n"
 		      "- {name: r, on_own: yes, when: {event: any}, actions: {rename: {to: x}}}\n"),
 		1);
-	assert_non_null(strstr(last, "on_own lets it see them"));
+	assert_non_null(strstr(last, "on_own lets it see them, and nothing bounds how often, but"));
+}
+
+/* Rules that hand a file round: each renames what it matches to what the next one matches. */
+static char *ring_of(unsigned count, const char *options)
+{
+	AUTO(buf_free) struct buf *text = buf_new(SIZE_MAX);
+
+	(void)!buf_print(text, "watched_items:\n");
+	for (unsigned i = 0; i < count; i++)
+		(void)!buf_print(text,
+				 "- {name: r%u, when: {event: renamed, extension: .e%u}%s, "
+				 "actions: {rename: {to: '*.e%u'}}}\n",
+				 i, i, options, (i + 1) % count);
+	return buf_take(text);
+}
+
+static void a_ring_of_rules_is_named_once_with_each_of_its_lines(void **state)
+{
+	AUTO(free) char *three = ring_of(3, "");
+	AUTO(free) char *many = ring_of(300, "");
+
+	assert_int_equal(check(three), 1);
+	assert_non_null(strstr(last, "2:64: rules may trigger each other: r0 -> r1 -> r2 -> r0;"));
+	assert_non_null(strstr(last,
+			       "\nrules.yml:2:64: 'r0': its action rename causes renamed "
+			       "events in the same directory that 'r1' (line 3) may match\n"));
+	assert_non_null(strstr(last, "\nrules.yml:4:64: 'r2': its action"));
+	assert_int_equal(check(many), 1);
+	assert_non_null(strstr(last, "r6 -> r7 -> (292 more) -> r0;"));
+}
+
+static void a_chain_that_does_not_come_back_is_no_loop(void **state)
+{
+	AUTO(free) char *ring = ring_of(3, "");
+
+	memcpy(strstr(ring, "'*.e0'"), "'*.ex'", 6);
+	assert_int_equal(check(ring), 0);
+}
+
+static void a_ring_in_which_all_see_echoes_is_told_to_be_one_that_nothing_bounds(void **state)
+{
+	AUTO(free) char *all = ring_of(2, ", on_own: yes");
+	AUTO(free) char *some = ring_of(2, ", on_own: yes");
+
+	assert_int_equal(check(all), 1);
+	assert_non_null(strstr(last, "on_own lets each see what the one before it causes, and "
+				     "nothing bounds how often"));
+	memcpy(strstr(some, "yes"), "no ", 3);
+	assert_int_equal(check(some), 1);
+	assert_non_null(strstr(last, "ignores them where a rule does not say on_own"));
+}
+
+/* Of two rings that share a rule, both are told: each rule of a ring is named at least once. */
+static void every_rule_of_a_ring_is_named(void **state)
+{
+	static const char rules[] =
+		"watched_items:\n"
+		"- {name: hub, when: {event: renamed, extension: [.a, .b]},\n"
+		"   actions: [rename: {to: '*.x'}, rename: {to: '*.y'}]}\n"
+		"- {name: x, when: {event: renamed, extension: .x}, actions: {rename: {to: "
+		"'*.a'}}}\n"
+		"- {name: y, when: {event: renamed, extension: .y}, actions: {rename: {to: "
+		"'*.b'}}}\n";
+
+	assert_int_equal(check(rules), 2);
+	assert_non_null(strstr(last, "y -> hub -> y"));
+}
+
+static void a_loop_is_accepted_when_each_of_its_rules_says_so(void **state)
+{
+	AUTO(free) char *all = ring_of(3, ", accept: [loop]");
+	AUTO(free) char *some = ring_of(3, ", accept: [loop]");
+	AUTO(free) char *file = str_format("accept: loop\n%s", strstr(all, "watched"));
+
+	assert_int_equal(check(all), 0);
+	assert_int_equal(accepted, 1);
+	/* The rule that does not say so has no `accept` to which "nothing to accept" applies. */
+	memcpy(strstr(some, ", accept: [loop]"), "                ", 16);
+	assert_int_equal(check(some), 1);
+	assert_int_equal(accepted, 0);
+	assert_non_null(strstr(last, "r0 -> r1 -> r2 -> r0"));
+	assert_int_equal(check(file), 0);
+	assert_int_equal(accepted, 1);
+}
+
+static void what_is_accepted_and_does_not_come_is_a_warning(void **state)
+{
+	assert_int_equal(check("watched_items:\n"
+			       "- name: r\n"
+			       "  when: {event: created}\n"
+			       "  accept: [action, loop]\n"
+			       "  actions: [log]\n"),
+			 1);
+	assert_string_equal(
+		last, "4:20: accept: no warning 'loop' comes from here any more: this can go");
+	assert_int_equal(check("accept: unused\n"
+			       "watched_items:\n"
+			       "- {name: r, when: {event: created}, actions: [log]}\n"),
+			 1);
+	assert_non_null(strstr(last, "1:9: accept: no warning 'unused' comes from here"));
+	/* A rule that is off is not looked at. */
+	assert_int_equal(check("watched_items:\n"
+			       "- {name: r, mode: off, accept: loop, when: {event: created}, "
+			       "actions: [log]}\n"),
+			 0);
+}
+
+/* ---- Where files are put ---- */
+
+static const char *with_quarantine(const char *other)
+{
+	static char text[1000];
+
+	snprintf(text, sizeof(text),
+		 "watched_items:\n"
+		 "- name: away\n"
+		 "  when: {event: created, directory: /home, extension: .exe}\n"
+		 "  actions: [quarantine: {to: /quarantine}]\n"
+		 "- name: other\n"
+		 "  when: %s\n"
+		 "  actions: [permissions: {mode: '0600'}]\n",
+		 other);
+	return text;
+}
+
+static void a_quarantine_where_a_rule_changes_files_is_told_with_that_rule(void **state)
+{
+	assert_int_equal(check(with_quarantine("{event: written}")), 1);
+	assert_string_equal(
+		last, "4:13: rule 'away' puts files in /quarantine, where rule 'other' may match "
+		      "and change them again, when somebody works on them; not: {directory: "
+		      "/quarantine} in its conditions would rule it out\n"
+		      "rules.yml:6:3: these conditions of 'other' do not exclude /quarantine");
+	assert_int_equal(check(with_quarantine("{event: written, not: {directory: /quarantine}}")),
+			 0);
+	assert_int_equal(check(with_quarantine("{event: written, directory: /home}")), 0);
+	/* What comes there keeps its name. */
+	assert_int_equal(check(with_quarantine("{event: written, extension: .jpg}")), 0);
+	assert_int_equal(check(with_quarantine("{event: written, extension: .exe}")), 1);
+}
+
+static void a_rule_that_only_tells_may_look_into_a_quarantine(void **state)
+{
+	char *rules = (char *)with_quarantine("{event: written}");
+
+	memcpy(strstr(rules, "[permissions: {mode: '0600'}]"), "[log: {file: /log, a: bbbbb}]", 29);
+	assert_int_equal(check(rules), 0);
+}
+
+static void a_rule_that_quarantines_into_its_own_scope_is_told_so(void **state)
+{
+	const char *quarantine = "quarantine: {to: /quarantine}";
+
+	assert_int_equal(check_rule("{event: written, extension: .exe}", quarantine), 1);
+	assert_non_null(strstr(last, "rule 'done' puts files in /quarantine, where rule 'done' "
+				     "may match"));
+	assert_int_equal(check_rule("{event: written, extension: .exe, not: {directory: "
+				    "/quarantine}}",
+				    quarantine),
+			 0);
 }
 
 int main(void)
@@ -178,6 +347,16 @@ int main(void)
 		cmocka_unit_test(two_rules_that_answer_each_other_are_named_with_their_lines),
 		cmocka_unit_test(case_that_is_ignored_is_ignored_here_too),
 		cmocka_unit_test(a_rule_that_is_off_loops_with_nobody),
+		cmocka_unit_test(a_ring_of_rules_is_named_once_with_each_of_its_lines),
+		cmocka_unit_test(a_chain_that_does_not_come_back_is_no_loop),
+		cmocka_unit_test(
+			a_ring_in_which_all_see_echoes_is_told_to_be_one_that_nothing_bounds),
+		cmocka_unit_test(every_rule_of_a_ring_is_named),
+		cmocka_unit_test(a_loop_is_accepted_when_each_of_its_rules_says_so),
+		cmocka_unit_test(what_is_accepted_and_does_not_come_is_a_warning),
+		cmocka_unit_test(a_quarantine_where_a_rule_changes_files_is_told_with_that_rule),
+		cmocka_unit_test(a_rule_that_only_tells_may_look_into_a_quarantine),
+		cmocka_unit_test(a_rule_that_quarantines_into_its_own_scope_is_told_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,14 +45,10 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 	assert_said("watched_items:\n"
 		    "- name: r\n"
 		    "  when: {tag: 3}\n"
-		    "  accept: [loop]\n"
 		    "  actions: [log]\n",
 		    "watched_items.yml:3:10: 'tag' is not supported by this version\n"
 		    "    3 |   when: {tag: 3}\n"
-		    "      |          ^\n"
-		    "watched_items.yml:4:3: 'accept' is not supported by this version\n"
-		    "    4 |   accept: [loop]\n"
-		    "      |   ^\n");
+		    "      |          ^\n");
 	assert_said(
 		"watched_items:\n"
 		"- name: r\n"
@@ -64,25 +60,25 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 		"old_directory, old_path, old_name, old_extension\n"
 		"    3 |   when: {colour: red}\n"
 		"      |          ^\n");
-	assert_said(
-		"version: 2\n"
-		"include: x\n"
-		"alarms: []\n"
-		"watched: 3\n",
-		"watched_items.yml:1:10: version '2': expected 1\n"
-		"    1 | version: 2\n"
-		"      |          ^\n"
-		"watched_items.yml:2:1: 'include' is for files; this is only a text\n"
-		"    2 | include: x\n"
-		"      | ^\n"
-		"watched_items.yml:3:1: 'alarms' is not supported by this version\n"
-		"    3 | alarms: []\n"
-		"      | ^\n"
-		"watched_items.yml:4:1: watched_items.yml has no key 'watched'; expected one "
-		"of version, include, defaults, conditions, actions, tests, watched_items, PATHS, "
-		"EXTENSIONS\n"
-		"    4 | watched: 3\n"
-		"      | ^\n");
+	assert_said("version: 2\n"
+		    "include: x\n"
+		    "alarms: []\n"
+		    "watched: 3\n",
+		    "watched_items.yml:1:10: version '2': expected 1\n"
+		    "    1 | version: 2\n"
+		    "      |          ^\n"
+		    "watched_items.yml:2:1: 'include' is for files; this is only a text\n"
+		    "    2 | include: x\n"
+		    "      | ^\n"
+		    "watched_items.yml:3:1: 'alarms' is not supported by this version\n"
+		    "    3 | alarms: []\n"
+		    "      | ^\n"
+		    "watched_items.yml:4:1: watched_items.yml has no key 'watched'; expected one "
+		    "of version, include, defaults, conditions, actions, tests, watched_items, "
+		    "accept, PATHS, "
+		    "EXTENSIONS\n"
+		    "    4 | watched: 3\n"
+		    "      | ^\n");
 }
 
 static void a_rule_wants_a_name_of_its_own_conditions_and_actions(void **state)
@@ -246,6 +242,55 @@ static void a_file_of_another_shape_is_told_what_shape_it_should_have(void **sta
 		    "      |                ^\n");
 }
 
+static void what_may_be_accepted_has_a_name_that_is_known(void **state)
+{
+	assert_said("accept: [unused, wildcard, emty, [x]]\n"
+		    "watched_items:\n"
+		    "- name: r\n"
+		    "  when: {event: created}\n"
+		    "  accept: {loop: yes}\n"
+		    "  actions: [log]\n",
+		    "watched_items.yml:1:28: accept: there is no warning 'emty'; did you mean "
+		    "'empty'?\n"
+		    "    1 | accept: [unused, wildcard, emty, [x]]\n"
+		    "      |                            ^\n"
+		    "watched_items.yml:1:34: accept: expected names of warnings, like [loop], "
+		    "found a list\n"
+		    "    1 | accept: [unused, wildcard, emty, [x]]\n"
+		    "      |                                  ^\n"
+		    "watched_items.yml:5:11: accept: expected names of warnings, like [loop], "
+		    "found a mapping\n"
+		    "    5 |   accept: {loop: yes}\n"
+		    "      |           ^\n");
+	assert_said("watched_items:\n"
+		    "- {name: r, when: {event: created}, accept: everything, actions: [log]}\n",
+		    "watched_items.yml:2:45: accept: there is no warning 'everything'; expected "
+		    "one of loop, never, shadowed, duplicate, target, unused, wildcard, empty, "
+		    "action\n"
+		    "    2 | - {name: r, when: {event: created}, accept: everything, actions: "
+		    "[log]}\n"
+		    "      |                                             ^\n");
+}
+
+static void what_is_accepted_is_not_said(void **state)
+{
+	assert_said("accept: [unused, wildcard]\n"
+		    "conditions:\n"
+		    "  office: {extension: .doc}\n"
+		    "actions:\n"
+		    "  tell: {log: {file: /x}}\n"
+		    "watched_items:\n"
+		    "- {name: r, when: {directory: '/a*'}, actions: [log]}\n",
+		    "");
+	assert_said("watched_items:\n"
+		    "- {name: r, when: {directory: '/a*'}, accept: wildcard, actions: [log]}\n"
+		    "- {name: s, when: {directory: '/a*'}, actions: [log]}\n",
+		    "watched_items.yml:3:34: warning: '*' has no meaning in directory, which is "
+		    "compared as it is; 'path' takes patterns [wildcard]\n"
+		    "    3 | - {name: s, when: {directory: '/a*'}, actions: [log]}\n"
+		    "      |                                  ^\n");
+}
+
 static void what_is_odd_but_works_is_a_warning(void **state)
 {
 	assert_said("conditions:\n"
@@ -256,14 +301,15 @@ static void what_is_odd_but_works_is_a_warning(void **state)
 		    "- name: r\n"
 		    "  when: {event: created}\n"
 		    "  actions: [log]\n",
-		    "watched_items.yml:2:3: warning: no rule uses the condition 'office'\n"
+		    "watched_items.yml:2:3: warning: no rule uses the condition 'office' [unused]\n"
 		    "    2 |   office: {extension: .doc}\n"
 		    "      |   ^\n"
-		    "watched_items.yml:4:3: warning: no rule uses the action 'tell'\n"
+		    "watched_items.yml:4:3: warning: no rule uses the action 'tell' [unused]\n"
 		    "    4 |   tell: {log: {file: /x}}\n"
 		    "      |   ^\n");
 	assert_said("watched_items: []\n",
-		    "watched_items.yml:1:16: warning: no watched items: nothing will ever happen\n"
+		    "watched_items.yml:1:16: warning: no watched items: nothing will ever happen "
+		    "[empty]\n"
 		    "    1 | watched_items: []\n"
 		    "      |                ^\n");
 	assert_said("watched_items:\n"
@@ -271,7 +317,7 @@ static void what_is_odd_but_works_is_a_warning(void **state)
 		    "  when: {directory: '/home/*'}\n"
 		    "  actions: log\n",
 		    "watched_items.yml:3:28: warning: '*' has no meaning in directory, which is "
-		    "compared as it is; 'path' takes patterns\n"
+		    "compared as it is; 'path' takes patterns [wildcard]\n"
 		    "    3 |   when: {directory: '/home/*'}\n"
 		    "      |                            ^\n");
 }
@@ -459,6 +505,8 @@ int main(void)
 		cmocka_unit_test(what_is_absent_wants_an_event_and_a_time),
 		cmocka_unit_test(what_is_counted_wants_a_count_and_a_time),
 		cmocka_unit_test(a_file_of_another_shape_is_told_what_shape_it_should_have),
+		cmocka_unit_test(what_may_be_accepted_has_a_name_that_is_known),
+		cmocka_unit_test(what_is_accepted_is_not_said),
 		cmocka_unit_test(what_is_odd_but_works_is_a_warning),
 		cmocka_unit_test(steps_carry_their_options_as_json),
 		cmocka_unit_test(the_example_file_says_nothing_wrong),
