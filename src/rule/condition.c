@@ -52,11 +52,11 @@ void condition_add_value(struct condition *condition, struct text value)
 	condition->values[condition->values_size++] = '\0';
 }
 
-void condition_add_expression(struct condition *condition, uint32_t id)
+void condition_add_regex(struct condition *condition, struct condition_regex regex)
 {
-	condition->expressions = mem_grow(condition->expressions, condition->expression_count + 1,
-					  sizeof(*condition->expressions));
-	condition->expressions[condition->expression_count++] = id;
+	condition->regexes = mem_grow(condition->regexes, condition->regex_count + 1,
+				      sizeof(*condition->regexes));
+	condition->regexes[condition->regex_count++] = regex;
 	condition->size++;
 }
 
@@ -93,7 +93,9 @@ static void condition_free(struct condition *condition)
 	for (size_t i = 0; i < condition->directory_count; i++)
 		free(condition->directories[i]);
 	free(condition->directories);
-	free(condition->expressions);
+	for (size_t i = 0; i < condition->regex_count; i++)
+		regex_free(condition->regexes[i].regex);
+	free(condition->regexes);
 	for (size_t i = 0; i < condition->zone_count; i++)
 		zone_free(condition->zones[i]);
 	free(condition->zones);
@@ -179,12 +181,17 @@ static enum truth test_path(const struct condition *condition, const struct subj
 
 static enum truth test_regex(const struct condition *condition, const struct subject *subject)
 {
-	if (!subject->scanner)
+	enum truth best = TRUTH_FALSE;
+
+	if (!subject->regexes || !subject->path.text.size)
 		return TRUTH_UNKNOWN;
-	for (size_t i = 0; i < condition->expression_count; i++)
-		if (scanner_found(subject->scanner, condition->expressions[i]))
-			return TRUTH_TRUE;
-	return TRUTH_FALSE;
+	for (size_t i = 0; i < condition->regex_count && best < TRUTH_TRUE; i++) {
+		enum truth one = regex_test(condition->regexes[i].regex, subject->regexes,
+					    subject->path.text);
+
+		best = MAX(best, one);
+	}
+	return best;
 }
 
 static bool is_in_range(const struct condition *condition, int64_t number)

@@ -7,6 +7,7 @@
 
 #include "event/file.h"
 #include "rule/pattern.h"
+#include "rule/regex.h"
 #include "rule/region.h"
 #include "rule/rule.h"
 #include "rule/scan.h"
@@ -49,6 +50,11 @@ struct range {
 	int64_t least, most;
 };
 
+struct condition_regex {
+	struct regex *regex;
+	uint32_t word; /* that the set's scan finds where it may match, or SCAN_NONE */
+};
+
 /* Conditions are shared: a named one stands in the trees of all rules that name it. */
 struct condition {
 	enum condition_kind kind;
@@ -60,8 +66,8 @@ struct condition {
 	struct pattern_list patterns;
 	char **directories;
 	size_t directory_count;
-	uint32_t *expressions; /* ids in the set's scan */
-	size_t expression_count;
+	struct condition_regex *regexes;
+	size_t regex_count;
 	struct range *ranges; /* of a depth, a size, an age in milliseconds .. */
 	size_t range_count;
 	struct time_span *spans;
@@ -94,7 +100,8 @@ void condition_add_child(struct condition *parent, const struct condition *child
 void condition_add_directory(struct condition *condition, struct text directory);
 /* What the file says, beside what was made of it. */
 void condition_add_value(struct condition *condition, struct text value);
-void condition_add_expression(struct condition *condition, uint32_t id);
+void condition_add_regex(struct condition *condition,
+			 struct condition_regex regex); /* takes over */
 void condition_add_range(struct condition *condition, struct range range);
 void condition_add_mode(struct condition *condition, struct mode_test test);
 void condition_add_span(struct condition *condition, struct time_span span);
@@ -116,7 +123,7 @@ struct subject {
 	const struct event *event;
 	struct text folded_stream;
 	const struct file_facts *file; /* NULL: not known */
-	struct scanner *scanner;       /* NULL: what an expression says is not known */
+	struct regex_memory *regexes;  /* NULL: what an expression says is not known */
 };
 
 int64_t condition_depth(struct text path); /* components: /a/b has two */

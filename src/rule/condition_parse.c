@@ -287,5 +287,4 @@ void condition_parser_clear(struct condition_parser *parser)
 		HASH_DEL(parser->named, named);
 		free(named);
 	}
-	free(parser->expressions);
 }

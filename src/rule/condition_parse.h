@@ -14,17 +14,10 @@ struct named_condition {
 	UT_hash_handle hh;
 };
 
-struct expression_place {
-	uint32_t id;
-	struct place place;
-};
-
 struct condition_parser {
 	struct rule_set *set;
 	struct problems *problems; /* NULL: what is wrong was told before */
 	struct named_condition *named;
-	struct expression_place *expressions;
-	size_t expression_count;
 };
 
 void condition_parser_init(struct condition_parser *parser, struct rule_set *set,

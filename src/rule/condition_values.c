@@ -181,23 +181,22 @@ static void add_extension(struct build *build, const struct node *value)
 
 static void add_regex(struct build *build, const struct node *value)
 {
-	struct condition_parser *parser = build->parser;
+	const char *expression = value->text.data;
+	AUTO(free) char *word = NULL;
+	struct condition_regex regex;
 	AUTO_ERROR err = { 0 };
-	uint32_t id;
 	int at;
 
-	if (scan_check(value->text.data, build->ignore_case, &at, &err) < 0) {
+	if (regex_new(&regex.regex, expression, build->ignore_case, &at, &err) < 0) {
 		build->is_wrong = true;
-		CONDITION_TELL(parser, place_in(value, at), "regex '%.*s': %s",
+		CONDITION_TELL(build->parser, place_in(value, at), "regex '%.*s': %s",
 			       TEXT_ARGS(value->text), error_text(&err));
 		return;
 	}
-	id = scan_add(parser->set->scans[0], value->text.data, build->ignore_case);
-	condition_add_expression(build->leaf, id);
-	parser->expressions = mem_grow(parser->expressions, parser->expression_count + 1,
-				       sizeof(*parser->expressions));
-	parser->expressions[parser->expression_count++] =
-		(struct expression_place){ id, value->place };
+	word = regex_word(expression, build->ignore_case);
+	regex.word =
+		word ? scan_add(build->parser->set->scans[0], word, build->ignore_case) : SCAN_NONE;
+	condition_add_regex(build->leaf, regex);
 }
 
 static void add_value(struct build *build, const struct node *value)

@@ -93,7 +93,7 @@ static void test_rules(struct search *search, struct cause *cause)
 /* The event itself, and what may come to the file where it is now. */
 static void test_effect(struct search *search, struct cause *cause)
 {
-	static const struct region anywhere = { .kinds = EVENT_ANY, .expression = SCAN_NONE };
+	static const struct region anywhere = { .kinds = EVENT_ANY, .word = SCAN_NONE };
 
 	cause->kinds = cause->effect->kinds;
 	cause->old = &cause->before;
@@ -140,7 +140,7 @@ static void locate(struct cause *cause, struct cause_memory *memory)
 	bool follows = effect->same_file || effect->same_directory || effect->keeps_name;
 	struct region *after = &cause->after;
 
-	*after = (struct region){ .kinds = effect->kinds, .expression = SCAN_NONE };
+	*after = (struct region){ .kinds = effect->kinds, .word = SCAN_NONE };
 	after->is_folded = follows && cause->before.is_folded;
 	if (effect->same_file || effect->same_directory) {
 		after->directory = cause->before.directory;

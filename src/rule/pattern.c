@@ -1,4 +1,4 @@
-/* The patterns themselves: made from tokens, matched, written as regular expressions. */
+/* The patterns themselves: made from tokens, matched, and what they have in them. */
 #include "rule/pattern.h"
 
 #include <utf8proc.h>
@@ -223,43 +223,6 @@ void pattern_list_clear(struct pattern_list *list)
 	*list = (struct pattern_list){ 0 };
 }
 
-static void print_class(struct buf *buf, const struct pattern *pattern,
-			const struct pattern_token *token)
-{
-	const struct pattern_range *range = pattern->ranges + token->first_range;
-	bool ok = buf_print(buf, "[%s", token->is_negated ? "^/" : "");
-
-	for (uint32_t i = 0; ok && i < token->range_count; i++, range++)
-		ok = buf_print(buf, "\\x{%x}-\\x{%x}", range->from, range->to);
-	if (!ok || !buf_print(buf, "]"))
-		abort();
-}
-
-static void print_token(struct buf *buf, const struct pattern *pattern,
-			const struct pattern_token *token)
-{
-	static const char *const wildcards[] = { [TOKEN_ONE] = "[^/]",
-						 [TOKEN_STAR] = "[^/]*",
-						 [TOKEN_DEEP] = ".*",
-						 [TOKEN_DIRS] = "(?:.*/)?" };
-	uint32_t c = token->character;
-	bool ok = true;
-
-	if (token->kind == TOKEN_CHAR && c < 0x80 &&
-	    ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')))
-		ok = buf_print(buf, "%c", (char)c);
-	else if (token->kind == TOKEN_CHAR)
-		ok = buf_print(buf, "\\x{%x}", MIN(c, 0x10ffff));
-	else if (token->kind == TOKEN_CLASS && !pattern->is_folded)
-		print_class(buf, pattern, token);
-	else if (token->kind == TOKEN_CLASS)
-		ok = buf_print(buf, "[^/]"); /* the evaluator knows better */
-	else
-		ok = buf_print(buf, "%s", wildcards[token->kind]);
-	if (!ok)
-		abort();
-}
-
 /* The longest run of characters that stand for themselves: where it begins; how long it is. */
 static size_t longest_literal(const struct pattern *pattern, size_t *out_count)
 {
@@ -276,22 +239,9 @@ static size_t longest_literal(const struct pattern *pattern, size_t *out_count)
 	return best;
 }
 
-char *pattern_to_regex(const struct pattern *pattern)
+char *pattern_word(const struct pattern *pattern)
 {
-	AUTO(buf_free) struct buf *buf = buf_new(SIZE_MAX);
 	size_t count, first = longest_literal(pattern, &count);
 
-	/* 10,000 plain words compile in 0.4 s, with wildcards around them in 20 s. */
-	if (count >= 2) {
-		for (size_t i = first; i < first + count; i++)
-			print_token(buf, pattern, &pattern->tokens[i]);
-		return buf_take(buf);
-	}
-	if (!buf_print(buf, pattern->of == PATTERN_OF_PATH ? "^" : "/"))
-		abort();
-	for (size_t i = 0; i < pattern->token_count; i++)
-		print_token(buf, pattern, &pattern->tokens[i]);
-	if (!buf_print(buf, "\\z"))
-		abort();
-	return buf_take(buf);
+	return count >= 2 ? (char *)literal(pattern, first, first + count).data : NULL;
 }

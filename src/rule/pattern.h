@@ -83,9 +83,9 @@ AUTO_DEFINE(struct pattern *, pattern_free)
 
 /* text must be folded if the pattern is. */
 bool pattern_match(const struct pattern *pattern, struct text text);
-/* An expression for vectorscan, over whole paths, that matches at least what the pattern does:
- * the longest text in it, if there is one. For free(). */
-char *pattern_to_regex(const struct pattern *pattern);
+/* The longest piece of at least two characters that all it matches has in it; NULL if there is
+ * none. For free(). */
+char *pattern_word(const struct pattern *pattern);
 
 enum pattern_relation {
 	PATTERNS_DISJOINT, /* no text matches both */

@@ -3,7 +3,7 @@
 #include "rule/condition.h"
 #include "rule/fold.h"
 
-static const struct region everywhere = { .kinds = EVENT_ANY, .expression = SCAN_NONE };
+static const struct region everywhere = { .kinds = EVENT_ANY, .word = SCAN_NONE };
 
 static void add(struct region_list *list, struct region region)
 {
@@ -43,7 +43,7 @@ unsigned region_rank(const struct region *region)
 
 	if (rank)
 		return rank + 2;
-	if (region->pattern || region->expression != SCAN_NONE)
+	if (region->pattern || region->word != SCAN_NONE)
 		return 2;
 	return region->kinds != EVENT_ANY;
 }
@@ -86,8 +86,8 @@ static bool meet(struct region *a, const struct region *b)
 		a->name = b->name;
 	if (!a->pattern)
 		a->pattern = b->pattern;
-	if (a->expression == SCAN_NONE)
-		a->expression = b->expression;
+	if (a->word == SCAN_NONE)
+		a->word = b->word;
 	a->is_folded |= b->is_folded;
 	return meet_directories(a, b);
 }
@@ -196,8 +196,8 @@ void region_list_of(struct region_list *out, const struct condition *condition)
 		add(out, region);
 		return;
 	case CONDITION_REGEX:
-		for (size_t i = 0; i < condition->expression_count; i++) {
-			region.expression = condition->expressions[i];
+		for (size_t i = 0; i < condition->regex_count; i++) {
+			region.word = condition->regexes[i].word;
 			add(out, region);
 		}
 		return;

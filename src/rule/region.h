@@ -22,7 +22,7 @@ struct region {
 	bool is_folded;             /* all of this about the folded path */
 	/* What an index can still ask where directory and name say nothing: */
 	const struct pattern *pattern;
-	uint32_t expression; /* an id, or SCAN_NONE */
+	uint32_t word; /* that a scan finds, or SCAN_NONE */
 };
 
 /* Alternatives; nothing that is true lies outside. Borrows from the condition. */

@@ -1,38 +1,12 @@
 #include "rule/rule_compile.h"
 
-#define TRIES_MAX 100
-
-/* Names the places of an expression of the file; what the index asked for has none. */
-static void tell_bad(struct condition_parser *parser, uint32_t id, const char *why)
-{
-	for (size_t i = 0; i < parser->expression_count; i++) {
-		if (parser->expressions[i].id == id)
-			problems_error(parser->problems, parser->expressions[i].place, "regex: %s",
-				       why);
-	}
-}
-
-/* Whatever is too much for one database is left out, one by one; what is of the file is told. */
 static void compile(struct condition_parser *parser, struct scan *scan)
 {
-	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
-		AUTO_ERROR err = { 0 };
-		uint32_t bad = SCAN_NONE;
+	AUTO_ERROR err = { 0 };
 
-		if (scan_compile(scan, &bad, &err) == 0)
-			return;
-		if (bad == SCAN_NONE) {
-			problems_error(parser->problems,
-				       (struct place){ parser->set->files[0], 0, 0 },
-				       "the patterns are too much together: %s", error_text(&err));
-			return;
-		}
-		if (scan == parser->set->scans[0])
-			tell_bad(parser, bad, error_text(&err));
-		scan_drop(scan, bad);
-	}
-	problems_error(parser->problems, (struct place){ parser->set->files[0], 0, 0 },
-		       "more than %d patterns that cannot be compiled", TRIES_MAX);
+	if (scan_compile(scan, &err) < 0)
+		problems_error(parser->problems, (struct place){ parser->set->files[0], 0, 0 },
+			       "the patterns are too much together: %s", error_text(&err));
 }
 
 void rule_compile(struct condition_parser *parser)

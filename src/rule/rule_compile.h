@@ -1,4 +1,4 @@
-/* rule_compile: the expressions and the index of a set whose rules are parsed. */
+/* rule_compile: the words and the index of a set whose rules are parsed. */
 #ifndef RULE_RULE_COMPILE_H
 #define RULE_RULE_COMPILE_H
 

@@ -35,13 +35,6 @@ struct space {
 	struct lengths starts, endings;
 };
 
-/* A region that only a scan can find; decided when it is known what compiled. */
-struct scanned {
-	uint32_t rule, expression;
-	bool is_folded;
-	event_kinds kinds;
-};
-
 struct numbers {
 	uint32_t *items;
 	size_t count, room;
@@ -56,13 +49,12 @@ struct rule_index {
 	uint64_t mask;
 	struct index_sieve sieve; /* of tails, and of keys */
 	struct index_choices choices;
-	struct scanned *scanned;
-	size_t scanned_count;
 	event_kinds *kinds; /* by rule */
 	size_t rule_count, rule_room;
 	struct numbers unfiled[KINDS];
 	struct numbers unfiled_any;
 	size_t unfiled_count;
+	uint32_t last_unfiled; /* a rule */
 };
 
 /* FNV-1a, which goes byte by byte, as prefixes want it; mix() makes up for its weak low bits. */
@@ -126,6 +118,7 @@ struct rule_index *rule_index_new(struct scan *plain, struct scan *folded)
 	index->scans[0] = plain;
 	index->scans[1] = folded;
 	index->spaces[1].salt = 0x5bd1e995;
+	index->last_unfiled = UINT32_MAX;
 	return index;
 }
 
@@ -139,7 +132,6 @@ void rule_index_free(struct rule_index *index)
 	free(index->kinds);
 	index_choices_clear(&index->choices);
 	index_sieve_clear(&index->sieve);
-	free(index->scanned);
 	free(index->slots);
 	free(index->entries);
 	free(index);
@@ -215,29 +207,33 @@ static uint64_t head_key(const struct space *space, uint64_t head)
 	return mix(head ^ space->salt, TAIL_HEAD);
 }
 
-static uint32_t expression_of(struct rule_index *index, const struct region *region)
+static uint64_t scan_key(bool is_folded, uint32_t word)
 {
-	if (region->expression != SCAN_NONE || !region->pattern)
-		return region->expression;
+	return mix(tail_hash(TAIL_SCAN, word), is_folded);
+}
 
-	AUTO(free) char *regex = pattern_to_regex(region->pattern);
-	AUTO_ERROR err = { 0 };
+static uint32_t word_of(struct rule_index *index, const struct region *region)
+{
+	AUTO(free) char *word = NULL;
 
-	/* A glob that vectorscan does not take costs time, and nothing else. */
-	if (scan_check(regex, false, NULL, &err) < 0)
-		return SCAN_NONE;
-	return scan_add(index->scans[region->pattern->is_folded], regex, false);
+	if (region->word != SCAN_NONE || !region->pattern)
+		return region->word;
+	word = pattern_word(region->pattern);
+	return word ? scan_add(index->scans[region->pattern->is_folded], word, false) : SCAN_NONE;
 }
 
 static void add_scanned(struct rule_index *index, uint32_t rule, const struct region *region)
 {
-	index->scanned =
-		mem_grow(index->scanned, index->scanned_count + 1, sizeof(*index->scanned));
-	index->scanned[index->scanned_count++] =
-		(struct scanned){ rule, expression_of(index, region),
-				  region->expression == SCAN_NONE && region->pattern &&
-					  region->pattern->is_folded,
-				  region->kinds };
+	bool is_folded = region->word == SCAN_NONE && region->pattern && region->pattern->is_folded;
+	uint32_t word = word_of(index, region);
+
+	if (word != SCAN_NONE) {
+		file_under(index, scan_key(is_folded, word), rule);
+		return;
+	}
+	file_unfiled(index, region->kinds, rule);
+	index->unfiled_count += rule != index->last_unfiled;
+	index->last_unfiled = rule;
 }
 
 static void add_region(struct rule_index *index, uint32_t rule, const struct region *region)
@@ -324,32 +320,6 @@ static void file_choices(struct rule_index *index)
 	index_choices_clear(&index->choices);
 }
 
-static uint64_t scan_key(bool is_folded, uint32_t expression)
-{
-	return mix(tail_hash(TAIL_SCAN, expression), is_folded);
-}
-
-static void file_scanned(struct rule_index *index)
-{
-	uint32_t last_unfiled = UINT32_MAX;
-
-	for (size_t i = 0; i < index->scanned_count; i++) {
-		const struct scanned *scanned = &index->scanned[i];
-
-		if (scan_has(index->scans[scanned->is_folded], scanned->expression)) {
-			file_under(index, scan_key(scanned->is_folded, scanned->expression),
-				   scanned->rule);
-			continue;
-		}
-		file_unfiled(index, scanned->kinds, scanned->rule);
-		index->unfiled_count += scanned->rule != last_unfiled;
-		last_unfiled = scanned->rule;
-	}
-	free(index->scanned);
-	index->scanned = NULL;
-	index->scanned_count = 0;
-}
-
 static struct slot *slot_for(struct slot *slots, uint64_t mask, uint64_t key)
 {
 	uint64_t at = (key >> 1) & mask; /* the lowest bit is always set */
@@ -363,7 +333,6 @@ void rule_index_finish(struct rule_index *index)
 {
 	size_t kept = 0, room = 16;
 
-	file_scanned(index);
 	file_choices(index);
 	if (index->entry_count)
 		qsort(index->entries, index->entry_count, sizeof(*index->entries), compare_entries);

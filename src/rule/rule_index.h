@@ -5,9 +5,9 @@
  * Each rule is filed under access predicates, which are its condition's regions: a directory, a
  * name (whole, its beginning, or its ending from a dot on, whichever fewer rules share), or both
  * together, as one hash; else an
- * expression that a scan looks for; else the event's kinds alone. An event looks up the hashes of
- * its path's beginnings and its name's parts. False candidates do no harm, for every candidate is
- * evaluated: so hashes are not compared further.
+ * word in the path that a scan looks for; else the event's kinds alone. An event looks up the
+ * hashes of its path's beginnings and its name's parts. False candidates do no harm, for every
+ * candidate is evaluated: so hashes are not compared further.
  */
 #ifndef RULE_RULE_INDEX_H
 #define RULE_RULE_INDEX_H
@@ -16,7 +16,7 @@
 
 struct rule_index;
 
-/* Expressions that it needs are added to the scans: over paths, and over folded paths. */
+/* Words that it needs are added to the scans: over paths, and over folded paths. */
 struct rule_index *rule_index_new(struct scan *plain, struct scan *folded);
 void rule_index_free(struct rule_index *index);
 AUTO_DEFINE(struct rule_index *, rule_index_free)

@@ -6,6 +6,7 @@ struct rule_matcher {
 	const struct rule_set *set;
 	struct rule_candidates candidates;
 	struct scanner *scanners[2];
+	struct regex_memory *regexes;
 	struct fold folded_path, folded_old_path, folded_stream;
 };
 
@@ -17,6 +18,7 @@ struct rule_matcher *rule_matcher_new(const struct rule_set *set)
 	rule_candidates_init(&matcher->candidates, set->count);
 	matcher->scanners[0] = scanner_new(set->scans[0]);
 	matcher->scanners[1] = scanner_new(set->scans[1]);
+	matcher->regexes = regex_memory_new();
 	return matcher;
 }
 
@@ -27,6 +29,7 @@ void rule_matcher_free(struct rule_matcher *matcher)
 	rule_candidates_clear(&matcher->candidates);
 	scanner_free(matcher->scanners[0]);
 	scanner_free(matcher->scanners[1]);
+	regex_memory_free(matcher->regexes);
 	fold_clear(&matcher->folded_path);
 	fold_clear(&matcher->folded_old_path);
 	fold_clear(&matcher->folded_stream);
@@ -43,7 +46,7 @@ void rule_matcher_start(struct rule_matcher *matcher, const struct event *event,
 			struct subject *subject)
 {
 	*subject = (struct subject){ .kinds = event->kinds,
-				     .scanner = matcher->scanners[0],
+				     .regexes = matcher->regexes,
 				     .event = event };
 	subject->path.text = event->path;
 	if (event->kinds & EVENT_RENAMED)

@@ -3,20 +3,24 @@
 #include <hs/hs.h>
 #include <uthash.h>
 
-#define FLAGS (HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH | HS_FLAG_UTF8 | HS_FLAG_ALLOWEMPTY)
+#include "base/buf.h"
+
+/* What is taken for a regular expression, which PCRE2 then judges in the same way. */
+#define CHECKED (HS_FLAG_DOTALL | HS_FLAG_UTF8 | HS_FLAG_ALLOWEMPTY)
+/* A word of two bytes at the very end of a text is not always found; no word has a NUL. */
+#define PADDING 16
 
 /* Many rules look for the same thing, which is compiled and found once. */
-struct expression {
+struct word {
 	uint32_t id;
-	bool is_dropped;
-	char *key; /* text after a letter that stands for the flags */
+	char *key; /* the word after a letter that stands for the flags */
 	UT_hash_handle hh;
 };
 
 struct scan {
-	struct expression **items; /* by id */
+	struct word **items; /* by id */
 	size_t count, room;
-	struct expression *by_key;
+	struct word *by_key;
 	hs_database_t *database; /* NULL: there is nothing to look for */
 };
 
@@ -24,16 +28,12 @@ struct scanner {
 	const struct scan *scan;
 	hs_scratch_t *scratch;
 	struct text text;
+	struct buf *padded;
 	bool is_done;
 	bool *is_found; /* by id */
 	uint32_t *found;
 	size_t found_count;
 };
-
-static unsigned flags_of(bool ignore_case)
-{
-	return FLAGS | (ignore_case ? HS_FLAG_CASELESS : 0);
-}
 
 /* vectorscan's sentences begin with a capital, and end with a full stop or "at index 3." */
 static int blame(hs_compile_error_t *why, int *at, struct error *err)
@@ -61,7 +61,8 @@ int scan_check(const char *expression, bool ignore_case, int *at, struct error *
 {
 	hs_compile_error_t *why = NULL;
 	hs_expr_info_t *info = NULL;
-	hs_error_t result = hs_expression_info(expression, flags_of(ignore_case), &info, &why);
+	unsigned flags = CHECKED | (ignore_case ? HS_FLAG_CASELESS : 0);
+	hs_error_t result = hs_expression_info(expression, flags, &info, &why);
 
 	free(info);
 	return result == HS_SUCCESS ? 0 : blame(why, at, err);
@@ -86,15 +87,15 @@ void scan_free(struct scan *scan)
 	free(scan);
 }
 
-uint32_t scan_add(struct scan *scan, const char *expression, bool ignore_case)
+uint32_t scan_add(struct scan *scan, const char *word, bool ignore_case)
 {
-	AUTO(free) char *key = str_format("%c%s", ignore_case ? 'i' : 'c', expression);
-	struct expression *item;
+	AUTO(free) char *key = str_format("%c%s", ignore_case ? 'i' : 'c', word);
+	struct word *item;
 
 	HASH_FIND_STR(scan->by_key, key, item);
 	if (item)
 		return item->id;
-	item = NEW(struct expression);
+	item = NEW(struct word);
 	item->id = scan->count;
 	item->key = TAKE(key);
 	HASH_ADD_KEYPTR(hh, scan->by_key, item->key, strlen(item->key), item);
@@ -106,38 +107,27 @@ uint32_t scan_add(struct scan *scan, const char *expression, bool ignore_case)
 	return item->id;
 }
 
-void scan_drop(struct scan *scan, uint32_t id)
+int scan_compile(struct scan *scan, struct error *err)
 {
-	scan->items[id]->is_dropped = true;
-}
-
-bool scan_has(const struct scan *scan, uint32_t id)
-{
-	return id < scan->count && !scan->items[id]->is_dropped;
-}
-
-int scan_compile(struct scan *scan, uint32_t *bad, struct error *err)
-{
-	AUTO(free) char *memory = mem_array(scan->count, sizeof(char *) + 2 * sizeof(unsigned));
-	const char **expressions = (const char **)memory;
-	unsigned *flags = (unsigned *)(expressions + scan->count);
+	const size_t each = sizeof(char *) + sizeof(size_t) + 2 * sizeof(unsigned);
+	AUTO(free) char *memory = mem_array(scan->count, each);
+	const char **words = (const char **)memory;
+	size_t *sizes = (size_t *)(words + scan->count);
+	unsigned *flags = (unsigned *)(sizes + scan->count);
 	unsigned *ids = flags + scan->count;
 	hs_compile_error_t *why = NULL;
-	unsigned count = 0;
 
 	for (size_t i = 0; i < scan->count; i++) {
-		if (scan->items[i]->is_dropped)
-			continue;
-		expressions[count] = scan->items[i]->key + 1;
-		flags[count] = flags_of(scan->items[i]->key[0] == 'i');
-		ids[count++] = i;
+		words[i] = scan->items[i]->key + 1;
+		sizes[i] = strlen(words[i]);
+		flags[i] = HS_FLAG_SINGLEMATCH |
+			   (scan->items[i]->key[0] == 'i' ? HS_FLAG_CASELESS : 0);
+		ids[i] = i;
 	}
-	if (!count)
+	if (!scan->count ||
+	    hs_compile_lit_multi(words, flags, ids, sizes, scan->count, HS_MODE_BLOCK, NULL,
+				 &scan->database, &why) == HS_SUCCESS)
 		return 0;
-	if (hs_compile_multi(expressions, flags, ids, count, HS_MODE_BLOCK, NULL, &scan->database,
-			     &why) == HS_SUCCESS)
-		return 0;
-	*bad = why->expression >= 0 ? ids[why->expression] : SCAN_NONE;
 	return blame(why, NULL, err);
 }
 
@@ -146,6 +136,7 @@ struct scanner *scanner_new(const struct scan *scan)
 	struct scanner *scanner = NEW(struct scanner);
 
 	scanner->scan = scan;
+	scanner->padded = buf_new(SIZE_MAX);
 	scanner->is_found = mem_array(scan->count, sizeof(*scanner->is_found));
 	scanner->found = mem_array(scan->count, sizeof(*scanner->found));
 	/* It fails for want of memory only, and that is not ours to survive. */
@@ -159,6 +150,7 @@ void scanner_free(struct scanner *scanner)
 	if (!scanner)
 		return;
 	hs_free_scratch(scanner->scratch);
+	buf_free(scanner->padded);
 	free(scanner->is_found);
 	free(scanner->found);
 	free(scanner);
@@ -187,18 +179,21 @@ static int note(unsigned id, unsigned long long from, unsigned long long to, uns
 
 static void scan_now(struct scanner *scanner)
 {
+	static const char padding[PADDING];
+	struct text text = scanner->text;
+
 	if (scanner->is_done)
 		return;
 	scanner->is_done = true;
-	if (scanner->scan->database)
-		hs_scan(scanner->scan->database, scanner->text.size ? scanner->text.data : "",
-			scanner->text.size, 0, scanner->scratch, note, scanner);
-}
-
-bool scanner_found(struct scanner *scanner, uint32_t id)
-{
-	scan_now(scanner);
-	return scanner->is_found[id];
+	if (!scanner->scan->database)
+		return;
+	buf_reset(scanner->padded);
+	/* These buffers have no ceiling, and there is nothing else that could go wrong. */
+	if (!buf_append(scanner->padded, text.size ? text.data : "", text.size) ||
+	    !buf_append(scanner->padded, padding, PADDING) ||
+	    hs_scan(scanner->scan->database, scanner->padded->data, scanner->padded->size, 0,
+		    scanner->scratch, note, scanner) != HS_SUCCESS)
+		abort();
 }
 
 const uint32_t *scanner_all(struct scanner *scanner, size_t *out_count)

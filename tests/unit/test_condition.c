@@ -96,7 +96,7 @@ static enum truth test_in(const struct condition *condition, const char *directo
 				 .directory = text_of(directory),
 				 .is_direct = is_direct,
 				 .name = holder ? holder->patterns.items[0] : NULL,
-				 .expression = SCAN_NONE };
+				 .word = SCAN_NONE };
 	struct subject subject = { .kinds = EVENT_ANY, .is_partial = true, .path.region = &region };
 
 	return condition_test(condition, &subject);
@@ -122,11 +122,15 @@ static void a_region_of_names_is_within_a_pattern_outside_or_perhaps(void **stat
 	assert_int_equal(test_in(named("*", false), "", false, NULL), TRUTH_TRUE);
 }
 
-static void what_an_unscanned_expression_says_is_unknown(void **state)
+static void what_an_expression_says_of_a_path_that_is_not_known_is_unknown(void **state)
 {
 	struct condition *regex = make(CONDITION_REGEX);
+	AUTO_ERROR err = { 0 };
+	struct condition_regex added = { .word = SCAN_NONE };
+	int at;
 
-	condition_add_expression(regex, 0);
+	assert_int_equal(regex_new(&added.regex, "a", false, &at, &err), 0);
+	condition_add_regex(regex, added);
 	assert_int_equal(condition_test(regex, &partial), TRUTH_UNKNOWN);
 	assert_int_equal(condition_test(join(CONDITION_NOT, regex, NULL), &partial), TRUTH_UNKNOWN);
 }
@@ -188,7 +192,8 @@ int main(void)
 		cmocka_unit_test_teardown(a_region_is_in_a_directory_outside_or_perhaps, clear),
 		cmocka_unit_test_teardown(a_region_of_names_is_within_a_pattern_outside_or_perhaps,
 					  clear),
-		cmocka_unit_test_teardown(what_an_unscanned_expression_says_is_unknown, clear),
+		cmocka_unit_test_teardown(
+			what_an_expression_says_of_a_path_that_is_not_known_is_unknown, clear),
 		cmocka_unit_test_teardown(without_an_old_path_nothing_about_it_is_true, clear),
 		cmocka_unit_test_teardown(each_condition_is_asked_once_however_deep_it_stands,
 					  clear),
