@@ -81,6 +81,21 @@ void module_note_state(struct action_run *run, const struct file_info *info)
 	module_note_result(run, "permissions", permissions);
 }
 
+void module_note_undo(struct action_run *run, const char *module, json_t *options, const char *what,
+		      ...)
+{
+	va_list args;
+
+	va_start(args, what);
+	AUTO(free) char *sentence = str_vformat(what, args);
+	va_end(args);
+	if (!run->result)
+		run->result = json_object();
+	json_object_set_new(
+		run->result, "undo",
+		json_pack("{s:s,s:o,s:s}", "module", module, "options", options, "what", sentence));
+}
+
 void module_remember(struct action_run *run, const char *key, const char *text)
 {
 	note(&run->memory, key, text);

@@ -32,6 +32,12 @@ void module_expect(struct action_run *run, const struct action_effect *effects, 
  * change in the same moment is found out. */
 void module_note_state(struct action_run *run, const struct file_info *info);
 void module_note_result(struct action_run *run, const char *key, const char *text);
+/*
+ * How this step is taken back: a step of `module` with these options (given away), and what that
+ * does to the file, as a sentence that goes on after "would" ("move it back to /a").
+ */
+void module_note_undo(struct action_run *run, const char *module, json_t *options, const char *what,
+		      ...) PRINTF_LIKE(4, 5);
 void module_remember(struct action_run *run, const char *key, const char *text);
 const char *module_memory(const struct action_run *run, const char *key); /* or NULL */
 

@@ -3,6 +3,7 @@
 #include "action/directory.h"
 #include "action/module.h"
 #include "action/stray.h"
+#include "action/template.h"
 
 #define TRIES_MAX 20 /* numbers tried after a name that is taken, before the job's own */
 
@@ -68,6 +69,17 @@ static void move_end(struct move *move, enum action_result result, int64_t retry
 		action_finish(run, result, "%s", sentence);
 }
 
+/* Of what was moved from there. */
+static void note_undo(struct action_run *run, const char *from)
+{
+	AUTO(free) char *to = from ? template_escape_text(text_of(from)) : NULL;
+
+	if (to)
+		module_note_undo(run, "rename",
+				 json_pack("{s:s,s:s}", "to", to, "collision", "fail"),
+				 "move it back to %s", from);
+}
+
 static void move_done(struct move *move, const struct file_info *info)
 {
 	struct action_run *run = move->run;
@@ -75,6 +87,7 @@ static void move_done(struct move *move, const struct file_info *info)
 	module_note_result(run, "path", info->path);
 	module_note_result(run, "from", move->source);
 	module_note_state(run, info);
+	note_undo(run, move->source);
 	move_free(move);
 	action_finish(run, ACTION_DONE, NULL);
 }
@@ -321,6 +334,7 @@ bool move_resume(struct action_run *run)
 	module_note_result(run, "path", target);
 	module_note_result(run, "from", module_memory(run, "source"));
 	module_note_state(run, run->file);
+	note_undo(run, module_memory(run, "source"));
 	action_finish(run, ACTION_DONE, NULL);
 	return true;
 }

@@ -180,6 +180,41 @@ static bool change_needed(const struct permissions_config *config, const struct 
 	return change->mode || change->owner_type || change->group_type;
 }
 
+static void add_old_identity(struct action_run *run, const char *name, const char *option,
+			     json_t *options, struct buf *what)
+{
+	const char *old = module_memory(run, name);
+	AUTO(free) char *text = old ? str_format("auth_id:%s", old) : NULL;
+
+	if (!text)
+		return;
+	module_note_result(run, name, old);
+	json_object_set_new(options, option, json_string(text));
+	if (!buf_print(what, "%s %s %s", what->size ? "," : "", option, text))
+		abort(); /* the limit is beyond memory */
+}
+
+/* What was changed, as it was before. */
+static void note_undo(struct action_run *run)
+{
+	const char *mode = module_memory(run, "old_mode");
+	AUTO(buf_free) struct buf *what = buf_new(SIZE_MAX / 2);
+	json_t *options = json_object();
+
+	if (mode) {
+		module_note_result(run, "old_mode", mode);
+		json_object_set_new(options, "mode", json_string(mode));
+		if (!buf_print(what, " mode %s", mode))
+			abort(); /* the limit is beyond memory */
+	}
+	add_old_identity(run, "old_owner", "owner", options, what);
+	add_old_identity(run, "old_group", "group", options, what);
+	if (json_object_size(options))
+		module_note_undo(run, "permissions", options, "set%s again", what->data);
+	else
+		json_decref(options);
+}
+
 static void note_state(struct action_run *run, const struct file_info *info)
 {
 	const struct permissions_config *config = run->action->config;
@@ -187,6 +222,7 @@ static void note_state(struct action_run *run, const struct file_info *info)
 
 	module_note_result(run, "path", info->path);
 	module_note_state(run, info);
+	note_undo(run);
 	/* It is not what was just made of it: this is how somebody else left it, right behind us.
 	 * (A cluster may take setuid and setgid away by itself.) */
 	if (config->mode && parse_mode(text_of(config->mode), &mode, NULL) == 0 &&
@@ -291,17 +327,17 @@ static size_t effects_of(const struct file_change *change, const char *id,
 	return count;
 }
 
-/* For an undo, and for the history. */
-static void note_before(struct action_run *run, const struct file_change *change)
+/* Before the request goes out, so that it is known however often the answer is lost. */
+static void remember_before(struct action_run *run, const struct file_change *change)
 {
 	AUTO(free) char *mode = str_format("%04o", run->file->mode & 07777);
 
 	if (change->mode)
-		module_note_result(run, "old_mode", mode);
+		module_remember(run, "old_mode", mode);
 	if (change->owner_type)
-		module_note_result(run, "old_owner", run->file->owner);
+		module_remember(run, "old_owner", run->file->owner);
 	if (change->group_type)
-		module_note_result(run, "old_group", run->file->group);
+		module_remember(run, "old_group", run->file->group);
 }
 
 static void expected(void *ctx, const char *why)
@@ -313,7 +349,6 @@ static void expected(void *ctx, const char *why)
 		permissions_end(state, ACTION_RETRY, 0, why);
 		return;
 	}
-	note_before(state->run, &state->change);
 	state->call = state->cluster->change(state->cluster->self, file->id, file->etag,
 					     &state->change, changed, state);
 }
@@ -336,6 +371,7 @@ static void permissions_start(struct action_run *run)
 	state->cluster = host->cluster(host->self, watch);
 	state->change = change;
 	run->data = state;
+	remember_before(run, &change);
 	module_expect(run, effects, effects_of(&change, run->file->id, effects), expected, state);
 }
 

@@ -335,6 +335,21 @@ static char *result_value(const struct piece *piece, const struct action_run *ru
 	return json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 }
 
+char *template_escape_text(struct text text)
+{
+	AUTO(buf_free) struct buf *out = buf_new(SIZE_MAX / 2);
+	bool fits = true;
+
+	for (const char *at = text.data; at < text.data + text.size; at++) {
+		fits &= buf_append(out, at, 1);
+		if (*at == '{' || *at == '}')
+			fits &= buf_append(out, at, 1);
+	}
+	if (!fits)
+		abort(); /* the limit is beyond memory */
+	return buf_take(out);
+}
+
 static bool as_it_is(struct buf *out, struct text value)
 {
 	return buf_append(out, value.data, value.size);

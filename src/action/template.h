@@ -23,6 +23,9 @@ MUST_CHECK int template_render_escaped(char **out, const char *text, const struc
 				       size_t limit_bytes, template_escape *escape,
 				       struct error *err);
 
+/* Text that becomes `text` again: its braces are doubled. For free(). */
+char *template_escape_text(struct text text);
+
 /* Whether a field of text is an attribute of the file, so that the file must be read first. */
 bool template_wants_file(struct text text);
 /* A glob of all that text may become: "{stem}.done" is "*.done". For free(). */

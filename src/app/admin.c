@@ -66,8 +66,8 @@ uint64_t admin_number(const struct admin_question *question, const char *name, u
 
 static json_t *copy_query(const struct http_ask *ask)
 {
-	static const char *const names[] = { "after", "last", "limit", "state",   "job",
-					     "all",   "rule", "path",  "since_ms" };
+	static const char *const names[] = { "after", "last", "limit",    "state", "job",    "all",
+					     "rule",  "path", "since_ms", "force", "dry_run" };
 	json_t *query = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -209,6 +209,8 @@ static bool post_asked(struct admin *admin, const struct http_ask *ask)
 		ask_store(admin, ask, admin_dead_retry, json_object());
 	else if (strcmp(ask->path, "/v1/dead/drop") == 0)
 		ask_store(admin, ask, admin_dead_drop, json_object());
+	else if (strcmp(ask->path, "/v1/undo") == 0)
+		ask_store(admin, ask, admin_undo, json_object());
 	else if (strcmp(ask->path, "/v1/reload") == 0)
 		reload_all_ask(admin->daemon->reload_all, reload_done, ask->exchange);
 	else

@@ -1,16 +1,19 @@
 /*
- * admin: answers the sub-commands that ask a running monitor, over HTTP on its Unix socket:
+ * admin: answers the sub-commands that ask a running monitor, over HTTP on its Unix socket.
  *
- *	GET  /v1/status                    of the whole monitor, whichever process is asked
- *	GET  /v1/tail?after=SEQ&limit=N    judged events after a record, with what was found out
- *	GET  /v1/jobs?state=done|dead|waiting|taken&limit=N&rule=NAME&path=PREFIX&since_ms=T
- *	                                   newest first; is_cut: there was more to look through than
- *a question may cost GET  /v1/jobs?state=dead&job=ID    that dead letter, or an empty list POST
- * /v1/dead/retry?job=ID         or all=1, perhaps with rule=NAME; answers the ids of those POST
- * /v1/dead/drop?job=ID          that were dead letters and are none any more POST /v1/reload in
- *every process; answers when all have GET  /metrics                      Prometheus text GET
- * /livez                        200 as long as this process answers at all GET  /readyz 200, or 503
- *and what keeps this process from its work; standing by is no trouble
+ *	GET  /v1/status      the whole monitor, whichever process is asked
+ *	GET  /v1/tail        judged events: after=SEQ limit=N
+ *	GET  /v1/jobs        newest first: state=done|dead|waiting|taken limit=N
+ *			     rule=NAME path=PREFIX since_ms=T; dead: job=ID;
+ *			     is_cut: a question may not cost more
+ *	POST /v1/dead/retry  job=ID, or all=1, perhaps rule=NAME: the ids of
+ *	POST /v1/dead/drop   those that were dead letters and are none any more
+ *	POST /v1/undo        job=ID, or rule=NAME since_ms=T, perhaps path=PREFIX;
+ *			     force=1 dry_run=1: jobs that take others back
+ *	POST /v1/reload      in every process; answers when all have
+ *	GET  /metrics        Prometheus text
+ *	GET  /livez          200 as long as this process answers at all
+ *	GET  /readyz         200, or 503 and what keeps it from its work
  */
 #ifndef APP_ADMIN_H
 #define APP_ADMIN_H

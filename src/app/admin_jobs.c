@@ -7,9 +7,6 @@
 #include "base/log.h"
 
 #define SHOWN_MOST 10000
-/* Of the history; a person who looks for one path among millions of jobs is told how far it went,
- * because the store must not be read for minutes. */
-#define LOOKED_AT_MOST 200000
 #define DECIDED_AT_ONCE 500 /* in one transaction: act waits meanwhile */
 
 static const char *const job_states[] = {
@@ -18,17 +15,12 @@ static const char *const job_states[] = {
 
 /* ---- Which jobs ---- */
 
-struct wanted {
-	const char *rule, *path; /* NULL: any; path: how it begins */
-	int64_t since_ms;
-};
-
-static struct wanted wanted_of(const struct admin_question *question)
+struct admin_wanted admin_wanted_of(const struct admin_question *question)
 {
 	const char *rule = admin_text(question, "rule"), *path = admin_text(question, "path");
 
-	return (struct wanted){ rule && *rule ? rule : NULL, path && *path ? path : NULL,
-				(int64_t)admin_number(question, "since_ms", 0) };
+	return (struct admin_wanted){ rule && *rule ? rule : NULL, path && *path ? path : NULL,
+				      (int64_t)admin_number(question, "since_ms", 0) };
 }
 
 static const char *text_at(const json_t *object, const char *name)
@@ -50,7 +42,7 @@ static bool is_path_wanted(const json_t *body, const char *path)
 	return false;
 }
 
-static bool is_wanted(const struct wanted *wanted, const json_t *body)
+bool admin_is_wanted(const struct admin_wanted *wanted, const json_t *body)
 {
 	return (!wanted->rule || strcmp(text_at(body, "rule"), wanted->rule) == 0) &&
 	       (!wanted->path || is_path_wanted(body, wanted->path));
@@ -59,7 +51,7 @@ static bool is_wanted(const struct wanted *wanted, const json_t *body)
 /* ---- Looking ---- */
 
 struct look {
-	struct wanted wanted;
+	struct admin_wanted wanted;
 	json_t *list;
 	size_t most;
 	size_t looked_at;
@@ -75,7 +67,7 @@ static json_t *job_json(const struct job *job, json_t *body)
 			 "body", body);
 }
 
-static json_t *body_of(const struct job *job)
+json_t *admin_job_body(const struct job *job)
 {
 	json_t *body = json_loads(job->body ? job->body : "{}", 0, NULL);
 
@@ -90,12 +82,12 @@ static bool look_at(void *ctx, const struct job *job)
 	/* Newest first: what follows ended even earlier. */
 	if (look->wanted.since_ms && job->ended_ms < look->wanted.since_ms)
 		return false;
-	if (look->looked_at++ == LOOKED_AT_MOST) {
+	if (look->looked_at++ == ADMIN_LOOKED_AT_MOST) {
 		look->is_cut = true;
 		return false;
 	}
-	body = body_of(job);
-	if (is_wanted(&look->wanted, body))
+	body = admin_job_body(job);
+	if (admin_is_wanted(&look->wanted, body))
 		json_array_append_new(look->list, job_json(job, body));
 	return json_array_size(look->list) < look->most;
 }
@@ -113,7 +105,7 @@ static void answer_one(struct admin_question *question, uint64_t id)
 		return;
 	}
 	if (there) {
-		body = body_of(&job);
+		body = admin_job_body(&job);
 		json_array_append_new(list, job_json(&job, body));
 		job_clear(&job);
 	}
@@ -135,7 +127,7 @@ void admin_jobs(struct admin_question *question)
 		}
 
 		AUTO(json_decref) json_t *list = json_array();
-		struct look look = { .wanted = wanted_of(question), .list = list };
+		struct look look = { .wanted = admin_wanted_of(question), .list = list };
 
 		look.most = MIN((size_t)admin_number(question, "limit", 100), SHOWN_MOST);
 		if (look.most && store_job_visit(question->store, (enum job_state)state, SIZE_MAX,
@@ -161,7 +153,7 @@ struct chosen {
 };
 
 struct choosing {
-	struct wanted wanted;
+	struct admin_wanted wanted;
 	struct chosen *chosen;
 	size_t count;
 };
@@ -184,9 +176,10 @@ static void choosing_clear(struct choosing *choosing)
 static bool choose_wanted(void *ctx, const struct job *job)
 {
 	struct choosing *choosing = ctx;
-	AUTO(json_decref) json_t *body = choosing->wanted.rule ? body_of(job) : json_object();
+	AUTO(json_decref)
+	json_t *body = choosing->wanted.rule ? admin_job_body(job) : json_object();
 
-	if (is_wanted(&choosing->wanted, body))
+	if (admin_is_wanted(&choosing->wanted, body))
 		choose(choosing, job);
 	return true;
 }
@@ -276,8 +269,9 @@ static void decide_about(struct admin_question *question, enum dead_choice choic
 	struct store *store = question->store;
 	uint64_t id = admin_number(question, "job", 0);
 	bool is_all = admin_number(question, "all", 0) == 1;
-	__attribute__((cleanup(choosing_clear))) struct choosing choosing = { .wanted = wanted_of(
-										      question) };
+	__attribute__((cleanup(choosing_clear))) struct choosing choosing = {
+		.wanted = admin_wanted_of(question)
+	};
 	AUTO(json_decref) json_t *ids = json_array();
 	AUTO_ERROR err = { 0 };
 	int rc;

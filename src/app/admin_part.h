@@ -41,11 +41,25 @@ const char *admin_text(const struct admin_question *question, const char *name);
 /* A number of the query; standard if it is absent or none. */
 uint64_t admin_number(const struct admin_question *question, const char *name, uint64_t standard);
 
+/* Which jobs are asked for. */
+struct admin_wanted {
+	const char *rule, *path; /* NULL: any; path: how it begins */
+	int64_t since_ms;
+};
+struct admin_wanted admin_wanted_of(const struct admin_question *question);
+bool admin_is_wanted(const struct admin_wanted *wanted, const json_t *body);
+/* A job's body, read; an empty object if it cannot be. A new reference. */
+json_t *admin_job_body(const struct job *job);
+/* Of the history; a person who looks for one path among millions of jobs is told how far it went,
+ * because the store must not be read for minutes. */
+#define ADMIN_LOOKED_AT_MOST 200000
+
 void admin_status(struct admin_question *question);
 void admin_tail(struct admin_question *question);
 void admin_metrics(struct admin_question *question);
 void admin_jobs(struct admin_question *question);
 void admin_dead_retry(struct admin_question *question);
 void admin_dead_drop(struct admin_question *question);
+void admin_undo(struct admin_question *question);
 
 #endif

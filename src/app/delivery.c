@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "app/undo.h"
 #include "base/clock.h"
 
 #define CHANGES_MAX 5 /* times that a step is judged again at once because its file changed */
@@ -197,6 +198,10 @@ static bool still_matches(struct delivery *delivery, const char *path)
 
 	if (strcmp(path, job_body_path(body)) == 0 || job_body_remembers(body, path))
 		return true;
+	if (undo_job(body->json)) {
+		job_body_move_event(body, path);
+		return true;
+	}
 	rule = deliver_find_rule(delivery->deliver, delivery->watch, body->rule, &matcher);
 	moved.path = text_of(path);
 	if (rule && rule_test(matcher, rule, &moved) == TRUTH_FALSE)
@@ -215,6 +220,18 @@ static void file_is_gone(struct delivery *delivery)
 			   job_body_module(&delivery->body)));
 }
 
+/* An undo whose file is not as the job left it: whoever changed it since has the last word. */
+static bool is_refused(struct delivery *delivery, const struct file_info *file)
+{
+	AUTO(free) char *why = undo_refusal(&delivery->body, file);
+
+	if (!why)
+		return false;
+	job_body_note(&delivery->body, "refused", why, delivery->job.attempts, clock_now_ms());
+	end_job(delivery, WRITE_DONE, str_format("not taken back: %s", why));
+	return true;
+}
+
 static void looked(void *ctx, const struct file_reply *reply)
 {
 	struct delivery *delivery = ctx;
@@ -226,6 +243,8 @@ static void looked(void *ctx, const struct file_reply *reply)
 	case FILE_OK:
 		file_info_copy(&delivery->file, reply->info);
 		delivery->has_file = true;
+		if (is_refused(delivery, reply->info))
+			return;
 		if (!still_matches(delivery, reply->info->path)) {
 			job_body_note(&delivery->body, "moved", reply->info->path,
 				      delivery->job.attempts, clock_now_ms());

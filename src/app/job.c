@@ -187,8 +187,26 @@ static void set_step(struct job_body *body, unsigned step)
 	json_object_set_new(body->json, "step", json_integer(step));
 }
 
+static void keep_undo(struct job_body *body, json_t *result)
+{
+	json_t *undo = json_object_get(result, "undo"), *list = json_object_get(body->json, "undo");
+	static const char *const state[] = { "path", "change_time" };
+
+	if (!undo)
+		return;
+	json_object_set_new(undo, "step", json_integer(body->step));
+	for (size_t i = 0; i < ARRAY_SIZE(state); i++)
+		if (json_object_get(result, state[i]))
+			json_object_set(undo, state[i], json_object_get(result, state[i]));
+	if (!list)
+		json_object_set_new(body->json, "undo", list = json_array());
+	json_array_append(list, undo);
+	json_object_del(result, "undo");
+}
+
 void job_body_next_step(struct job_body *body, json_t *result)
 {
+	keep_undo(body, result);
 	json_object_set(body->results, job_body_module(body), result);
 	json_object_set_new(body->json, "memory", json_object());
 	body->memory = json_object_get(body->json, "memory");

@@ -9,6 +9,10 @@
  *	 "first_path": "/home/joe/b.jpg", where it was when it happened, if event was moved since
  *	 "waits": 0,                    pauses in a row that are no attempts
  *	 "memory": {..},                what that step must remember over a crash
+ *	 "undo": [{"step": 0, "module": "rename", "options": {..}, "what": "move it back to ..",
+ *		   "path": "..", "change_time": ".."}],   how the done steps are taken back, and
+ *		what the file was like after each
+ *	 "undoes": {"job": 12, ..},     app/undo.h: this job takes back what that one did
  *	 "results": {"quarantine": {"path": ".."}},   of the steps that are done, by module
  *		also "threshold": {"count": 50, "files": "/a\n/b", "list": [{"path": .., "file_id":
  *..}]} and "throttle": {"suppressed": 12}, from the filter "log": [{"step": 0, "module":
@@ -50,7 +54,8 @@ char *job_body_options(const struct job_body *body);
 /* How it went; the same step's older entry is replaced. */
 void job_body_note(struct job_body *body, const char *outcome, const char *why, unsigned attempts,
 		   int64_t now_ms);
-/* The step is done: keeps its result (borrowed) and goes on to the next. */
+/* The step is done: keeps its result (borrowed; without "undo", which has a place of its own) and
+ * goes on to the next. */
 void job_body_next_step(struct job_body *body, json_t *result);
 /* What was noted, as one sentence: "quarantine: moved to /q/a; email: sent to ..". For free(). */
 char *job_body_summary(const struct job_body *body);

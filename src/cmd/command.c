@@ -104,6 +104,24 @@ const struct command commands[] = {
 	  OPTION_CONFIG | OPTION_SOCKET | OPTION_RULE | OPTION_PATH | OPTION_SINCE | OPTION_LINES |
 		  OPTION_JSON,
 	  history_run },
+	{ "undo", "take back what jobs did: move files back, set permissions as they were",
+	  "  undo JOB                        one job (cn_monitor history shows their numbers)\n"
+	  "  undo --rule NAME --since AGE    every job of a rule that ended in this time, the "
+	  "newest "
+	  "first;\n"
+	  "                                  --path takes only some of them\n\n"
+	  "Each is taken back by a job of its own, and the command waits for it. A file that was "
+	  "changed or\n"
+	  "moved since is left alone, and so is whatever has its old place by now. Mails, messages "
+	  "and\n"
+	  "scripts cannot be taken back. Rules do not see what an undo does. To undo an undo does "
+	  "the "
+	  "thing\n"
+	  "again.\n\n"
+	  "Exit status 1: something was not taken back.",
+	  OPTION_CONFIG | OPTION_SOCKET | OPTION_RULE | OPTION_PATH | OPTION_SINCE |
+		  OPTION_DRY_RUN | OPTION_FORCE | OPTION_JSON,
+	  undo_run, "[JOB]" },
 	{ "dead", "jobs that were given up: look at them, try them again, drop them",
 	  "A job that failed for good is kept until somebody decides:\n\n"
 	  "  dead [list]         all of them, newest first\n"
@@ -147,6 +165,8 @@ static const struct option_text option_texts[] = {
 	{ OPTION_RULE, "    --rule NAME", "only this rule, or jobs of it" },
 	{ OPTION_PATH, "    --path PREFIX", "only files whose path begins so" },
 	{ OPTION_SINCE, "    --since AGE", "only what ended in this time: 30m, 2h, 7d" },
+	{ OPTION_DRY_RUN, "    --dry-run", "only show what would be done" },
+	{ OPTION_FORCE, "    --force", "even if the file was changed or moved since" },
 	{ OPTION_ALL, "    --all", "every dead letter; with --rule, every one of that rule" },
 	{ OPTION_STRICT, "    --strict", "exit status 1 if there are warnings" },
 	{ OPTION_VERBOSE, "-v, --verbose", "list the warnings that are accepted, too" },
@@ -167,6 +187,8 @@ static const struct option long_options[] = {
 	{ "path", required_argument, NULL, OPTION_PATH },
 	{ "since", required_argument, NULL, OPTION_SINCE },
 	{ "all", no_argument, NULL, OPTION_ALL },
+	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
+	{ "force", no_argument, NULL, OPTION_FORCE },
 	{ "event", required_argument, NULL, OPTION_EVENT },
 	{ "seq", required_argument, NULL, OPTION_SEQ },
 	{ "index", required_argument, NULL, OPTION_INDEX },
@@ -257,6 +279,12 @@ static int take_option(const struct command *command, struct arguments *argument
 		break;
 	case OPTION_ALL:
 		arguments->all = true;
+		break;
+	case OPTION_DRY_RUN:
+		arguments->dry_run = true;
+		break;
+	case OPTION_FORCE:
+		arguments->force = true;
 		break;
 	case OPTION_EVENT:
 		arguments->event = optarg;

@@ -26,6 +26,8 @@ enum command_option {
 	OPTION_INDEX = 1 << 14,    /* --index I */
 	OPTION_WATCH = 1 << 15,    /* --watch NAME */
 	OPTION_LIVE = 1 << 16,     /* --live */
+	OPTION_DRY_RUN = 1 << 17,  /* --dry-run */
+	OPTION_FORCE = 1 << 18,    /* --force */
 	OPTION_STRICT = 1 << 20,   /* --strict */
 	OPTION_VERBOSE = 1 << 21,  /* -v, --verbose */
 };
@@ -40,7 +42,7 @@ struct arguments {
 	int64_t lines; /* -1: not given */
 	int64_t seq, index;
 	int64_t since_ms; /* how long ago; -1: not given */
-	bool json, reference, once, all, live, strict, verbose;
+	bool json, reference, once, all, live, strict, verbose, dry_run, force;
 	const char *words[WORDS_MOST]; /* what is no option, of a command that takes some */
 	size_t word_count;
 	bool colour; /* for standard output: a terminal, no NO_COLOR, no --no-color */
@@ -83,5 +85,6 @@ int status_run(const struct arguments *arguments);
 int reload_run(const struct arguments *arguments);
 int dead_run(const struct arguments *arguments);
 int history_run(const struct arguments *arguments);
+int undo_run(const struct arguments *arguments);
 
 #endif

@@ -70,9 +70,12 @@ json_t *jobs_ask(struct monitor *monitor, const char *state, const struct argume
 void job_print_line(json_t *job, const char *behind)
 {
 	json_t *body = json_object_get(job, "body");
+	long long undone = json_number_at(json_object_get(body, "undoes"), "job");
 	AUTO(free)
-	char *line = str_format("%s  job %lld  %s: %s -> %s%s", json_text_at(job, "ended"),
-				json_number_at(job, "id"), json_text_at(body, "rule"),
+	char *undo = undone ? str_format("undo of job %lld, ", undone) : str_copy("");
+	AUTO(free)
+	char *line = str_format("%s  job %lld  %s%s: %s -> %s%s", json_text_at(job, "ended"),
+				json_number_at(job, "id"), undo, json_text_at(body, "rule"),
 				json_text_at(json_object_get(body, "event"), "path"),
 				json_text_at(job, "outcome"), behind);
 
