@@ -28,10 +28,15 @@ watched_items:
 
 
 @pytest.fixture
-def monitor(simulator, make_monitor, hooks):
+def rules(simulator, hooks):
     for name in ("home", "told", "planned"):
         (simulator.root / name).mkdir()
-    return make_monitor(simulator, RULES % (hooks.url, hooks.url)).start()
+    return RULES % (hooks.url, hooks.url)
+
+
+@pytest.fixture
+def monitor(simulator, make_monitor, rules):
+    return make_monitor(simulator, rules).start()
 
 
 def quarantined(simulator, path):
@@ -168,3 +173,14 @@ def test_a_lost_answer_takes_nothing_back_twice(monitor, simulator):
     simulator.fault(method="PATCH", path="/v1/files/", answer="lost", count=1)
     says(monitor, str(job))
     assert (simulator.root / "home/a.zip").read_text() == "new"
+
+
+def test_over_redis_it_is_the_same(simulator, make_crew, rules, redis):
+    crew = make_crew(simulator, redis, rules)
+    crew.start("run")
+    crew.wait_at_work()
+    job, = add(crew, simulator, "home/a.zip")
+    assert f"job {job}: taken back by job " in crew.run("undo", str(job)).stdout
+    assert (simulator.root / "home/a.zip").read_text() == "new"
+    crew.wait_idle()
+    assert len(crew.jobs()) == 2

@@ -69,6 +69,7 @@ static void the_steps_are_taken_back_the_last_first(void **state)
 static void it_begins_only_if_the_file_is_as_it_was_left(void **state)
 {
 	struct job_body undo;
+	json_t *result;
 
 	read_undo(&undo, false);
 	assert_null(refusal(&undo, "/q/a", "t2"));
@@ -81,7 +82,9 @@ static void it_begins_only_if_the_file_is_as_it_was_left(void **state)
 	/* What it began itself is no reason. */
 	json_object_set_new(undo.memory, "old_mode", json_string("0400"));
 	assert_null(refusal(&undo, "/q/a", "t3"));
-	job_body_next_step(&undo, json_object());
+	result = json_object();
+	job_body_next_step(&undo, result);
+	json_decref(result);
 	assert_null(refusal(&undo, "/q/a", "t3"));
 	job_body_clear(&undo);
 }
