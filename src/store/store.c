@@ -87,7 +87,13 @@ void store_close(struct store *store)
 void store_init(struct store *store, const struct store_settings *settings)
 {
 	store->member = settings->member ? str_copy(settings->member) : NULL;
+	store->reads_only = settings->reads_only;
 	pthread_mutex_init(&store->wake_lock, NULL);
+}
+
+static int refuse_to_write(const struct store *store, struct error *err)
+{
+	return store->reads_only ? error_set(err, "the store was opened for reading only") : 0;
 }
 
 void store_clear(struct store *store)
@@ -132,11 +138,15 @@ void store_hear(struct store *store, struct text message)
 int store_log_append(struct store *store, const struct record *record, uint64_t *out_seq,
 		     struct error *err)
 {
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return store->type->log_append(store, record, out_seq, err);
 }
 
 int store_log_commit(struct store *store, struct error *err)
 {
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return store->type->log_commit(store, err);
 }
 
@@ -159,11 +169,15 @@ int store_log_range(struct store *store, uint64_t *out_first, uint64_t *out_last
 
 int store_log_trim(struct store *store, int64_t now_ms, struct error *err)
 {
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return store->type->log_trim(store, now_ms, err);
 }
 
 int store_gap_put(struct store *store, struct gap *gap, struct error *err)
 {
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return store->type->gap_put(store, gap, err);
 }
 
@@ -175,6 +189,8 @@ int store_gap_visit(struct store *store, void (*visit)(void *ctx, const struct g
 
 int store_note_put(struct store *store, const char *name, struct text value, struct error *err)
 {
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return store->type->note_put(store, name, value, err);
 }
 
@@ -189,11 +205,15 @@ int store_lease_take(struct store *store, enum store_role role, int64_t ttl_ms,
 		     struct store_lease *out, struct error *err)
 {
 	assert(store->member); /* nobody can hold nothing */
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return store->type->lease_take(store, role, ttl_ms, out, err);
 }
 
 int store_lease_drop(struct store *store, enum store_role role, struct error *err)
 {
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return store->type->lease_drop(store, role, err);
 }
 
@@ -212,6 +232,8 @@ int store_member_put(struct store *store, struct text status_json, int64_t ttl_m
 		     struct error *err)
 {
 	assert(store->member);
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return store->type->member_put(store, status_json, ttl_ms, err);
 }
 
@@ -228,6 +250,8 @@ int store_tell(struct store *store, struct text message, struct error *err)
 	if (message.size > STORE_MESSAGE_MAX)
 		return error_set(err, "a message of %zu bytes: expected at most %d", message.size,
 				 STORE_MESSAGE_MAX);
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return store->type->tell(store, message, err);
 }
 
@@ -243,7 +267,7 @@ int store_begin(struct store *store, struct store_txn **out, struct error *err)
 {
 	struct store_txn *txn;
 
-	if (store->type->begin(store, &txn, err) < 0)
+	if (refuse_to_write(store, err) < 0 || store->type->begin(store, &txn, err) < 0)
 		return -1;
 	txn->store = store;
 	*out = txn;
@@ -389,6 +413,8 @@ int store_peek_scan(struct store *store, enum store_space space, struct text fro
 
 int store_state_trim(struct store *store, int64_t now_ms, struct error *err)
 {
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return store->type->state_trim(store, now_ms, err);
 }
 
@@ -413,12 +439,16 @@ int store_job_put(struct store_txn *txn, const struct job *job, uint64_t *out_id
 int store_job_take(struct store *store, int64_t now_ms, int64_t lease_ms, struct job *out,
 		   struct error *err)
 {
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return (int)store->type->job_take(store, now_ms, lease_ms, out, 1, err);
 }
 
 int64_t store_job_take_many(struct store *store, int64_t now_ms, int64_t lease_ms, struct job *out,
 			    size_t most, struct error *err)
 {
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	return store->type->job_take(store, now_ms, lease_ms, out, most, err);
 }
 
@@ -456,6 +486,8 @@ int store_job_save(struct store *store, const struct job *job, int64_t now_ms, i
 {
 	AUTO(store_abort) struct store_txn *txn = NULL;
 
+	if (refuse_to_write(store, err) < 0)
+		return -1;
 	if (!job->body)
 		return store->type->job_prolong(store, job->id, now_ms + lease_ms, err);
 	store_point("job.save.before");
@@ -494,7 +526,7 @@ int store_job_end(struct store *store, const struct job *job, enum job_state sta
 
 int store_job_release_all(struct store *store, struct error *err)
 {
-	if (store->type->job_release_all(store, err) < 0)
+	if (refuse_to_write(store, err) < 0 || store->type->job_release_all(store, err) < 0)
 		return -1;
 	store_wake(store, STORE_ACT);
 	return 0;

@@ -23,6 +23,9 @@ struct store_settings {
 	 * can hold no lease. */
 	const char *member;
 	bool watches; /* this process appends to the log */
+	/* Looks only, also while others have the store open, and leaves no trace: nothing is
+	 * created, and whatever would write answers -1. */
+	bool reads_only;
 
 	/* Of a store over a network; NULL or 0: the default. */
 	const char *prefix;        /* "main" */

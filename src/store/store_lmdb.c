@@ -45,6 +45,9 @@ int lmdb_begin(const struct lmdb_env *env, bool writes, MDB_txn **out, struct er
 {
 	int rc = mdb_txn_begin(env->env, NULL, writes ? 0 : MDB_RDONLY, out);
 
+	/* A process that only looks on: the one that writes was started anew with a larger map. */
+	if (rc == MDB_MAP_RESIZED && !(rc = mdb_env_set_mapsize(env->env, 0)))
+		rc = mdb_txn_begin(env->env, NULL, MDB_RDONLY, out);
 	return rc ? lmdb_fail(env, rc, err) : 0;
 }
 
@@ -370,6 +373,79 @@ static int open_databases(struct lmdb_env *env, const struct database *databases
 	return rc ? lmdb_fail(env, rc, err) : 0;
 }
 
+/* ---- Opening to look on ---- */
+
+static int not_for_us(const char *path, struct error *err)
+{
+	return error_set(err,
+			 "store %s may not be read by this user: try it as the one that cn_monitor "
+			 "runs as",
+			 path);
+}
+
+/* Like open_env, beside a process that may have it open and write. */
+static int look_at_env(struct lmdb_env *env, const struct store_lmdb *store, const char *name,
+		       struct error *err)
+{
+	int rc;
+
+	env->path = str_format("%s/%s", store->path, name);
+	if (access(env->path, R_OK | X_OK) < 0 && errno == EACCES)
+		return not_for_us(env->path, err);
+	if (check_file(env, err) < 0)
+		return -1;
+	if ((rc = mdb_env_create(&env->env)) || (rc = mdb_env_set_maxdbs(env->env, 16)))
+		return lmdb_fail(env, rc, err);
+	rc = mdb_env_open(env->env, env->path, MDB_NOTLS | MDB_RDONLY, 0600);
+	if (rc == EACCES || rc == EPERM)
+		return not_for_us(env->path, err);
+	return rc ? lmdb_fail(env, rc, err) : 0;
+}
+
+static int look_at_databases(struct store_lmdb *store, struct lmdb_env *env,
+			     const struct database *databases, size_t count, struct error *err)
+{
+	AUTO(mdb_txn_abort) MDB_txn *txn = NULL;
+	MDB_dbi about;
+	struct text format;
+	int rc, there;
+
+	if (lmdb_begin(env, false, &txn, err) < 0)
+		return -1;
+	if ((rc = mdb_dbi_open(txn, "about", 0, &about)))
+		return lmdb_fail(env, rc, err);
+	if ((there = lmdb_get(env, txn, about, TEXT("format"), &format, err)) < 0)
+		return -1;
+	if (check_format(env->path, there ? format : TEXT("0"), err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		rc = mdb_dbi_open(txn, databases[i].name, 0, databases[i].dbi);
+		if (rc == MDB_NOTFOUND)
+			return error_set(err,
+					 "store %s was written by an older cn_monitor: start this "
+					 "one once, then look again",
+					 store->path);
+		if (rc)
+			return lmdb_fail(env, rc, err);
+	}
+	rc = mdb_txn_commit(TAKE(txn));
+	return rc ? lmdb_fail(env, rc, err) : 0;
+}
+
+static int look_at_format(struct store_lmdb *store, struct error *err)
+{
+	int exists;
+
+	if (access(store->path, R_OK | X_OK) < 0)
+		return errno == EACCES
+			       ? not_for_us(store->path, err)
+			       : error_set(err, "store %s is not there: has cn_monitor run yet?",
+					   store->path);
+	if ((exists = read_format(store, err)) == 0)
+		return error_set(err, "store %s: there is no store in this directory", store->path);
+	return MIN(exists, 0);
+}
+
 static int open_all(struct store_lmdb *store, const struct store_settings *settings,
 		    struct error *err)
 {
@@ -387,6 +463,15 @@ static int open_all(struct store_lmdb *store, const struct store_settings *setti
 
 	for (int space = 0; space < SPACE_COUNT; space++)
 		state[6 + space] = (struct database){ space_names[space], &store->spaces[space] };
+	if (settings->reads_only) {
+		if (look_at_format(store, err) < 0 ||
+		    look_at_env(&store->log, store, "log", err) < 0 ||
+		    look_at_databases(store, &store->log, log, ARRAY_SIZE(log), err) < 0 ||
+		    look_at_env(&store->state, store, "state", err) < 0 ||
+		    look_at_databases(store, &store->state, state, ARRAY_SIZE(state), err) < 0)
+			return -1;
+		return lmdb_log_start(store, err);
+	}
 	if (make_directory(store->path, err) < 0 || lock(store, err) < 0)
 		return -1;
 	if ((exists = read_format(store, err)) < 0)

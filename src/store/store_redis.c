@@ -124,6 +124,22 @@ static int ask_format(struct store_redis *store, struct error *err)
 	return redis_check_format(store, reply, err);
 }
 
+static int look_at_format(struct store_redis *store, struct error *err)
+{
+	AUTO(freeReplyObject) redisReply *reply = NULL;
+	AUTO_WORDS words = { 0 };
+
+	words_add(&words, TEXT("format"));
+	if (redis_step(store, &words, NULL, &reply, err) < 0)
+		return -1;
+	if (!redis_text(reply).size)
+		return error_set(err,
+				 "store %s: there are no keys %s: no cn_monitor has used them yet "
+				 "(see [STORE] PREFIX)",
+				 store->address.shown, store->prefix);
+	return redis_check_format(store, reply, err);
+}
+
 static int link_open(struct redis_link *link, struct store_redis *store, struct error *err)
 {
 	link->store = store;
@@ -169,6 +185,10 @@ static void close_redis(struct store *base)
 {
 	struct store_redis *store = redis_of(base);
 
+	if (base->reads_only) {
+		free_redis(store);
+		return;
+	}
 	/* Others need not wait for the leases. If that fails, they wait. */
 	if (redis_job_release(store, true, NULL) < 0)
 		redis_hang_up(store->calls.connection);
@@ -223,6 +243,8 @@ static int open_all(struct store_redis *store, const struct store_settings *sett
 	    link_open(&store->listens, store, err) < 0)
 		return -1;
 	store->prefix = str_format("{cn:%s}:", store->address.prefix);
+	if (store->base.reads_only)
+		return look_at_format(store, err);
 	if ((settings->watches && open_log(store, settings, err) < 0) ||
 	    open_server(store, err) < 0 || redis_listen_start(store, err) < 0)
 		return -1;

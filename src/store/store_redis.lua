@@ -430,3 +430,6 @@ function steps.open(format)
     call('SETNX', prefix .. 'format', format)
     return call('GET', prefix .. 'format')
 end
+
+-- The same without leaving a trace; nothing if there are no keys.
+function steps.format() return call('GET', prefix .. 'format') end

@@ -108,6 +108,7 @@ struct store {
 	void (*heard)(void *ctx, struct text message);
 	void *heard_ctx;
 	char *member; /* NULL: nobody */
+	bool reads_only;
 	/*
 	 * Counts up with each piece of the log that is read, where others may write while a
 	 * transaction is open: a record that was read later may be the echo of something that was
