@@ -56,17 +56,31 @@ static int ask_throttle(const struct firing *firing, const struct rule *rule,
 	return passes;
 }
 
+static int tell(const struct firing *firing, const struct rule *rule, const struct event *event,
+		enum trial_end end)
+{
+	if (firing->trial)
+		firing->trial->ended(firing->trial->ctx, firing->set, rule, event, firing->time_ms,
+				     end);
+	return end < TRIAL_COUNTED;
+}
+
 int fire_rule(const struct firing *firing, const struct rule *rule, const struct event *event,
 	      json_t *label, struct error *err)
 {
 	AUTO(json_decref) json_t *results = json_object();
 	enum rule_mode mode = rule->mode;
+	bool is_limited = false;
 	int go_on = ask_threshold(firing, rule, event, results, label, err);
 
+	if (go_on == 0)
+		return tell(firing, rule, event, TRIAL_COUNTED);
 	if (go_on > 0)
 		go_on = ask_throttle(firing, rule, event, results, label, err);
-	if (go_on <= 0)
-		return go_on;
+	if (go_on == 0)
+		return tell(firing, rule, event, TRIAL_THROTTLED);
+	if (go_on < 0)
+		return -1;
 	if (rule->limit.count && mode == RULE_ENFORCE) {
 		int free_to_act =
 			tally_limit(firing->tally, firing->txn, rule, rule_set_digest(firing->set),
@@ -76,8 +90,14 @@ int fire_rule(const struct firing *firing, const struct rule *rule, const struct
 			return -1;
 		if (!free_to_act) {
 			mode = RULE_DRY_RUN;
+			is_limited = true;
 			label_append(label, "limited", json_string(rule->name));
 		}
 	}
+	if (firing->trial)
+		return tell(firing, rule, event,
+			    is_limited             ? TRIAL_LIMITED
+			    : mode == RULE_DRY_RUN ? TRIAL_DRY_RUN
+						   : TRIAL_JOB);
 	return put_job(firing, rule, event, mode, results, label, err);
 }

@@ -6,6 +6,7 @@
 #define APP_FIRE_H
 
 #include "app/tally.h"
+#include "app/trial.h"
 
 struct firing {
 	struct store_txn *txn;
@@ -13,9 +14,11 @@ struct firing {
 	const struct rule_set *set; /* of the rule */
 	int64_t now_ms;             /* when the job is due */
 	int64_t time_ms;            /* of what is judged */
+	const struct trial *trial;  /* NULL: the job is put */
 };
 
-/* 1: there is a job, and the label has it; 0: there is none, and the label says why. */
+/* 1: there is a job, and the label (NULL: none) has it; 0: there is none, and the label says why.
+ */
 MUST_CHECK int fire_rule(const struct firing *firing, const struct rule *rule,
 			 const struct event *event, json_t *label, struct error *err);
 

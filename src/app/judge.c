@@ -1,13 +1,11 @@
 #include "app/judge_part.h"
 
-#include <inttypes.h>
-
 #include "app/inbox.h"
 #include "app/pending.h"
 #include "app/rename.h"
+#include "app/rule_notes.h"
 #include "app/settle.h"
 #include "app/sighting.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "event/decode.h"
 #include "store/echo.h"
@@ -43,6 +41,11 @@ struct judge *judge_new(const struct settings *settings, struct store *store,
 		rule_set_free(judge_swap(judge, i, rule_set_share(sets[i])));
 	}
 	return judge;
+}
+
+void judge_try(struct judge *judge, const struct trial *trial)
+{
+	judge->trial = trial;
 }
 
 void judge_free(struct judge *judge)
@@ -152,12 +155,21 @@ static void label_echo(json_t *label, const struct echo *echo)
 	json_object_set_new_nocheck(label, "step", json_integer(echo->step));
 }
 
+int judge_label(struct judge *judge, const struct event *event, const json_t *label,
+		struct error *err)
+{
+	if (judge->trial)
+		return 0;
+	return label_put(judge->txn, event->seq, event->index, label, err);
+}
+
 static int put_trouble(struct judge *judge, uint64_t seq, uint32_t index, const char *reason,
 		       struct error *err)
 {
+	const struct event event = { .seq = seq, .index = index };
 	AUTO(json_decref) json_t *label = json_pack("{s:s}", "trouble", reason);
 
-	return label ? label_put(judge->txn, seq, index, label, err) : 0;
+	return label ? judge_label(judge, &event, label, err) : 0;
 }
 
 /* ---- Rules ---- */
@@ -184,6 +196,12 @@ static bool remember_match(void *ctx, const struct rule *rule, enum truth truth)
 
 	if (judge->is_echo && !rule->on_own)
 		return true;
+	if (judge->trial && (!is_unknown || judge->trial->unknown_is_true) && !judge->is_blocked)
+		judge->trial->matched(judge->trial->ctx, judge->asked, rule, !is_unknown);
+	if (judge->trial && judge->trial->unknown_is_true) {
+		remember(judge, rule);
+		return is_unknown || !rule->stop;
+	}
 	if (judge->is_blocked || (is_unknown && (!waits || rule->stop))) {
 		json_array_append_new(judge->waiting, json_string(rule->name));
 		judge->is_blocked |= is_unknown && rule->stop;
@@ -196,8 +214,8 @@ static bool remember_match(void *ctx, const struct rule *rule, enum truth truth)
 int judge_fire(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
 	       const struct event *event, json_t *label, struct error *err)
 {
-	const struct firing firing = { judge->txn, judge->tally, watch->set, judge->now_ms,
-				       judge->time_ms };
+	const struct firing firing = { judge->txn,    judge->tally,   watch->set,
+				       judge->now_ms, judge->time_ms, judge->trial };
 	int result = fire_rule(&firing, rule, event, label, err);
 
 	judge->counts.jobs += result > 0;
@@ -213,6 +231,18 @@ int judge_follow(struct judge *judge, const struct judged_watch *watch, const st
 		return judge_fire(judge, watch, rule, event, label, err);
 	json_object_set_new_nocheck(label, rule->absent_ms ? "awaiting" : "settling", json_true());
 	return settle_start(judge->settle, judge->txn, rule, event, err);
+}
+
+static json_t *label_of(const struct event *event, const struct echo *echo)
+{
+	json_t *label = json_object();
+
+	label_echo(label, echo);
+	if (event->kinds & EVENT_RENAMED)
+		json_object_set_new_nocheck(
+			label, "old_path",
+			json_stringn_nocheck(event->old_path.data, event->old_path.size));
+	return label;
 }
 
 /* Asks the rules about one event, and does what they say. The only place where that is done. */
@@ -231,24 +261,21 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 		return -1;
 	judge->matched_count = 0;
 	judge->is_echo = echo->is_echo;
+	judge->asked = watch->set;
 	judge->is_blocked = false;
 	json_array_clear(judge->waiting);
 	rule_match_with(watch->matcher, event, NULL, remember_match, judge);
 	if (!judge->matched_count && !json_array_size(judge->waiting) && !echo->is_echo &&
 	    !(event->kinds & EVENT_RENAMED))
 		return 0;
-	label = json_object();
-	label_echo(label, echo);
-	if (event->kinds & EVENT_RENAMED)
-		json_object_set_new_nocheck(
-			label, "old_path",
-			json_stringn_nocheck(event->old_path.data, event->old_path.size));
+	if (!judge->trial)
+		label = label_of(event, echo);
 	for (size_t i = 0; i < judge->matched_count; i++)
 		if (judge_follow(judge, watch, judge->matched[i], event, label, err) < 0)
 			return -1;
 	if (json_array_size(judge->waiting) && judge_wait(judge, event, label, err) < 0)
 		return -1;
-	return label_put(judge->txn, event->seq, event->index, label, err);
+	return judge_label(judge, event, label, err);
 }
 
 /* ---- Records ---- */
@@ -296,8 +323,15 @@ static int may_be_echo(struct judge *judge, const struct event *event, struct er
 static int find_echo(struct judge *judge, const struct event *event, struct echo *echo,
 		     struct error *err)
 {
-	int may_be = may_be_echo(judge, event, err);
+	int may_be;
 
+	if (judge->trial) {
+		if (judge->trial->find_echo(judge->trial->ctx, event, echo, err) < 0)
+			return -1;
+		judge->counts.echoes += echo->is_echo;
+		return 0;
+	}
+	may_be = may_be_echo(judge, event, err);
 	if (may_be <= 0)
 		return may_be;
 
@@ -325,7 +359,7 @@ static int take_event(struct judge *judge, const struct judged_watch *watch,
 		AUTO(json_decref) json_t *label = json_object();
 
 		label_echo(label, &echo);
-		if (label_put(judge->txn, event->seq, event->index, label, err) < 0)
+		if (judge_label(judge, event, label, err) < 0)
 			return -1;
 	}
 	return renames_take(judge->renames, judge->txn, event, &echo,
@@ -410,14 +444,15 @@ static int quiet(void *ctx, struct text name, const struct event *event, struct 
 			 rule_name, TEXT_ARGS(event->path));
 		return 0;
 	}
-	if (event->seq && label_get(judge->txn, event->seq, event->index, &label, err) < 0)
+	if (event->seq && !judge->trial &&
+	    label_get(judge->txn, event->seq, event->index, &label, err) < 0)
 		return -1;
-	if (!label)
+	if (!label && !judge->trial)
 		label = json_pack("{s:[s]}", "rules", rule->name);
-	if (truth == TRUTH_UNKNOWN ? judge_wait_about(judge, rule, event, label, err) < 0
+	if (truth == TRUTH_UNKNOWN ? judge_wait_about(judge, watch, rule, event, label, err) < 0
 				   : judge_fire(judge, watch, rule, event, label, err) < 0)
 		return -1;
-	return label_put(judge->txn, event->seq, event->index, label, err);
+	return judge_label(judge, event, label, err);
 }
 
 int64_t judge_expire(struct judge *judge, int64_t now_ms, size_t max, struct error *err)
@@ -486,20 +521,6 @@ int64_t judge_inbox(struct judge *judge, uint64_t cursor, int64_t now_ms, size_t
 
 /* ---- Transactions ---- */
 
-/* For explain, replay and history: these rules judge what comes after this record. */
-static int note_rules(struct judge *judge, const struct judged_watch *watch, uint64_t cursor,
-		      int64_t now_ms, struct error *err)
-{
-	AUTO(free)
-	char *key = str_format("rules/%s/%016" PRIx64, watch->settings->name, cursor);
-	AUTO(free) char *time = clock_format(now_ms);
-	AUTO(free)
-	char *value = str_format("{\"digest\":\"%s\",\"time\":\"%s\"}", rule_set_digest(watch->set),
-				 time);
-
-	return store_put(judge->txn, SPACE_META, text_of(key), text_of(value), err);
-}
-
 int judge_begin(struct judge *judge, struct store_txn *txn, uint64_t cursor, int64_t now_ms,
 		struct error *err)
 {
@@ -512,7 +533,8 @@ int judge_begin(struct judge *judge, struct store_txn *txn, uint64_t cursor, int
 		struct judged_watch *watch = &judge->watches[i];
 
 		watch->is_noting = !watch->is_noted;
-		if (watch->is_noting && note_rules(judge, watch, cursor, now_ms, err) < 0)
+		if (watch->is_noting && rule_note_put(txn, watch->settings->name, cursor,
+						      rule_set_digest(watch->set), now_ms, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -11,6 +11,7 @@
 
 #include "app/pending.h"
 #include "app/settings.h"
+#include "app/trial.h"
 #include "rule/rule.h"
 #include "store/store.h"
 
@@ -29,6 +30,9 @@ struct judge *judge_new(const struct settings *settings, struct store *store,
 			struct rule_set *const *sets);
 void judge_free(struct judge *judge);
 AUTO_DEFINE(struct judge *, judge_free)
+
+/* From now on nothing but timers, halves and windows is stored; trial outlives the judge. */
+void judge_try(struct judge *judge, const struct trial *trial);
 
 MUST_CHECK int judge_load(struct judge *judge, struct error *err);
 /* Takes set over and gives the one before it away. Not within a transaction. */

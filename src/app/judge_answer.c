@@ -7,14 +7,21 @@ int judge_wait(struct judge *judge, const struct event *event, json_t *label, st
 	const struct pending_event waiting = { (struct event *)event, judge->is_echo, false,
 					       judge->waiting };
 
+	if (judge->trial)
+		return 0;
 	json_object_set_new(label, "asking", json_copy(judge->waiting));
 	return pending_put(judge->pending, judge->txn, &waiting, err);
 }
 
 /* A rule whose file is quiet now. */
-int judge_wait_about(struct judge *judge, const struct rule *rule, const struct event *event,
-		     json_t *label, struct error *err)
+int judge_wait_about(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
+		     const struct event *event, json_t *label, struct error *err)
 {
+	if (judge->trial)
+		return judge->trial->unknown_is_true
+			       ? judge_fire(judge, watch, rule, event, label, err)
+			       : 0;
+
 	AUTO(json_decref) json_t *rules = json_pack("[s]", rule->name);
 	const struct pending_event waiting = { (struct event *)event, false, true, rules };
 

@@ -20,6 +20,7 @@ struct judged_watch {
 
 struct judge {
 	struct store *store;
+	const struct trial *trial; /* NULL: it is for real */
 	struct judged_watch *watches;
 	size_t watch_count;
 	struct decoder *decoder;
@@ -40,6 +41,7 @@ struct judge {
 	struct judge_counts counts;
 
 	/* The event under way. */
+	const struct rule_set *asked;
 	bool is_echo;
 	bool is_blocked; /* by a rule that says stop and of which more must be known */
 	json_t *waiting; /* names of rules that wait for what the cluster says */
@@ -48,6 +50,9 @@ struct judge {
 	size_t matched_room;
 };
 
+/* Labels are not written in a trial. */
+MUST_CHECK int judge_label(struct judge *judge, const struct event *event, const json_t *label,
+			   struct error *err);
 struct judged_watch *judge_find_watch(struct judge *judge, struct text name);
 /* A rule is true for an event: what follows at once, and what after it has settled. */
 MUST_CHECK int judge_fire(struct judge *judge, const struct judged_watch *watch,
@@ -60,7 +65,8 @@ MUST_CHECK int judge_follow(struct judge *judge, const struct judged_watch *watc
 MUST_CHECK int judge_wait(struct judge *judge, const struct event *event, json_t *label,
 			  struct error *err);
 /* The same for one rule, whose file is quiet now. */
-MUST_CHECK int judge_wait_about(struct judge *judge, const struct rule *rule,
-				const struct event *event, json_t *label, struct error *err);
+MUST_CHECK int judge_wait_about(struct judge *judge, const struct judged_watch *watch,
+				const struct rule *rule, const struct event *event, json_t *label,
+				struct error *err);
 
 #endif

@@ -49,6 +49,10 @@ void label_append(json_t *label, const char *key, json_t *item)
 {
 	json_t *list = json_object_get(label, key);
 
+	if (!label) {
+		json_decref(item);
+		return;
+	}
 	if (!list) {
 		list = json_array();
 		json_object_set_new_nocheck(label, key, list);

@@ -31,7 +31,7 @@ MUST_CHECK int label_put(struct store_txn *txn, uint64_t seq, uint32_t index, co
 MUST_CHECK int label_get(struct store_txn *txn, uint64_t seq, uint32_t index, json_t **out,
 			 struct error *err);
 
-/* Adds item, taken over, to the list that the label has under key. */
+/* Adds item, taken over, to the list that the label (NULL: to none) has under key. */
 void label_append(json_t *label, const char *key, json_t *item);
 
 #endif

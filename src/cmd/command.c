@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/parse.h"
 
@@ -72,6 +73,26 @@ const struct command commands[] = {
 	  OPTION_CONFIG | OPTION_SOCKET | OPTION_ITEMS | OPTION_EVENT | OPTION_SEQ | OPTION_INDEX |
 		  OPTION_WATCH | OPTION_RULE | OPTION_JSON | OPTION_NO_COLOR,
 	  explain_run },
+	{ "backtest", "what rules would have done about the events in the log",
+	  "Asks the rules of a file about what was heard, and says what they would have done: "
+	  "jobs, "
+	  "actions,\n"
+	  "files, the busiest minute, limits and thresholds reached, rules that were never "
+	  "true:\n\n"
+	  "  cn_monitor backtest --items new.yml --since 24h --compare\n\n"
+	  "Nothing is executed and nothing is changed; the monitor may run meanwhile or not. "
+	  "Without "
+	  "--items\n"
+	  "the rules of -c are asked. --compare tells what a file would do otherwise than those. "
+	  "What "
+	  "the\n"
+	  "cluster would have said about files (size, owner) is not known any more: where it "
+	  "matters, "
+	  "the\n"
+	  "numbers are bounds, like \"3 to 57\". Interrupted, it tells what is known so far.",
+	  OPTION_CONFIG | OPTION_ITEMS | OPTION_SINCE | OPTION_UNTIL | OPTION_COMPARE |
+		  OPTION_RULE | OPTION_WATCH | OPTION_LINES | OPTION_JSON | OPTION_NO_COLOR,
+	  backtest_command },
 	{ "tail", "show events as they are judged, with the rules that matched and what was done",
 	  "Shows the last judged events of the running monitor (10, or -n N), then goes on with "
 	  "each new\n"
@@ -160,17 +181,23 @@ static const struct option_text option_texts[] = {
 	{ OPTION_EVENT, "    --event JSON", "an event by hand" },
 	{ OPTION_SEQ, "    --seq N", "the recorded message with this number (see tail --json)" },
 	{ OPTION_INDEX, "    --index I", "which event of that message, from 0 (default: all)" },
-	{ OPTION_WATCH, "    --watch NAME", "the rules of this watch" },
+	{ OPTION_WATCH, "    --watch NAME", "only this watch, and its rules" },
 	{ OPTION_REFERENCE, "    --config-reference", "print every key of cn_monitor.conf" },
 	{ OPTION_RULE, "    --rule NAME", "only this rule, or jobs of it" },
 	{ OPTION_PATH, "    --path PREFIX", "only files whose path begins so" },
-	{ OPTION_SINCE, "    --since AGE", "only what ended in this time: 30m, 2h, 7d" },
+	{ OPTION_SINCE, "    --since WHEN",
+	  "only what is younger: 30m, 2h, 7d, or a time (UTC):\n"
+	  "                         2026-11-25, 2026-11-25T10:00:00Z" },
+	{ OPTION_UNTIL, "    --until WHEN", "only what is older; likewise" },
+	{ OPTION_COMPARE, "    --compare", "with the rules of -c" },
 	{ OPTION_DRY_RUN, "    --dry-run", "only show what would be done" },
 	{ OPTION_FORCE, "    --force", "even if the file was changed or moved since" },
 	{ OPTION_ALL, "    --all", "every dead letter; with --rule, every one of that rule" },
 	{ OPTION_STRICT, "    --strict", "exit status 1 if there are warnings" },
 	{ OPTION_VERBOSE, "-v, --verbose", "list the warnings that are accepted, too" },
-	{ OPTION_LINES, "-n, --lines N", "how many past events or jobs to show" },
+	{ OPTION_LINES, "-n, --lines N",
+	  "how many past events, jobs, or examples of each rule to\n"
+	  "                         show" },
 	{ OPTION_ONCE, "    --once", "do not wait for more" },
 	{ OPTION_LIVE, "    --live", "only whether the process answers" },
 	{ OPTION_JSON, "    --json", "for programs" },
@@ -186,6 +213,8 @@ static const struct option long_options[] = {
 	{ "rule", required_argument, NULL, OPTION_RULE },
 	{ "path", required_argument, NULL, OPTION_PATH },
 	{ "since", required_argument, NULL, OPTION_SINCE },
+	{ "until", required_argument, NULL, OPTION_UNTIL },
+	{ "compare", no_argument, NULL, OPTION_COMPARE },
 	{ "all", no_argument, NULL, OPTION_ALL },
 	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
 	{ "force", no_argument, NULL, OPTION_FORCE },
@@ -246,6 +275,25 @@ int command_wrong(const char *command, const char *format, ...)
 	return EXIT_WRONG;
 }
 
+/* How long ago: an age, a time or a day. */
+static int parse_age(const char *text, int64_t *out_ms, struct error *err)
+{
+	AUTO(free) char *day = str_format("%sT00:00:00Z", text);
+	AUTO_ERROR ignored = { 0 };
+	int64_t time_ms;
+
+	if (clock_parse(text, &time_ms) || (strlen(text) == 10 && clock_parse(day, &time_ms))) {
+		*out_ms = clock_now_ms() - time_ms;
+		return *out_ms >= 0 ? 0 : error_set(err, "%s: that is still to come", text);
+	}
+	if (parse_duration(text_of(text), out_ms, &ignored) == 0)
+		return 0;
+	return error_set(err,
+			 "'%s': expected an age like 30m, 24h or 7d, or a time like 2026-11-25 or "
+			 "2026-11-25T10:00:00Z",
+			 text);
+}
+
 static int take_option(const struct command *command, struct arguments *arguments, int option)
 {
 	AUTO_ERROR err = { 0 };
@@ -274,8 +322,15 @@ static int take_option(const struct command *command, struct arguments *argument
 		arguments->path = optarg;
 		break;
 	case OPTION_SINCE:
-		if (parse_duration(text_of(optarg), &arguments->since_ms, &err) < 0)
+		if (parse_age(optarg, &arguments->since_ms, &err) < 0)
 			return command_wrong(command->name, "--since %s", error_text(&err));
+		break;
+	case OPTION_UNTIL:
+		if (parse_age(optarg, &arguments->until_ms, &err) < 0)
+			return command_wrong(command->name, "--until %s", error_text(&err));
+		break;
+	case OPTION_COMPARE:
+		arguments->compare = true;
 		break;
 	case OPTION_ALL:
 		arguments->all = true;
@@ -352,6 +407,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 {
 	struct arguments arguments = { .lines = -1,
 				       .since_ms = -1,
+				       .until_ms = -1,
 				       .seq = -1,
 				       .index = -1,
 				       .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };

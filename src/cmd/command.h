@@ -30,6 +30,8 @@ enum command_option {
 	OPTION_FORCE = 1 << 18,    /* --force */
 	OPTION_STRICT = 1 << 20,   /* --strict */
 	OPTION_VERBOSE = 1 << 21,  /* -v, --verbose */
+	OPTION_UNTIL = 1 << 24,    /* --until AGE or TIME */
+	OPTION_COMPARE = 1 << 25,  /* --compare */
 };
 
 #define WORDS_MOST 4
@@ -42,7 +44,8 @@ struct arguments {
 	int64_t lines; /* -1: not given */
 	int64_t seq, index;
 	int64_t since_ms; /* how long ago; -1: not given */
-	bool json, reference, once, all, live, strict, verbose, dry_run, force;
+	int64_t until_ms; /* likewise */
+	bool json, reference, once, all, live, strict, verbose, dry_run, force, compare;
 	const char *words[WORDS_MOST]; /* what is no option, of a command that takes some */
 	size_t word_count;
 	bool colour; /* for standard output: a terminal, no NO_COLOR, no --no-color */
@@ -79,6 +82,7 @@ int act_run(const struct arguments *arguments);
 int health_run(const struct arguments *arguments);
 int check_run(const struct arguments *arguments);
 int doctor_run(const struct arguments *arguments);
+int backtest_command(const struct arguments *arguments);
 int explain_run(const struct arguments *arguments);
 int tail_run(const struct arguments *arguments);
 int status_run(const struct arguments *arguments);

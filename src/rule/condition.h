@@ -37,8 +37,9 @@ enum condition_kind {
 	CONDITION_MODE,
 	CONDITION_AGE,
 	CONDITION_MODIFIED,
-	CONDITION_LINKS,
+	CONDITION_LINKS, /* the last */
 };
+#define CONDITION_KINDS (CONDITION_LINKS + 1)
 
 /* All bits of all, one of any (0: whatever), none of none. */
 struct mode_test {
@@ -125,6 +126,12 @@ struct subject {
 	const struct file_facts *file; /* NULL: not known */
 	struct regex_memory *regexes;  /* NULL: what an expression says is not known */
 };
+
+/* Whether it is true for a file depends on what only the cluster knows of that. */
+static inline bool condition_asks_cluster(const struct condition *condition)
+{
+	return condition->kind >= CONDITION_TYPE;
+}
 
 int64_t condition_depth(struct text path); /* components: /a/b has two */
 enum truth condition_test(const struct condition *condition, const struct subject *subject);

@@ -190,6 +190,42 @@ void rule_set_visit_names(const struct rule_set *set, void (*visit)(void *ctx, c
 			visit_values(condition, visit, ctx);
 }
 
+bool rule_set_asks_cluster(const struct rule_set *set)
+{
+	for (const struct condition *condition = set->pool.last; condition;
+	     condition = condition->made_before)
+		if (condition_asks_cluster(condition))
+			return true;
+	return false;
+}
+
+struct questions {
+	const char *keys[CONDITION_KINDS];
+	size_t count;
+};
+
+static void add_questions(struct questions *questions, const struct condition *condition)
+{
+	bool is_new = condition_asks_cluster(condition);
+
+	for (size_t i = 0; i < questions->count && is_new; i++)
+		is_new = strcmp(questions->keys[i], condition->key) != 0;
+	if (is_new && questions->count < CONDITION_KINDS)
+		questions->keys[questions->count++] = condition->key;
+	for (size_t i = 0; i < condition->child_count; i++)
+		add_questions(questions, condition->children[i]);
+}
+
+void rule_visit_questions(const struct rule *rule, void (*visit)(void *ctx, const char *key),
+			  void *ctx)
+{
+	struct questions questions = { .count = 0 };
+
+	add_questions(&questions, set_rule_of(rule)->when);
+	for (size_t i = 0; i < questions.count; i++)
+		visit(ctx, questions.keys[i]);
+}
+
 const char *rule_set_digest(const struct rule_set *set)
 {
 	return set->digest;

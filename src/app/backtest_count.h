@@ -1,0 +1,21 @@
+/* backtest_count: what a trial's rules come to, counted. For the files of backtest only. */
+#ifndef APP_BACKTEST_COUNT_H
+#define APP_BACKTEST_COUNT_H
+
+#include "app/backtest.h"
+#include "app/trial.h"
+
+/* Sets of a side, one per watch; each is shared. */
+void backtest_side_init(struct backtest *backtest, enum backtest_which which,
+			struct rule_set *const *sets, size_t count);
+void backtest_side_clear(struct backtest_side *side);
+
+struct backtest_rule *backtest_rule_of(struct backtest_side *side, const struct rule_set *set,
+				       const struct rule *rule);
+/* A job, or what would be one. file: a hash of the file. */
+void backtest_count_job(struct backtest *backtest, struct backtest_side *side,
+			struct backtest_rule *rule, enum backtest_bound bound,
+			const struct event *event, uint64_t file, int64_t time_ms,
+			enum trial_end end, size_t examples);
+
+#endif
