@@ -74,8 +74,8 @@ def here(tmp_path):
     (["run", "extra"], "cn_monitor run: 'extra': no arguments are expected"),
     (["run", "-c"], "cn_monitor run: -c needs a value"),
     (["tail", "-n", "x"], "cn_monitor tail: --lines 'x': expected a whole number"),
-    (["history", "--since", "2 parsecs"], "cn_monitor history: --since '2 parsecs': expected a "
-     "duration like 500ms, 10s, 5m, 2h or 7d"),
+    (["history", "--since", "2 parsecs"], "cn_monitor history: --since '2 parsecs': expected an "
+     "age like 30m, 24h or 7d, or a time like 2026-11-25 or 2026-11-25T10:00:00Z"),
     (["dead", "frob"], "cn_monitor dead: 'frob': expected list, show, retry or drop"),
     (["dead", "show"],
      "cn_monitor dead: show: expected the number of a job (cn_monitor dead list shows them)"),
