@@ -97,6 +97,9 @@ struct action_type {
 	void (*check)(const void *config, struct place place, struct problems *problems);
 	/* Which events it may cause, for the loop check: up to max of them. NULL: none at all. */
 	size_t (*effects)(const void *config, struct event_effect *effects, size_t max);
+	/* The server elsewhere that it needs, as people are shown it: while that fails, jobs wait.
+	 * For free(). NULL: none. */
+	char *(*server)(const struct action *action);
 	int (*open)(struct action *action, struct error *err); /* may be NULL */
 	void (*close)(struct action *action);                  /* may be NULL */
 	/* What it would do, as a sentence for dry runs; no side effect. For free(). */

@@ -77,6 +77,13 @@ static void email_check(const void *options, struct place place, struct problems
 			       "mail of its own");
 }
 
+static char *email_server(const struct action *action)
+{
+	const struct mail_server *mail = action->host->mail;
+
+	return str_format("the mail server %s", mail ? mail->host : "");
+}
+
 static int email_open(struct action *action, struct error *err)
 {
 	if (!action->host->mail || !action->host->http)
@@ -192,6 +199,7 @@ const struct action_type action_email = {
 	.short_key = "to",
 	.config_size = sizeof(struct email_config),
 	.check = email_check,
+	.server = email_server,
 	.open = email_open,
 	.plan = email_plan,
 	.start = email_start,

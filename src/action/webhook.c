@@ -147,6 +147,13 @@ static void hide_secrets(const struct webhook_config *config)
 	}
 }
 
+static char *webhook_server(const struct action *action)
+{
+	const struct webhook_config *config = action->config;
+
+	return url_shown(config->url);
+}
+
 static int webhook_open(struct action *action, struct error *err)
 {
 	if (!action->host->http)
@@ -302,6 +309,7 @@ const struct action_type action_webhook = {
 	.short_key = "url",
 	.config_size = sizeof(struct webhook_config),
 	.check = webhook_check,
+	.server = webhook_server,
 	.open = webhook_open,
 	.plan = webhook_plan,
 	.start = webhook_start,

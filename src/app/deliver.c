@@ -50,6 +50,11 @@ static void count_end(struct deliver *deliver, enum delivery_write write)
 		metric_add(deliver->retried, 1);
 }
 
+struct breakers *deliver_breakers(struct deliver *deliver)
+{
+	return deliver->breakers;
+}
+
 void deliver_offer(struct deliver *deliver, size_t watch, struct rule_set *set)
 {
 	struct rule_set *old;
@@ -329,6 +334,7 @@ static void arm_due(struct deliver *deliver, int64_t taken)
 static void publish_running(struct deliver *deliver)
 {
 	metric_set(deliver->under_way, (int64_t)deliver->running_count);
+	metric_set(deliver->breakers_open, (int64_t)breakers_visit(deliver->breakers, NULL, NULL));
 	pthread_mutex_lock(&deliver->lock);
 	deliver->status.running = deliver->running_count;
 	pthread_mutex_unlock(&deliver->lock);
@@ -455,6 +461,10 @@ static void open_metrics(struct deliver *deliver)
 	deliver->retried = metric_get("cn_jobs_total{result=\"retry\"}", METRIC_COUNTER, help);
 	deliver->gone = metric_get("cn_jobs_gone_total", METRIC_COUNTER,
 				   "Jobs whose file was gone; they count as done too.");
+	deliver->breakers_open =
+		metric_get("cn_breakers_open", METRIC_GAUGE,
+			   "Servers that jobs wait for, because they failed several "
+			   "times in a row.");
 	deliver->under_way = metric_get("cn_jobs_running", METRIC_GAUGE, "Jobs under way.");
 }
 
@@ -476,6 +486,11 @@ int deliver_open(struct deliver **out, uv_loop_t *loop, struct http *http,
 	deliver->clusters = clusters;
 	deliver->host = deliver_host(deliver, http, mail);
 	deliver->cache = action_cache_new(&deliver->host, IDLE_ACTIONS);
+	deliver->breakers = breakers_new(&(struct breaker_settings){
+		(unsigned)settings->act.circuit_breaker,
+		MAX(settings->act.back_off_ms, 1),
+		MAX(settings->act.back_off_max_ms, 1),
+	});
 	deliver->rules = mem_array(settings->watch_count, sizeof(*deliver->rules));
 	deliver->random = uv_hrtime();
 	prints.self = deliver;
@@ -530,6 +545,7 @@ void deliver_close(struct deliver *deliver)
 		delivery_free(delivery);
 	fingerprints_close(deliver->prints);
 	action_cache_free(deliver->cache);
+	breakers_free(deliver->breakers);
 	forget_rules(deliver);
 	uv_close((uv_handle_t *)&deliver->wake, forget_handle);
 	uv_close((uv_handle_t *)&deliver->turn, forget_handle);

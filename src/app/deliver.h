@@ -6,6 +6,7 @@
 #define APP_DELIVER_H
 
 #include "action/action.h"
+#include "app/breaker.h"
 #include "app/settings.h"
 #include "rule/rule.h"
 #include "store/store.h"
@@ -26,6 +27,7 @@ struct deliver_status { /* safe from any thread */
 	uint64_t running, done, retried, dead;
 	char trouble[256];
 };
+struct breakers *deliver_breakers(struct deliver *deliver);
 void deliver_get_status(struct deliver *deliver, struct deliver_status *out);
 
 #endif

@@ -339,6 +339,37 @@ static void plan(struct delivery *delivery)
 	delivery_begin(delivery);
 }
 
+/* The server that the step needs has failed for a while: that is no attempt at the step. */
+static bool waits_for_server(struct delivery *delivery)
+{
+	struct deliver *deliver = delivery->deliver;
+	char *(*server_of)(const struct action *action) = delivery->action->type->server;
+	AUTO(free) char *server = server_of ? server_of(delivery->action) : NULL;
+	AUTO(free) char *last = NULL;
+	AUTO(free) char *why = NULL;
+	int64_t again_ms;
+
+	if (!server || breakers_allow(deliver->breakers, server, clock_now_ms(), &again_ms, &last))
+		return false;
+	why = str_format("waits until %s works again: %s", server, last);
+	retry_at(delivery, again_ms + deliver_back_off(deliver, 1), why);
+	return true;
+}
+
+static void note_server(struct delivery *delivery)
+{
+	char *(*server_of)(const struct action *action) = delivery->action->type->server;
+	AUTO(free) char *server = server_of ? server_of(delivery->action) : NULL;
+	const struct action_run *run = &delivery->run;
+	const char *why = run->outcome != ACTION_RETRY ? NULL
+			  : run->why                   ? run->why
+						       : "no reason was given";
+
+	if (server)
+		breakers_note(delivery->deliver->breakers, server, why, run->not_before_ms,
+			      clock_now_ms());
+}
+
 static void act(struct delivery *delivery)
 {
 	prepare_run(delivery);
@@ -346,6 +377,8 @@ static void act(struct delivery *delivery)
 		plan(delivery);
 		return;
 	}
+	if (waits_for_server(delivery))
+		return;
 	delivery->state = DELIVERY_ACTING;
 	delivery->action->type->start(&delivery->run);
 }
@@ -502,6 +535,7 @@ void delivery_conclude(struct delivery *delivery)
 		delivery->closes_echo = true;
 		delivery->echo_step = delivery->body.step;
 	}
+	note_server(delivery);
 	step_ended(delivery);
 	if (delivery->state == DELIVERY_WRITING)
 		end_run(delivery);

@@ -9,6 +9,7 @@
 #define APP_DELIVERY_H
 
 #include "app/action_cache.h"
+#include "app/breaker.h"
 #include "app/deliver.h"
 #include <pthread.h>
 
@@ -66,6 +67,7 @@ struct deliver {
 	const struct cluster *const *clusters;
 	struct action_host host;
 	struct action_cache *cache;
+	struct breakers *breakers;
 	struct fingerprints *prints;
 	uv_async_t wake;
 	uv_timer_t turn;  /* soon: something finished */
@@ -80,7 +82,7 @@ struct deliver {
 	uint64_t random;
 	pthread_mutex_t lock; /* of status and rules[].offered */
 	struct deliver_status status;
-	struct metric *done, *dead, *retried, *gone, *under_way;
+	struct metric *done, *dead, *retried, *gone, *under_way, *breakers_open;
 };
 
 /* Takes the job over. */

@@ -100,17 +100,28 @@ static json_t *filter_json(const struct daemon *daemon)
 			 "tripped", status.tripped);
 }
 
+static void add_breaker(void *ctx, const char *server, enum breaker_state state, int64_t since_ms,
+			const char *why)
+{
+	json_array_append_new(ctx, json_pack("{s:s,s:s,s:o,s:s}", "server", server, "state",
+					     breaker_state_name(state), "since",
+					     describe_time(since_ms), "why", why));
+}
+
 static json_t *act_json(const struct daemon *daemon)
 {
 	struct deliver *deliver = crew_deliver(daemon->crew);
 	struct deliver_status status;
+	json_t *breakers;
 
 	if (!deliver)
 		return NULL;
+	breakers = json_array();
 	deliver_get_status(deliver, &status);
-	return json_pack("{s:I,s:I,s:I,s:I,s:s}", "running", (json_int_t)status.running, "done",
+	breakers_visit(deliver_breakers(deliver), add_breaker, breakers);
+	return json_pack("{s:I,s:I,s:I,s:I,s:s,s:o}", "running", (json_int_t)status.running, "done",
 			 (json_int_t)status.done, "retried", (json_int_t)status.retried, "dead",
-			 (json_int_t)status.dead, "trouble", status.trouble);
+			 (json_int_t)status.dead, "trouble", status.trouble, "breakers", breakers);
 }
 
 json_t *describe_roles(const struct daemon *daemon)
@@ -233,6 +244,7 @@ static json_t *act_of_all(json_t *members)
 	json_int_t sums[ARRAY_SIZE(counts)] = { 0 };
 	const char *trouble = "", *whose = "";
 	json_int_t processes = 0;
+	json_t *breakers = json_array();
 	size_t i;
 	json_t *member;
 
@@ -244,6 +256,7 @@ static json_t *act_of_all(json_t *members)
 		if (!act || age_of(member) >= MEMBER_FRESH_MS)
 			continue;
 		processes++;
+		json_array_extend(breakers, json_object_get(act, "breakers"));
 		for (size_t j = 0; j < ARRAY_SIZE(counts); j++)
 			sums[j] += json_integer_value(json_object_get(act, counts[j]));
 		if (text && *text && !*trouble) {
@@ -257,9 +270,9 @@ static json_t *act_of_all(json_t *members)
 	char *said = str_format("%s%s%s", is_one_of_many ? whose : "", is_one_of_many ? ": " : "",
 				processes ? trouble : "no process acts");
 
-	return json_pack("{s:I,s:I,s:I,s:I,s:s,s:I}", counts[0], sums[0], counts[1], sums[1],
+	return json_pack("{s:I,s:I,s:I,s:I,s:s,s:I,s:o}", counts[0], sums[0], counts[1], sums[1],
 			 counts[2], sums[2], counts[3], sums[3], "trouble", said, "processes",
-			 processes);
+			 processes, "breakers", breakers);
 }
 
 /* Whether another process works by other rules than we; of a watch that it does not have, no. */

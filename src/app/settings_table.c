@@ -164,6 +164,10 @@ static const struct config_key act_keys[] = {
 	  .most = 86400000 },
 	{ "BACK_OFF_MAX", KEY_TIME, OTHER(act.back_off_max_ms), "5m",
 	  "The longest pause between two attempts.", .least = 1, .most = (int64_t)7 * 86400000 },
+	{ "CIRCUIT_BREAKER", KEY_NUMBER, OTHER(act.circuit_breaker), "5",
+	  "Failures in a row after which a mail server or web hook is left in peace: jobs wait for "
+	  "it, and one at a time tries, with the pauses above. 0: never.",
+	  .least = 0, .most = 1000000 },
 	{ "CONCURRENCY", KEY_NUMBER, OTHER(act.concurrency), "32",
 	  "Jobs under way at once; those of one file always run one after the other.", .least = 1,
 	  .most = 10000 },

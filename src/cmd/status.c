@@ -107,6 +107,25 @@ static void print_store(const struct arguments *arguments, json_t *store)
 		printf("        %s\n", json_string_value(sentence));
 }
 
+/* Servers that actions need and that fail; what they said is foreign text. */
+static void print_breakers(const struct arguments *arguments, json_t *act)
+{
+	size_t index;
+	json_t *breaker;
+
+	json_array_foreach(json_object_get(act, "breakers"), index, breaker)
+	{
+		AUTO(free)
+		char *line = str_format("        jobs wait for %s since %s (%s): %s",
+					text_at(breaker, "server"), text_at(breaker, "since"),
+					text_at(breaker, "state"), text_at(breaker, "why"));
+
+		fputs(paint(arguments, false), stdout);
+		escape_print(stdout, line, ESCAPE_TEXT);
+		printf("%s\n", plain(arguments));
+	}
+}
+
 static bool print_roles(const struct arguments *arguments, json_t *status)
 {
 	json_t *filter = json_object_get(status, "filter");
@@ -139,6 +158,7 @@ static bool print_roles(const struct arguments *arguments, json_t *status)
 	if (*text_at(act, "trouble"))
 		printf("%s        %s%s\n", paint(arguments, false), text_at(act, "trouble"),
 		       plain(arguments));
+	print_breakers(arguments, act);
 	print_store(arguments, store);
 	return is_fine;
 }

@@ -441,3 +441,24 @@ def test_a_request_whose_answer_is_lost_is_applied_exactly_once(simulator, run, 
         assert not file.exists()
     assert len(simulator.changes()) == 1
     wait_until(lambda: [e for e in monitor.tail() if "echo_of" in e.get("label", {})], "the echo")
+
+
+# ---- a server that does not work ----
+
+def test_jobs_wait_for_a_web_hook_that_fails_and_none_is_given_up(simulator, run, inbox, hooks):
+    hooks.answers = [503] * 12
+    monitor = run(f'webhook: {{url: "{hooks.url}/x"}}', sections={"ACT": {
+        "ATTEMPTS": "4", "BACK_OFF": "30ms", "BACK_OFF_MAX": "120ms", "CIRCUIT_BREAKER": "3", "CONCURRENCY": "2"}})
+    shown = []
+    for i in range(20):
+        (inbox / f"{i}.txt").write_text("x")
+    while hooks.answers:
+        breakers = monitor.status()["act"]["breakers"]
+        if breakers and not shown:
+            shown = [breakers[0], monitor.run("status").stdout]
+    monitor.wait_for_jobs(20)
+    assert len(hooks.received) == 20 and monitor.jobs("dead") == []
+    assert shown[0]["server"] == hooks.url and shown[0]["state"] in ("open", "half-open")
+    assert f"jobs wait for {hooks.url} since " in shown[1]
+    assert monitor.status()["act"]["breakers"] == []
+    assert f"{hooks.url} works again; what waited for it goes on" in monitor.log()

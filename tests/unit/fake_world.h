@@ -249,9 +249,29 @@ static const struct action_type plain = {
 	.cancel = probe_cancel,
 };
 
+static char *the_server(const struct action *action)
+{
+	return str_copy("the server");
+}
+
+static const struct action_type served = {
+	.name = "served",
+	.keys = probe_keys,
+	.config_size = 1,
+	.server = the_server,
+	.plan = probe_plan,
+	.start = probe_start,
+	.cancel = probe_cancel,
+};
+
 static const struct action_type *find_type(const char *name)
 {
-	return strcmp(name, "probe") == 0 ? &probe : strcmp(name, "plain") == 0 ? &plain : NULL;
+	const struct action_type *const types[] = { &probe, &plain, &served };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (strcmp(types[i]->name, name) == 0)
+			return types[i];
+	return NULL;
 }
 
 /* ---- The world ---- */
@@ -377,6 +397,7 @@ static int world_setup(void **state)
 	world->settings.act.attempts = 3;
 	world->settings.act.back_off_ms = 1000;
 	world->settings.act.back_off_max_ms = 60000;
+	world->settings.act.circuit_breaker = 2;
 	world->settings.act.concurrency = 2;
 	world->settings.act.echo_expiry_ms = 60000;
 	world->settings.act.lease_ms = LEASE_MS;

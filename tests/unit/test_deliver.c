@@ -74,6 +74,41 @@ static void attempts_are_repeated_at_growing_intervals_and_then_given_up(void **
 	assert_int_equal(count(world).jobs_waiting, 0);
 }
 
+static void jobs_wait_for_a_server_that_fails_and_lose_no_attempts(void **state)
+{
+	struct world *world = *state;
+	AUTO(free) char *outcome = NULL;
+	AUTO(free) char *story = NULL;
+
+	for (int i = 0; i < 3; i++)
+		world_end(world, (struct world_end){ ACTION_RETRY, .why = "status 503" });
+	put_job(world, "served", "7", "/home/a");
+	put_job(world, "served", "8", "/home/b");
+	world_settle(world);
+	/* Two failures in a row. Six minutes of jobs that come and ask: one try a pause. */
+	put_job(world, "served", "9", "/home/c");
+	world_settle(world);
+	story = world_story(world);
+	assert_non_null(strstr(story,
+			       "warn act: the server failed 2 times in a row (status 503): what "
+			       "goes there waits, and one job at a time tries"));
+	assert_null(strstr(story, "/home/c"));
+	clock_advance(1000);
+	world_settle(world);
+	for (int i = 0; i < 100; i++) {
+		clock_advance(1000);
+		world_settle(world);
+	}
+	free(TAKE(story));
+	story = world_story(world);
+	assert_non_null(
+		strstr(story, "info act: the server works again; what waited for it goes on"));
+	assert_int_equal(count(world).jobs_done, 3);
+	assert_int_equal(count(world).jobs_dead, 0);
+	outcome = last_outcome(world, JOB_DONE);
+	assert_string_equal(outcome, "served: done");
+}
+
 static void a_module_may_say_not_before_when(void **state)
 {
 	struct world *world = *state;
@@ -447,6 +482,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		t(steps_run_in_order_and_later_ones_see_what_earlier_ones_found),
 		t(attempts_are_repeated_at_growing_intervals_and_then_given_up),
+		t(jobs_wait_for_a_server_that_fails_and_lose_no_attempts),
 		t(a_module_may_say_not_before_when),
 		t(attempts_are_counted_for_each_step_anew),
 		t(what_never_will_work_is_a_dead_letter_at_once),
