@@ -90,9 +90,9 @@ struct settings {
 		int64_t attempts;    /* before a step is given up */
 		int64_t back_off_ms; /* first pause between attempts, doubled each time */
 		int64_t back_off_max_ms;
-		int64_t concurrency;    /* jobs under way at once */
-		int64_t echo_expiry_ms; /* how long an expectation outlives its action; 60 s */
-		int64_t lease_ms;       /* how long a job stays with a process that is silent */
+		int64_t concurrency;     /* jobs under way at once */
+		int64_t echo_expiry_ms;  /* how long an expectation outlives its action; 60 s */
+		int64_t lease_ms;        /* how long a job stays with a process that is silent */
 		int64_t circuit_breaker; /* failures in a row of a server that open it; 0: never */
 		bool dry_run;
 	} act;
