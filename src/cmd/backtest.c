@@ -125,7 +125,8 @@ static void interrupt(int number)
 /* A second one ends the program at once. */
 static void listen_to_interrupts(void)
 {
-	struct sigaction action = { .sa_handler = interrupt, .sa_flags = SA_RESETHAND };
+	struct sigaction action = { .sa_handler = interrupt,
+				    .sa_flags = SA_RESETHAND | SA_RESTART };
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
@@ -328,6 +329,7 @@ int backtest_command(const struct arguments *arguments)
 				     "than the rules of -c: expected --items, too");
 	if (arguments->since_ms >= 0 && arguments->until_ms > arguments->since_ms)
 		return command_wrong("backtest", "--until is before --since");
+	listen_to_interrupts();
 	if (!(settings = command_settings(arguments)))
 		return EXIT_WRONG;
 	if (arguments->watch && (result = no_such_watch(settings, arguments->watch)))
@@ -337,7 +339,6 @@ int backtest_command(const struct arguments *arguments)
 		return EXIT_WRONG;
 	if (arguments->rule && !is_in(&tried, arguments->rule) && !is_in(&running, arguments->rule))
 		return no_such_rule(&tried, &running, arguments->rule);
-	listen_to_interrupts();
 	signal(SIGBUS, on_missing_page);
 	return run(arguments, settings, &tried, &running);
 }
