@@ -66,8 +66,9 @@ uint64_t admin_number(const struct admin_question *question, const char *name, u
 
 static json_t *copy_query(const struct http_ask *ask)
 {
-	static const char *const names[] = { "after", "last", "limit",    "state", "job",    "all",
-					     "rule",  "path", "since_ms", "force", "dry_run" };
+	static const char *const names[] = { "after", "last",     "limit", "rules",
+					     "state", "job",      "all",   "rule",
+					     "path",  "since_ms", "force", "dry_run" };
 	json_t *query = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

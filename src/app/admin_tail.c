@@ -1,6 +1,7 @@
 /* admin_tail: judged events, with what was found out about them. */
 #include "app/admin_part.h"
 #include "app/label.h"
+#include "app/rule_notes.h"
 #include "event/decode.h"
 
 #define EVENTS_MOST 1000
@@ -12,6 +13,8 @@ struct tail {
 	uint64_t until; /* the last record that is judged */
 	uint64_t next;  /* the last record that is in events, or was passed over */
 	const struct record *record;
+	bool tells_rules;
+	json_t *judged_by; /* of the record; NULL: not asked for, or not known */
 };
 
 static struct text watch_path(const struct settings *settings, struct text name)
@@ -20,6 +23,18 @@ static struct text watch_path(const struct settings *settings, struct text name)
 		if (text_is(name, settings->watches[i].name))
 			return text_of(settings->watches[i].path);
 	return TEXT("/");
+}
+
+/* {"digest": .., "since": ..}: the rules that judged the record. */
+static json_t *find_rules(struct tail *tail, const struct record *record)
+{
+	AUTO(free) char *watch = text_copy(record->watch);
+	struct rule_note note;
+
+	if (rule_note_find(tail->question->store, watch, record->seq, 0, &note, NULL, NULL) < 0 ||
+	    !*note.digest)
+		return NULL;
+	return json_pack("{s:s,s:s}", "digest", note.digest, "since", note.time);
 }
 
 static bool tail_event(void *ctx, const struct event *decoded)
@@ -42,6 +57,8 @@ static bool tail_event(void *ctx, const struct event *decoded)
 		       &label, NULL) == 0 &&
 	    label)
 		json_object_set_new(object, "label", json_loads(label, 0, NULL));
+	if (tail->judged_by)
+		json_object_set(object, "judged_by", tail->judged_by);
 	json_array_append_new(tail->events, object);
 	return true;
 }
@@ -56,6 +73,10 @@ static bool tail_record(void *ctx, const struct record *record)
 		return false;
 	tail->record = record;
 	tail->next = record->seq;
+	if (tail->tells_rules) {
+		json_decref(tail->judged_by);
+		tail->judged_by = find_rules(tail, record);
+	}
 	if (decode_message(tail->decoder, record->bytes,
 			   watch_path(tail->question->settings, record->watch), tail_event, tail,
 			   &count, &err) < 0)
@@ -65,7 +86,8 @@ static bool tail_record(void *ctx, const struct record *record)
 	return json_array_size(tail->events) < EVENTS_MOST;
 }
 
-/* after: a record; or last: so many records before the end. limit: at most so many records. */
+/* after: a record; or last: so many records before the end. limit: at most so many records. rules:
+ * tell which ones judged each event. */
 void admin_tail(struct admin_question *question)
 {
 	AUTO(decoder_free) struct decoder *decoder = decoder_new();
@@ -82,8 +104,12 @@ void admin_tail(struct admin_question *question)
 					      : 0;
 
 	struct tail tail = { question, decoder, json_array(), cursor, after, NULL };
+	int64_t count;
 
-	if (store_log_read(question->store, after, limit, 4u << 20, tail_record, &tail, &err) < 0) {
+	tail.tells_rules = admin_number(question, "rules", 0) != 0;
+	count = store_log_read(question->store, after, limit, 4u << 20, tail_record, &tail, &err);
+	json_decref(tail.judged_by);
+	if (count < 0) {
 		json_decref(tail.events);
 		admin_refuse(question, 500, error_text(&err));
 		return;

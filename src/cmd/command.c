@@ -69,7 +69,9 @@ const struct command commands[] = {
 	  "cluster's own\n"
 	  "form does too. A path that ends with a slash is a directory. Without --items, the rules "
 	  "of the\n"
-	  "watches that look at the path are asked, as their files are now. Nothing is executed.",
+	  "watches that look at the path are asked, as their files are now; of a recorded event it "
+	  "is said\n"
+	  "whether it was judged by the same rules then, and what came of it. Nothing is executed.",
 	  OPTION_CONFIG | OPTION_SOCKET | OPTION_ITEMS | OPTION_EVENT | OPTION_SEQ | OPTION_INDEX |
 		  OPTION_WATCH | OPTION_RULE | OPTION_JSON | OPTION_NO_COLOR,
 	  explain_run },
@@ -94,10 +96,11 @@ const struct command commands[] = {
 		  OPTION_RULE | OPTION_WATCH | OPTION_LINES | OPTION_JSON | OPTION_NO_COLOR,
 	  backtest_command },
 	{ "tail", "show events as they are judged, with the rules that matched and what was done",
-	  "Shows the last judged events of the running monitor (10, or -n N), then goes on with "
+	  "Shows the last judged messages of the running monitor (10, or -n N), then goes on with "
 	  "each new\n"
 	  "one until interrupted; --once stops after the first. Echoes of our own actions are "
-	  "labelled.",
+	  "labelled. The\n"
+	  "number in front of an event is for cn_monitor explain --seq.",
 	  OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON | OPTION_LINES | OPTION_ONCE |
 		  OPTION_NO_COLOR,
 	  tail_run },
@@ -179,11 +182,13 @@ static const struct option_text option_texts[] = {
 	  "the running monitor's socket, instead of reading -c" },
 	{ OPTION_ITEMS, "    --items FILE", "only this rule file, not those of -c" },
 	{ OPTION_EVENT, "    --event JSON", "an event by hand" },
-	{ OPTION_SEQ, "    --seq N", "the recorded message with this number (see tail --json)" },
-	{ OPTION_INDEX, "    --index I", "which event of that message, from 0 (default: all)" },
+	{ OPTION_SEQ, "    --seq N[.I]",
+	  "the recorded message with this number (see tail); its event\n"
+	  "                         I, from 0, or all" },
+	{ OPTION_INDEX, "    --index I", "the same as --seq N.I" },
 	{ OPTION_WATCH, "    --watch NAME", "only this watch, and its rules" },
 	{ OPTION_REFERENCE, "    --config-reference", "print every key of cn_monitor.conf" },
-	{ OPTION_RULE, "    --rule NAME", "only this rule, or jobs of it" },
+	{ OPTION_RULE, "    --rule NAME", "only this rule, or jobs of it (also --item)" },
 	{ OPTION_PATH, "    --path PREFIX", "only files whose path begins so" },
 	{ OPTION_SINCE, "    --since WHEN",
 	  "only what is younger: 30m, 2h, 7d, or a time (UTC):\n"
@@ -211,6 +216,7 @@ static const struct option long_options[] = {
 	{ "items", required_argument, NULL, OPTION_ITEMS },
 	{ "config-reference", no_argument, NULL, OPTION_REFERENCE },
 	{ "rule", required_argument, NULL, OPTION_RULE },
+	{ "item", required_argument, NULL, OPTION_RULE }, /* a watched item is a rule */
 	{ "path", required_argument, NULL, OPTION_PATH },
 	{ "since", required_argument, NULL, OPTION_SINCE },
 	{ "until", required_argument, NULL, OPTION_UNTIL },
@@ -294,6 +300,17 @@ static int parse_age(const char *text, int64_t *out_ms, struct error *err)
 			 text);
 }
 
+/* A message's number, or N.M for one of its events. */
+static int parse_place(const char *text, struct arguments *arguments, struct error *err)
+{
+	struct text index = text_of(text);
+	struct text seq = text_cut(&index, '.');
+
+	if (parse_number(seq, 1, INT64_MAX, &arguments->seq, err) < 0)
+		return -1;
+	return strchr(text, '.') ? parse_number(index, 0, UINT32_MAX, &arguments->index, err) : 0;
+}
+
 static int take_option(const struct command *command, struct arguments *arguments, int option)
 {
 	AUTO_ERROR err = { 0 };
@@ -345,7 +362,7 @@ static int take_option(const struct command *command, struct arguments *argument
 		arguments->event = optarg;
 		break;
 	case OPTION_SEQ:
-		if (parse_number(text_of(optarg), 1, INT64_MAX, &arguments->seq, &err) < 0)
+		if (parse_place(optarg, arguments, &err) < 0)
 			return command_wrong(command->name, "--seq %s", error_text(&err));
 		break;
 	case OPTION_INDEX:

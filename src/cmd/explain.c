@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "base/parse.h"
 #include "cmd/ask.h"
+#include "cmd/label_text.h"
 #include "event/by_hand.h"
 #include "rule/explain.h"
 
@@ -18,9 +19,11 @@ struct hearing {
 	const struct event *event;
 	const char *watch; /* NULL: not asked for by one */
 	const char *items;
-	json_t *rules; /* with --json */
+	json_t *recorded; /* as tail tells it; NULL: by hand */
+	json_t *rules;    /* with --json */
 	size_t true_count;
 	const char *stopped_by; /* a rule that says stop, and is true */
+	const char *may_stop;   /* one that is true, or would be if the cluster says so */
 };
 
 static int wrong(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -75,31 +78,56 @@ static json_t *explanation_json(const struct explanation *explanation, const cha
 			 node_json(&explanation->tree));
 }
 
-static void hear_rule(struct hearing *hearing, struct rule_matcher *matcher,
-		      const struct rule *rule)
+/* Why the monitor does not ask a rule that the index found, as a line for people. */
+static void print_unasked(const struct hearing *hearing, bool is_unseen)
 {
+	if (is_unseen) {
+		puts("  not asked by the monitor: the event is an echo, and the rule does not say "
+		     "'on_own: yes'");
+	} else if (hearing->stopped_by || hearing->may_stop) {
+		printf("  %s by the monitor: rule '",
+		       hearing->stopped_by ? "not asked" : "perhaps not asked");
+		escape_print(stdout, hearing->stopped_by ? hearing->stopped_by : hearing->may_stop,
+			     ESCAPE_TEXT);
+		puts(hearing->stopped_by ? "' says stop" : "' says stop, if it is true");
+	}
+}
+
+/* A rule that is not shown may stop one that is. */
+static void hear_rule(struct hearing *hearing, struct rule_matcher *matcher,
+		      const struct rule *rule, bool is_shown)
+{
+	bool is_unseen = json_object_get(json_object_get(hearing->recorded, "label"), "echo_of") &&
+			 !rule->on_own;
 	struct explanation explanation;
-	bool is_true;
+	bool can_be, is_true;
 
 	explain_rule(&explanation, matcher, rule, hearing->event);
-	is_true = explanation.truth == TRUTH_TRUE && !explanation.skipped;
-	if (hearing->rules) {
-		json_array_append_new(hearing->rules,
-				      explanation_json(&explanation, hearing->stopped_by));
-	} else {
+	can_be = explanation.truth != TRUTH_FALSE && !explanation.skipped;
+	is_true = explanation.truth == TRUTH_TRUE && can_be;
+	if (is_shown && hearing->rules) {
+		json_t *object = explanation_json(&explanation, hearing->stopped_by);
+
+		if (hearing->recorded)
+			json_object_set_new(object, "sees_event", json_boolean(!is_unseen));
+		json_array_append_new(hearing->rules, object);
+	} else if (is_shown) {
 		AUTO(free)
 		char *text = explanation_format(&explanation, hearing->arguments->colour);
 
 		printf("\n%s", text);
-		if (is_true && hearing->stopped_by) {
-			fputs("  not asked by the monitor: rule '", stdout);
-			escape_print(stdout, hearing->stopped_by, ESCAPE_TEXT);
-			puts("' says stop");
-		}
+		if (can_be)
+			print_unasked(hearing, is_unseen);
 	}
-	hearing->true_count += is_true && !hearing->stopped_by;
+	if (is_unseen) {
+		explanation_clear(&explanation);
+		return;
+	}
+	hearing->true_count += is_shown && is_true && !hearing->stopped_by;
 	if (is_true && rule->stop && !hearing->stopped_by)
 		hearing->stopped_by = rule->name;
+	if (can_be && rule->stop && !hearing->may_stop)
+		hearing->may_stop = rule->name;
 	explanation_clear(&explanation);
 }
 
@@ -133,7 +161,56 @@ static int no_such_rule(const struct rule_set *set, const char *items, const cha
 		     nearest ? "'?" : "");
 }
 
-static void print_event(const struct hearing *hearing)
+static void print_jobs(const json_t *label)
+{
+	json_t *jobs = json_object_get(label, "jobs"), *job;
+	size_t i;
+
+	json_array_foreach(jobs, i, job) printf("%s %" JSON_INTEGER_FORMAT,
+						i                               ? ","
+						: i + 1 < json_array_size(jobs) ? "  jobs"
+										: "  job",
+						json_integer_value(job));
+}
+
+/* Whether these rules are those that judged a recorded event: 1, 0; -1: that is not known. */
+static int is_same(json_t *judged_by, const struct rule_set *set)
+{
+	const char *digest = json_string_value(json_object_get(judged_by, "digest"));
+
+	return digest ? strcmp(digest, rule_set_digest(set)) == 0 : -1;
+}
+
+static void print_record(const struct hearing *hearing, const struct rule_set *set)
+{
+	json_t *judged_by = json_object_get(hearing->recorded, "judged_by");
+	json_t *label = json_object_get(hearing->recorded, "label");
+	const char *since = json_string_value(json_object_get(judged_by, "since"));
+	int same = is_same(judged_by, set);
+
+	printf("recorded as %" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT " at ",
+	       json_integer_value(json_object_get(hearing->recorded, "seq")),
+	       json_integer_value(json_object_get(hearing->recorded, "index")));
+	escape_print(stdout, json_string_value(json_object_get(hearing->recorded, "time")),
+		     ESCAPE_TEXT);
+	if (same == 1)
+		fputs(", judged by these same rules", stdout);
+	else if (same == 0)
+		printf(", judged by other rules than these (%.12s, from %.19s on)",
+		       json_string_value(json_object_get(judged_by, "digest")),
+		       since ? since : "?");
+	putchar('\n');
+	if (!json_object_size(label))
+		return;
+	fputs("what came of it then:", stdout);
+	label_print(label, hearing->arguments->colour, "  ");
+	print_jobs(label);
+	putchar('\n');
+	if (json_object_get(label, "echo_of"))
+		puts("an echo is shown only to rules that say 'on_own: yes'");
+}
+
+static void print_event(const struct hearing *hearing, const struct rule_set *set)
 {
 	AUTO(free) char *path = text_copy(hearing->event->path);
 	AUTO(free) char *old_path = text_copy(hearing->event->old_path);
@@ -144,13 +221,27 @@ static void print_event(const struct hearing *hearing)
 		fputs(", before ", stdout);
 		escape_print(stdout, old_path, ESCAPE_TEXT);
 	}
-	printf("\nrules of %s", hearing->items);
+	putchar('\n');
+	if (hearing->recorded)
+		print_record(hearing, set);
+	printf("rules of %s", hearing->items);
 	if (hearing->watch)
 		printf(" (watch '%s')", hearing->watch);
 	putchar('\n');
 }
 
-static void print_json(struct hearing *hearing)
+static void add_record(const struct hearing *hearing, const struct rule_set *set, json_t *out)
+{
+	json_t *judged_by = json_object_get(hearing->recorded, "judged_by");
+	json_t *label = json_object_get(hearing->recorded, "label");
+
+	json_object_set(out, "label", label ? label : json_null());
+	json_object_set(out, "judged_by", judged_by ? judged_by : json_null());
+	json_object_set_new(out, "same_rules",
+			    judged_by ? json_boolean(is_same(judged_by, set)) : json_null());
+}
+
+static void print_json(struct hearing *hearing, const struct rule_set *set)
 {
 	AUTO(free) char *text = event_to_json(hearing->event);
 	AUTO(json_decref)
@@ -158,15 +249,17 @@ static void print_json(struct hearing *hearing)
 				   text_json(hearing->watch), "items", hearing->items, "rules",
 				   hearing->rules);
 
+	if (hearing->recorded)
+		add_record(hearing, set, object);
 	json_dumpf(object, stdout, JSON_COMPACT);
 	putchar('\n');
 }
 
-static int hear(const struct arguments *arguments, const struct event *event, const char *watch,
-		const char *items)
+static int hear(const struct arguments *arguments, const struct event *event, json_t *recorded,
+		const char *watch, const char *items)
 {
 	AUTO(rule_set_free) struct rule_set *set = load(items);
-	struct hearing hearing = { arguments, event, watch, items };
+	struct hearing hearing = { arguments, event, watch, items, recorded };
 
 	if (!set)
 		return EXIT_WRONG;
@@ -179,12 +272,12 @@ static int hear(const struct arguments *arguments, const struct event *event, co
 	if (arguments->json)
 		hearing.rules = json_array();
 	else
-		print_event(&hearing);
+		print_event(&hearing, set);
 	for (size_t i = 0; i < rule_set_count(set); i++)
-		if (!only || only == rule_set_get(set, i))
-			hear_rule(&hearing, matcher, rule_set_get(set, i));
+		hear_rule(&hearing, matcher, rule_set_get(set, i),
+			  !only || only == rule_set_get(set, i));
 	if (arguments->json) {
-		print_json(&hearing);
+		print_json(&hearing, set);
 		json_decref(hearing.rules);
 	} else {
 		printf("\nrules true: %zu of %zu\n", hearing.true_count,
@@ -224,7 +317,7 @@ static bool looks_at(const struct watch_settings *watch, struct text path)
 
 /* name: the watch's, or NULL for all that look at the event's path. */
 static int hear_watches(const struct arguments *arguments, const struct settings *settings,
-			const struct event *event, const char *name)
+			const struct event *event, json_t *recorded, const char *name)
 {
 	int result = EXIT_FINE;
 	size_t count = 0;
@@ -236,7 +329,7 @@ static int hear_watches(const struct arguments *arguments, const struct settings
 			continue;
 		if (count++ && !arguments->json)
 			putchar('\n');
-		result = hear(arguments, event, watch->name, watch->items);
+		result = hear(arguments, event, recorded, watch->name, watch->items);
 	}
 	if (count)
 		return result;
@@ -261,9 +354,9 @@ static int explain_by_hand(const struct arguments *arguments, const struct setti
 	if (event_by_hand(&event, text_of(arguments->event), directory, &err) < 0)
 		return wrong("--event: %s", error_text(&err));
 	if (arguments->items)
-		result = hear(arguments, event, NULL, arguments->items);
+		result = hear(arguments, event, NULL, NULL, arguments->items);
 	else
-		result = hear_watches(arguments, settings, event, arguments->watch);
+		result = hear_watches(arguments, settings, event, NULL, arguments->watch);
 	free(event);
 	return result;
 }
@@ -282,16 +375,6 @@ static void add_pairing(json_t *object)
 	} else if (text_ends_with(type, TEXT("_moved_from"))) {
 		json_object_set_new(object, "moved", json_string("moved_out"));
 	}
-}
-
-static void print_echo(json_t *object)
-{
-	json_t *echo = json_object_get(json_object_get(object, "label"), "echo_of");
-
-	if (echo)
-		printf("echo of job %" JSON_INTEGER_FORMAT
-		       ": only rules with 'on_own: true' are asked\n",
-		       json_integer_value(echo));
 }
 
 static int explain_recorded(const struct arguments *arguments, const struct settings *settings,
@@ -313,12 +396,10 @@ static int explain_recorded(const struct arguments *arguments, const struct sett
 
 	AUTO(free) char *watch = text_copy(event->watch);
 
-	if (!arguments->json)
-		print_echo(object);
 	if (arguments->items)
-		result = hear(arguments, event, NULL, arguments->items);
+		result = hear(arguments, event, object, NULL, arguments->items);
 	else
-		result = hear_watches(arguments, settings, event,
+		result = hear_watches(arguments, settings, event, object,
 				      arguments->watch ? arguments->watch : watch);
 	free(event);
 	return result;
@@ -341,9 +422,9 @@ static int explain_answer(const struct arguments *arguments, const struct settin
 		if (count++ && !arguments->json)
 			putchar('\n');
 
-		int one = explain_recorded(arguments, settings, object);
-
-		result = MAX(result, one);
+		result = explain_recorded(arguments, settings, object);
+		if (result == EXIT_WRONG)
+			return result; /* the next would end so, too */
 	}
 	if (count)
 		return result;
@@ -356,7 +437,7 @@ static int explain_seq(const struct arguments *arguments, const struct settings 
 {
 	AUTO(monitor_forget) struct monitor *monitor = monitor_find(arguments);
 	AUTO(free)
-	char *path = str_format("/v1/tail?after=%" PRId64 "&limit=1", arguments->seq - 1);
+	char *path = str_format("/v1/tail?after=%" PRId64 "&limit=1&rules=1", arguments->seq - 1);
 	AUTO_ERROR err = { 0 };
 
 	if (!monitor)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "cmd/ask.h"
+#include "cmd/label_text.h"
 
 #define PAUSE_MS 200
 #define JOBS_ASKED 200
@@ -40,33 +41,6 @@ static void print_safe(const char *text)
 	escape_print(stdout, text, ESCAPE_TEXT);
 }
 
-static void print_label(const struct tail *tail, json_t *label)
-{
-	json_t *echo = json_object_get(label, "echo_of");
-	json_t *rules = json_object_get(label, "rules");
-	size_t index;
-	json_t *rule;
-
-	if (*text_at(label, "old_path")) {
-		fputs("  from ", stdout);
-		print_safe(text_at(label, "old_path"));
-	}
-	if (echo)
-		printf("  %secho of job %lld%s", colour(tail, "\033[2m"),
-		       (long long)json_integer_value(echo), colour(tail, "\033[0m"));
-	json_array_foreach(rules, index, rule)
-		printf("  %s-> %s%s", colour(tail, "\033[1;33m"), json_string_value(rule),
-		       colour(tail, "\033[0m"));
-	if (json_is_true(json_object_get(label, "settling")))
-		printf("  %swaits until the file is quiet%s", colour(tail, "\033[2m"),
-		       colour(tail, "\033[0m"));
-	if (*text_at(label, "trouble")) {
-		printf("  %s", colour(tail, "\033[31m"));
-		print_safe(text_at(label, "trouble"));
-		fputs(colour(tail, "\033[0m"), stdout);
-	}
-}
-
 static void print_event(const struct tail *tail, json_t *event)
 {
 	if (tail->arguments->json) {
@@ -81,10 +55,16 @@ static void print_event(const struct tail *tail, json_t *event)
 		printf("%s\n", colour(tail, "\033[0m"));
 		return;
 	}
-	printf("%s  %s%-24s%s ", text_at(event, "time"), colour(tail, "\033[36m"),
-	       text_at(event, "type"), colour(tail, "\033[0m"));
+	AUTO(free)
+	char *place = str_format("%lld.%lld",
+				 (long long)json_integer_value(json_object_get(event, "seq")),
+				 (long long)json_integer_value(json_object_get(event, "index")));
+
+	printf("%s  %s%-8s%s  %s%-24s%s ", text_at(event, "time"), colour(tail, "\033[2m"), place,
+	       colour(tail, "\033[0m"), colour(tail, "\033[36m"), text_at(event, "type"),
+	       colour(tail, "\033[0m"));
 	print_safe(text_at(event, "path"));
-	print_label(tail, json_object_get(event, "label"));
+	label_print(json_object_get(event, "label"), tail->arguments->colour, "  ");
 	putchar('\n');
 }
 

@@ -146,6 +146,22 @@ def test_a_recorded_event_is_explained_as_it_was_judged(simulator, make_monitor)
     assert {r["rule"]: r["verdict"] for r in answer["rules"]} == {"isolate": "true",
                                                                   "drafts": "true"}
 
+    assert answer["label"]["rules"] == ["isolate", "drafts"]
+    assert (answer["same_rules"], answer["label"]["old_path"]) == (True, "/in/a.tmp")
+    place = f"{renamed['seq']}.{renamed['index']}"
+    assert f"  {place} " in monitor.run("tail", "--once").stdout
+    shown = monitor.run("explain", "--seq", place, "--item", "drafts").stdout
+    assert f"recorded as {place} at {renamed['time']}, judged by these same rules\n" in shown
+    jobs = ", ".join(str(job) for job in renamed["label"]["jobs"])
+    assert (f"what came of it then:  from /in/a.tmp  -> isolate  -> drafts  jobs {jobs}\n"
+            in shown)
+    assert "\nisolate" not in shown and "rules true: 1 of 1\n" in shown
+
+    monitor.write_rules(RULES.replace(".tmp", ".part"))
+    shown = monitor.run("explain", "--seq", place).stdout
+    assert f", judged by other rules than these ({answer['judged_by']['digest'][:12]}, " in shown
+    assert "rules true: 1 of 2\n" in shown
+
     done = monitor.run("explain", "--seq", "999999")
     assert done.returncode == 1
     assert done.stderr == ("cn_monitor explain: the monitor has no judged event 999999; "
@@ -164,8 +180,31 @@ def test_a_rule_behind_one_that_stops_is_shown_as_not_asked(tmp_path):
     assert "second (line 3): true" in shown
     assert "not asked by the monitor: rule 'first' says stop" in shown
     assert "rules true: 1 of 2" in shown
+    shown = by_hand(items, "--rule", "second", event="created", path="/a").stdout
+    assert "says stop" in shown and "first (" not in shown and "rules true: 0 of 1" in shown
     rules = json.loads(by_hand(items, "--json", event="created", path="/a").stdout)["rules"]
     assert [rule["stopped_by"] for rule in rules] == [None, "first"]
+
+
+def test_a_rule_behind_one_that_may_stop_is_shown_as_perhaps_not_asked(items):
+    items.write_text("watched_items:\n"
+                     "- {name: first, when: {size: {over: 1}}, stop: yes, actions: [log]}\n"
+                     "- {name: second, when: {event: any}, actions: [log]}\n")
+    shown = by_hand(items, event="created", path="/a").stdout
+    assert "perhaps not asked by the monitor: rule 'first' says stop, if it is true" in shown
+
+
+def test_an_echo_is_explained_as_one(simulator, make_monitor):
+    for name in ("in", "out"):
+        (simulator.root / name).mkdir()
+    monitor = make_monitor(simulator, RULES.replace(
+        "[log]", '[{rename: {to: "/out/{name}"}}]', 1)).start()
+    (simulator.root / "in" / "a.zip").write_text("x")
+    echo = wait_until(lambda: [e for e in monitor.tail() if e["path"] == "/out/a.zip"
+                               and e.get("label", {}).get("echo_of")], "the echo")[0]
+    shown = monitor.run("explain", "--seq", f"{echo['seq']}.{echo['index']}").stdout
+    assert f"  echo of job {echo['label']['echo_of']}\n" in shown
+    assert "an echo is shown only to rules that say 'on_own: yes'\n" in shown
 
 
 def test_check_runs_the_tests_of_the_rules(items):
