@@ -3,7 +3,7 @@
 #   make demo      installs what is missing, builds, and shows cn_monitor at work (KEEP=1 stays up;
 #                  STORE=redis: over a real Redis, each role as a process of its own)
 #   make test      installs what is missing, builds, runs all tests; as root on Debian test-deploy, too
-#   make bench     installs what is missing, builds, measures (QUICK=1, PARTS="ingest jobs", JSON=FILE)
+#   make bench     installs what is missing, builds, measures (QUICK=1, PARTS="rules jobs", JSON=FILE)
 #   make test-deploy   tests deploy/: containers, compose, Kubernetes manifests, systemd (as root)
 #   make test-kubernetes   rolls deploy/kubernetes out in a real one-node cluster (as root, slow)
 #   make build     builds into build/release
@@ -25,6 +25,7 @@ test:
 
 bench: build
 	@scripts/install-deps bench
+	@ninja -C $(BUILD) bench_programs
 	@scripts/bench --build $(BUILD) $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON)) $(PARTS)
 
 test-deploy:
