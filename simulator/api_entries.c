@@ -244,7 +244,8 @@ static void rename_entry(struct order *order)
 	if (!(file_rights(request, order->made) & RIGHT_DELETE) &&
 	    !file_allow(request, old_directory, RIGHT_DELETE_CHILD))
 		return;
-	if (!file_allow(request, order->directory, adding))
+	if (!file_allow(request, order->directory, adding) ||
+	    !handles_allow_move(request, order->made))
 		return;
 	uint64_t id = tree_id(order->made);
 	enum tree_result result = tree_rename(tree, old_directory, text_of(old_name),

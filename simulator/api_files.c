@@ -1,4 +1,4 @@
-/* api_files: attributes, lock, delete, resolve, open handles (sections 7, 8.3, 11, 14). */
+/* api_files: attributes, lock, delete, resolve (sections 7, 8.3, 11, 14.1). */
 #include "base/clock.h"
 #include "base/parse.h"
 #include "simulator/files.h"
@@ -208,7 +208,7 @@ static void remove_entry(struct request *request, struct node *directory, const 
 		answer_error(request, 404, "fs_no_such_entry_error", "No such entry: %s", name);
 		return;
 	}
-	if (!may_remove(request, node, directory))
+	if (!may_remove(request, node, directory) || !handles_allow_move(request, node))
 		return;
 	enum tree_result result = tree_unlink(tree, directory, text_of(name), &err);
 	if (result != TREE_OK)
@@ -244,7 +244,7 @@ static void run_delete_entry(struct request *request)
 		remove_entry(request, directory, request->argument[1]);
 }
 
-/* ---- ids to paths, open handles, totals ---- */
+/* ---- ids to paths ---- */
 
 static struct node *resolve_one(struct sim *sim, const struct snapshot *snapshot, struct text text)
 {
@@ -298,14 +298,6 @@ static void run_resolve(struct request *request)
 	answer_json(request, 200, TAKE(found));
 }
 
-static void run_smb_files(struct request *request)
-{
-	json_t *list = json_pack("{s:[]}", "file_handles");
-
-	answer_paging(request, list, NULL);
-	answer_json(request, 200, list);
-}
-
 const struct route routes_files[] = {
 	{ "GET", "/v1/files/{}/info/attributes", run_get_attributes },
 	{ "PATCH", "/v1/files/{}/info/attributes", run_patch_attributes, ROUTE_CHANGES },
@@ -314,6 +306,5 @@ const struct route routes_files[] = {
 	{ "DELETE", "/v1/files/{}", run_delete, ROUTE_CHANGES },
 	{ "DELETE", "/v1/files/{}/entries/{}", run_delete_entry, ROUTE_CHANGES },
 	{ "POST", "/v1/files/resolve", run_resolve },
-	{ "GET", "/v1/smb/files/", run_smb_files, 0, PRIVILEGE(SMB_FILE_HANDLE_READ) },
 	{ NULL },
 };

@@ -27,6 +27,7 @@ void sim_apply_switches(struct sim *sim)
 	options->no_merging = switch_value(switches, SWITCH_MERGE) == OTHER_SIDE;
 	options->parent_mtime = switch_value(switches, SWITCH_PARENT_MTIME) == OTHER_SIDE;
 	options->rename_locked = switch_value(switches, SWITCH_LOCKED_RENAME) == OTHER_SIDE;
+	options->metadata_event = switch_value(switches, SWITCH_METADATA_EVENT) == OTHER_SIDE;
 	options->nfs_create_noise = switch_value(switches, SWITCH_NFS_CREATE_NOISE) == OTHER_SIDE;
 	options->every_link = switch_value(switches, SWITCH_LINK_EVENTS) == OTHER_SIDE;
 	options->past_most = switch_value(switches, SWITCH_SNAPSHOT_RECORDS);
@@ -175,6 +176,7 @@ static void close_parts(struct sim *sim)
 	faults_free(sim->faults);
 	journal_free(sim->journal);
 	snapshots_free(sim->snapshots);
+	handles_clear(&sim->handles);
 	uv_run(sim->loop, UV_RUN_DEFAULT);
 	auth_free(sim->auth);
 	switches_clear(&sim->switches);

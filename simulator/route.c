@@ -6,7 +6,7 @@
 static const struct route *const tables[] = {
 	routes_session,   routes_cluster,  routes_settings, routes_files,   routes_entries,
 	routes_data,      routes_metadata, routes_acl,      routes_streams, routes_notify,
-	routes_snapshots, routes_nodes,    routes_control,
+	routes_snapshots, routes_nodes,    routes_handles,  routes_control,
 };
 
 static bool matches(const struct url *url, const char *pattern)

@@ -37,6 +37,7 @@ extern const struct route routes_streams[];
 extern const struct route routes_notify[];
 extern const struct route routes_snapshots[];
 extern const struct route routes_nodes[];
+extern const struct route routes_handles[];
 extern const struct route routes_control[];
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <uv.h>
 
+#include "simulator/handles.h"
 #include "simulator/switches.h"
 
 struct sim {
@@ -15,6 +16,7 @@ struct sim {
 	struct faults *faults;
 	struct journal *journal;
 	struct snapshots *snapshots;
+	struct handles handles;
 	struct server *server;
 	char *root;       /* the directory served */
 	char *state;      /* the folder for what the directory cannot hold */

@@ -77,6 +77,8 @@ static const struct description descriptions[SWITCH_COUNT] = {
 				  "a dead id among those to resolve" },
 	[SWITCH_METADATA_VALUE] = { "metadata-value", "U19", CHOICE, "base64|numbers", "base64",
 				    "form of user metadata values when read" },
+	[SWITCH_METADATA_EVENT] = { "metadata-event", "", CHOICE, "none|extra-attrs", "none",
+				    "event of changes of user metadata or of a lock" },
 	[SWITCH_RATE_LIMIT] = { "rate-limit", "U20", NUMBER, "REQUESTS|none", "none",
 				"requests a second beyond which 429 is the answer" },
 	[SWITCH_RETRY_AFTER] = { "retry-after", "U20", CHOICE, "yes|no", "yes",

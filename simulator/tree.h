@@ -49,6 +49,7 @@ struct tree_options {
 	bool every_link;    /* U27: a hard-linked file's events come once for each of its paths */
 	bool rename_locked; /* U16: a locked file may be renamed */
 	bool nfs_create_noise;  /* acl_changed after each file added */
+	bool metadata_event;    /* extra_attrs_changed for user metadata and locks */
 	bool smb_archive_noise; /* extra_attrs_changed after each data written */
 	size_t past_most; /* records that snapshots may keep (tree_snapshot.h); 0: two million */
 };

@@ -307,7 +307,10 @@ enum tree_result tree_set_lock(struct tree *tree, struct node *node, int64_t ret
 	if (legal_hold >= 0)
 		side->legal_hold = legal_hold > 0;
 	side_touch(tree, node);
-	return side_save(tree, node, err) < 0 ? TREE_FAILED : TREE_OK;
+	emit_metadata(tree, node);
+	enum tree_result result = side_save(tree, node, err) < 0 ? TREE_FAILED : TREE_OK;
+	change_end(tree);
+	return result;
 }
 
 /* ---- ACL ---- */

@@ -95,6 +95,12 @@ void emit(struct tree *tree, enum event_type type, const struct link *link)
 	event_add(tree, type, link, NULL);
 }
 
+void emit_metadata(struct tree *tree, const struct node *node)
+{
+	if (tree->options.metadata_event)
+		emit_node(tree, CHILD_EXTRA_ATTRS_CHANGED, node, NULL);
+}
+
 void emit_node(struct tree *tree, enum event_type type, const struct node *node, const char *stream)
 {
 	for (const struct link *link = node->links; link; link = link->next) {

@@ -330,6 +330,8 @@ void past_close(struct tree *tree);
 void group_next(struct tree *tree);
 void emit(struct tree *tree, enum event_type type, const struct link *link);
 /* Of an attribute or a stream: at its canonical path, or at each. */
+/* Of user metadata or a lock; where clusters emit something at all. */
+void emit_metadata(struct tree *tree, const struct node *node);
 void emit_node(struct tree *tree, enum event_type type, const struct node *node,
 	       const char *stream);
 void events_deliver(struct tree *tree);

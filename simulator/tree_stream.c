@@ -213,6 +213,7 @@ enum tree_result tree_tag_set(struct tree *tree, struct node *node, const char *
 	if (json_object_set_new(keys, plain, json_string(value)) < 0)
 		return change_refused(err, TREE_INVALID, "user metadata is UTF-8");
 	side->tag_revision++;
+	emit_metadata(tree, node);
 	return end(tree, node, err);
 }
 
@@ -229,5 +230,6 @@ enum tree_result tree_tag_remove(struct tree *tree, struct node *node, const cha
 		return change_refused(err, TREE_NO_KEY, "no such key: %s", plain);
 	json_object_del(json_object_get(node->side->tags, kind), plain);
 	node->side->tag_revision++;
+	emit_metadata(tree, node);
 	return end(tree, node, err);
 }

@@ -93,6 +93,10 @@ struct action_type {
 	size_t config_size;
 	bool needs_file; /* deliver reads the file again first, and ends the job if it is gone */
 	bool is_built_in_change; /* changes files on the cluster itself: echoes are exact */
+	/* The event that it expects may never come: then it is not waited for any longer than
+	 * events take. */
+	bool may_be_silent;
+	const char *privilege; /* that it needs beside access to the file; NULL: none */
 	/* What one key cannot say alone; what is wrong goes to problems. May be NULL. */
 	void (*check)(const void *config, struct place place, struct problems *problems);
 	/* Which events it may cause, for the loop check: up to max of them. NULL: none at all. */

@@ -35,6 +35,16 @@ struct cluster {
 	/* Who has this name. NULL where it is not offered. */
 	struct cluster_call *(*identify)(void *self, const char *name, identity_done *done,
 					 void *ctx);
+	/* As get, with the lock in info. */
+	struct cluster_call *(*get_lock)(void *self, const char *id, file_done *done, void *ctx);
+	/* Locks more, never less; info of the reply is the new state, with its lock. */
+	struct cluster_call *(*lock)(void *self, const char *id, const char *etag,
+				     const struct file_lock *lock, file_done *done, void *ctx);
+	/* The user metadata of this key (NULL: all) in tags of the reply; none, if it has none. */
+	struct cluster_call *(*get_tags)(void *self, const char *id, const char *key,
+					 file_done *done, void *ctx);
+	struct cluster_call *(*set_tag)(void *self, const char *id, const struct tag_change *change,
+					file_done *done, void *ctx);
 };
 
 #endif

@@ -59,6 +59,16 @@ void module_expect(struct action_run *run, const struct action_effect *effects, 
 	host->expect(host->self, run, effects, count, done, ctx);
 }
 
+size_t module_metadata_effects(struct event_effect *effects, size_t max)
+{
+	if (!max)
+		return 0;
+	effects[0] = (struct event_effect){ .kinds = EVENT_KIND(CHILD_EXTRA_ATTRS_CHANGED),
+					    .same_file = true,
+					    .keeps_name = true };
+	return 1;
+}
+
 static void note(json_t **object, const char *key, const char *text)
 {
 	if (!text)

@@ -9,6 +9,8 @@ extern const struct action_type action_exec;
 extern const struct action_type action_quarantine;
 extern const struct action_type action_rename;
 extern const struct action_type action_permissions;
+extern const struct action_type action_lock;
+extern const struct action_type action_tag;
 extern const struct action_type action_email;
 extern const struct action_type action_webhook;
 
@@ -26,6 +28,10 @@ void module_retry(struct action_run *run, int64_t retry_after_ms, const char *wh
 /* host->expect of the run. */
 void module_expect(struct action_run *run, const struct action_effect *effects, size_t count,
 		   action_expected *done, void *ctx);
+
+/* The event that changes of user metadata or of a lock may cause: API facts, 18, speak of none, but
+ * do not rule child_extra_attrs_changed out. */
+size_t module_metadata_effects(struct event_effect *effects, size_t max);
 
 /* Note something in run->result or run->memory; text may be NULL (nothing is noted). */
 /* What the file is like after this step: change_time and permissions, by which somebody else's

@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "qumulo/files.h"
 #include "qumulo/identity.h"
+#include "qumulo/tags.h"
 
 struct connection {
 	struct qumulo_settings settings;
@@ -67,6 +68,29 @@ static struct cluster_call *identify(void *self, const char *name, identity_done
 	return (struct cluster_call *)identity_find(self, name, done, ctx);
 }
 
+static struct cluster_call *get_lock(void *self, const char *id, file_done *done, void *ctx)
+{
+	return (struct cluster_call *)files_get_lock(self, id, done, ctx);
+}
+
+static struct cluster_call *lock(void *self, const char *id, const char *etag,
+				 const struct file_lock *what, file_done *done, void *ctx)
+{
+	return (struct cluster_call *)files_lock(self, id, etag, what, done, ctx);
+}
+
+static struct cluster_call *get_tags(void *self, const char *id, const char *key, file_done *done,
+				     void *ctx)
+{
+	return (struct cluster_call *)tags_get(self, id, key, done, ctx);
+}
+
+static struct cluster_call *set_tag(void *self, const char *id, const struct tag_change *what,
+				    file_done *done, void *ctx)
+{
+	return (struct cluster_call *)tags_set(self, id, what, done, ctx);
+}
+
 static void cancel(struct cluster_call *call)
 {
 	qumulo_cancel((struct qumulo_call *)call);
@@ -102,6 +126,10 @@ struct connection *connection_new(struct http *http, const struct cluster_settin
 		.change = change,
 		.find = find,
 		.identify = identify,
+		.get_lock = get_lock,
+		.lock = lock,
+		.get_tags = get_tags,
+		.set_tag = set_tag,
 		.cancel = cancel,
 	};
 	return connection;

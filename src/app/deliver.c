@@ -121,7 +121,7 @@ static int write_one(struct delivery *delivery, struct store_txn *txn, struct er
 	const struct settings *settings = delivery->deliver->settings;
 
 	if (delivery->closes_echo && echo_close_in(txn, delivery->job.id, delivery->echo_step,
-						   now_ms + settings->act.echo_expiry_ms, err) < 0)
+						   now_ms + delivery->echo_keep_ms, err) < 0)
 		return -1;
 	switch (delivery->write) {
 	case WRITE_PROGRESS:

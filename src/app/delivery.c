@@ -5,6 +5,9 @@
 #include "app/undo.h"
 #include "base/clock.h"
 
+/* For an echo that may never come: as long as the file is looked at once more (fingerprint).
+ * Longer, and somebody else's change would be taken for it. */
+#define SILENT_ECHO_MS 2000
 #define CHANGES_MAX 5 /* times that a step is judged again at once because its file changed */
 
 /* ---- What is to be stored, and said ---- */
@@ -534,6 +537,9 @@ void delivery_conclude(struct delivery *delivery)
 	if (delivery->has_expected) {
 		delivery->closes_echo = true;
 		delivery->echo_step = delivery->body.step;
+		delivery->echo_keep_ms = delivery->deliver->settings->act.echo_expiry_ms;
+		if (delivery->action->type->may_be_silent)
+			delivery->echo_keep_ms = MIN(delivery->echo_keep_ms, SILENT_ECHO_MS);
 	}
 	note_server(delivery);
 	step_ended(delivery);

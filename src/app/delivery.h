@@ -50,6 +50,7 @@ struct delivery {
 	enum delivery_write write;
 	bool closes_echo;
 	unsigned echo_step;
+	int64_t echo_keep_ms; /* how long what it expected is waited for */
 	enum log_level level; /* of the line that is logged once it is stored; NULL: none */
 	char *line;
 };

@@ -132,12 +132,19 @@ static bool has_name(json_t *list, const char *name)
 	return false;
 }
 
+bool doctor_has_privilege(const struct doctor *doctor, const char *name)
+{
+	return has_name(doctor->privileges, name);
+}
+
 static void try_credential(struct doctor *doctor)
 {
 	struct reply reply = ask(doctor, "/v1/session/who-am-i");
 	json_t *privileges = json_object_get(reply.body, "privileges");
 
 	free(doctor->user);
+	json_decref(doctor->privileges);
+	doctor->privileges = json_incref(privileges);
 	doctor->user = str_copy(text_at(reply.body, "name"));
 	doctor->is_known = reply.result == FILE_OK;
 	doctor->full_access = has_name(privileges, "PRIVILEGE_FILE_FULL_ACCESS");
@@ -454,5 +461,6 @@ int doctor_examine(const struct settings *settings,
 	uv_loop_close(&doctor.loop);
 	free(doctor.about);
 	free(doctor.user);
+	json_decref(doctor.privileges);
 	return 0;
 }

@@ -2,6 +2,8 @@
 #ifndef APP_DOCTOR_PART_H
 #define APP_DOCTOR_PART_H
 
+#include <jansson.h>
+
 #include "app/doctor.h"
 #include "io/http_client.h"
 
@@ -19,12 +21,14 @@ struct doctor {
 	bool read_access; /* that or PRIVILEGE_FILE_READ_ACCESS */
 	bool is_dry_run;  /* the rule under examination does nothing as it is configured */
 	char *user;
+	json_t *privileges; /* their names */
 };
 
 void doctor_report(struct doctor *doctor, enum finding_level level, const char *cure,
 		   const char *format, ...) PRINTF_LIKE(4, 5);
 /* What the findings to come are about: "watch main". */
 void doctor_speak_about(struct doctor *doctor, const char *kind, const char *name);
+bool doctor_has_privilege(const struct doctor *doctor, const char *name);
 /* The actions of a watch's rules, with what is known of the credential by now. */
 void doctor_examine_rules(struct doctor *doctor, const struct watch_settings *watch);
 

@@ -3,11 +3,19 @@
 #include "app/doctor_part.h"
 #include "app/modules.h"
 
-static void judge_built_in(struct doctor *doctor, const struct rule_step *step)
+static void judge_built_in(struct doctor *doctor, const struct action_type *type,
+			   const struct rule_step *step)
 {
 	const char *dry = doctor->is_dry_run ? " once the dry run is over" : "";
+	AUTO(free)
+	char *cure = type->privilege ? str_format("add %s to a role of this user", type->privilege)
+				     : NULL;
 
-	if (doctor->full_access)
+	if (type->privilege && !doctor_has_privilege(doctor, type->privilege))
+		doctor_report(doctor, doctor->is_dry_run ? FINDING_WARNING : FINDING_FAILURE, cure,
+			      "%s will not work%s: %s is missing", step->module, dry,
+			      type->privilege);
+	else if (doctor->full_access)
 		doctor_report(doctor, FINDING_OK, NULL,
 			      "%s will work%s: the user has PRIVILEGE_FILE_FULL_ACCESS",
 			      step->module, dry);
@@ -70,7 +78,7 @@ static void examine_rule(struct doctor *doctor, const struct watch_settings *wat
 		const struct action_type *type = action_type_find(step->module);
 
 		if (type->is_built_in_change)
-			judge_built_in(doctor, step);
+			judge_built_in(doctor, type, step);
 		else
 			judge_local(doctor, type, step);
 	}

@@ -203,7 +203,7 @@ void fingerprints_renew(struct fingerprints *prints, const char *file_id,
 	struct check *check;
 
 	/* A step that set no permissions: then it was somebody else who did. */
-	if (!(print->kinds & FINGERPRINT_KINDS) && permissions && left->permissions &&
+	if (!(print->kinds & FINGERPRINT_PERMISSIONS) && permissions && left->permissions &&
 	    strcmp(permissions, left->permissions) != 0)
 		return;
 	list_for_each (check, &prints->checks, link) {

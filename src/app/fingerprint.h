@@ -42,10 +42,11 @@ struct fingerprint {
 	uint64_t after_seq; /* the log's last record before the request */
 };
 
-/* Which kinds are checked at all. */
-#define FINGERPRINT_KINDS                                                  \
+/* Which kinds are checked at all: of permissions, and what user metadata and locks may cause. */
+#define FINGERPRINT_PERMISSIONS                                            \
 	(EVENT_KIND(CHILD_ACL_CHANGED) | EVENT_KIND(CHILD_OWNER_CHANGED) | \
 	 EVENT_KIND(CHILD_GROUP_CHANGED))
+#define FINGERPRINT_KINDS (FINGERPRINT_PERMISSIONS | EVENT_KIND(CHILD_EXTRA_ATTRS_CHANGED))
 
 struct fingerprints *fingerprints_open(const struct fingerprints_host *host);
 void fingerprints_close(struct fingerprints *prints); /* in its loop */

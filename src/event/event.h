@@ -101,6 +101,9 @@ struct event_effect {
 	char *name;          /* the new last component, perhaps a glob like "*.done"; NULL: unknown.
 				For free() */
 	bool keeps_name;     /* the last component stays the matched file's */
+	bool changes_tags;   /* user metadata of the file.. */
+	char *tag_key;       /* ..of this key; NULL: unknown. For free() */
+	char *tag_value;     /* which it has then; NULL: none. For free() */
 };
 
 const char *origin_name(enum origin origin);

@@ -14,6 +14,7 @@ static const size_t texts[] = {
 	offsetof(struct file_info, change_time),
 	offsetof(struct file_info, creation_time),
 	offsetof(struct file_info, etag),
+	offsetof(struct file_info, retention),
 };
 
 static char **text_at(struct file_info *info, size_t offset)
@@ -41,4 +42,32 @@ char *file_permissions(const struct file_info *info)
 {
 	return str_format("%04o %s %s", info->mode & 07777, info->owner ? info->owner : "",
 			  info->group ? info->group : "");
+}
+
+/* ---- User metadata ---- */
+
+void file_tags_add(struct file_tags *tags, const char *key, struct text value)
+{
+	tags->items = mem_grow(tags->items, tags->count + 1, sizeof(*tags->items));
+	tags->items[tags->count++] =
+		(struct file_tag){ str_copy(key), text_copy(value), value.size };
+}
+
+const struct file_tag *file_tags_find(const struct file_tags *tags, const char *key)
+{
+	for (size_t i = 0; i < tags->count; i++)
+		if (strcmp(tags->items[i].key, key) == 0)
+			return &tags->items[i];
+	return NULL;
+}
+
+void file_tags_clear(struct file_tags *tags)
+{
+	for (size_t i = 0; i < tags->count; i++) {
+		free(tags->items[i].key);
+		free(tags->items[i].value);
+	}
+	free(tags->items);
+	free(tags->etag);
+	*tags = (struct file_tags){ 0 };
 }

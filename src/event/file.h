@@ -23,7 +23,45 @@ struct file_info {
 	char *creation_time;
 	int num_links;
 	char *etag; /* NULL if the answer had none */
+	/* Only where the lock was asked for: */
+	bool has_lock;
+	bool legal_hold;
+	char *retention; /* as the cluster wrote it; NULL: none */
 };
+
+/* What lock changes; what is not named is left as it is. */
+struct file_lock {
+	const char *retention; /* RFC 3339; NULL: left */
+	int legal_hold;        /* 1, 0; -1: left */
+};
+
+/* User metadata of one key; any bytes, and a NUL behind them. */
+struct file_tag {
+	char *key;
+	char *value;
+	size_t size;
+};
+struct file_tags {
+	struct file_tag *items;
+	size_t count;
+	char *etag; /* of the answer; NULL if it had none */
+};
+/* What becomes of one key. */
+enum tag_how {
+	TAG_ADD,     /* FILE_EXISTS if the key is there */
+	TAG_REPLACE, /* FILE_CHANGED if it is not as it was when etag was read */
+	TAG_REMOVE,  /* the same; FILE_GONE if it is not there */
+};
+struct tag_change {
+	enum tag_how how;
+	const char *key;
+	struct text value;
+	const char *etag; /* of the key; NULL: whatever it is */
+};
+/* value is copied. */
+void file_tags_add(struct file_tags *tags, const char *key, struct text value);
+const struct file_tag *file_tags_find(const struct file_tags *tags, const char *key); /* or NULL */
+void file_tags_clear(struct file_tags *tags);
 
 /* What is known of a file beside an event of it; borrowed. */
 struct file_facts {
@@ -63,6 +101,7 @@ struct file_reply {
 	int status;                   /* HTTP; 0 without an answer */
 	int64_t retry_after_ms;       /* 0 if the cluster named no time */
 	const struct file_info *info; /* with FILE_OK, where the request yields one; borrowed */
+	const struct file_tags *tags; /* the same */
 };
 
 typedef void file_done(void *ctx, const struct file_reply *reply);

@@ -66,6 +66,17 @@ static bool is_digits(const char *text)
 	return true;
 }
 
+/* Only there where it was asked for. */
+static void lock_parse(struct file_info *out, const json_t *attributes)
+{
+	const json_t *lock = json_object_get(attributes, "lock");
+	const char *retention = text_member(lock, "retention_period");
+
+	out->has_lock = json_is_object(lock);
+	out->legal_hold = json_is_true(json_object_get(lock, "legal_hold"));
+	out->retention = retention && *retention ? str_copy(retention) : NULL;
+}
+
 int files_parse(struct file_info *out, json_t *attributes, const char *etag, struct error *err)
 {
 	const json_t *owner = json_object_get(attributes, "owner_details");
@@ -100,6 +111,7 @@ int files_parse(struct file_info *out, json_t *attributes, const char *etag, str
 		.num_links = (int)json_integer_value(json_object_get(attributes, "num_links")),
 		.etag = str_copy(etag),
 	};
+	lock_parse(out, attributes);
 	return 0;
 }
 
@@ -161,6 +173,17 @@ struct qumulo_call *files_get(struct qumulo *qumulo, const char *ref, file_done 
 {
 	AUTO(free) char *escaped = qumulo_ref(ref);
 	AUTO(free) char *path = str_format("/v1/files/%s/info/attributes", escaped);
+
+	return call_start(qumulo, "GET", path, NULL, NULL, NULL, attributes_done, request_free,
+			  request_new(false, done, ctx));
+}
+
+struct qumulo_call *files_get_lock(struct qumulo *qumulo, const char *id, file_done *done,
+				   void *ctx)
+{
+	AUTO(free) char *ref = qumulo_ref(id);
+	AUTO(free)
+	char *path = str_format("/v1/files/%s/info/attributes?retrieve-file-lock=true", ref);
 
 	return call_start(qumulo, "GET", path, NULL, NULL, NULL, attributes_done, request_free,
 			  request_new(false, done, ctx));
@@ -244,6 +267,20 @@ struct qumulo_call *files_change(struct qumulo *qumulo, const char *id, const ch
 		json_decref(body);
 		body = NULL;
 	}
+	return change_start(qumulo, "PATCH", path, etag, body, done, ctx);
+}
+
+struct qumulo_call *files_lock(struct qumulo *qumulo, const char *id, const char *etag,
+			       const struct file_lock *lock, file_done *done, void *ctx)
+{
+	AUTO(free) char *ref = qumulo_ref(id);
+	AUTO(free) char *path = str_format("/v1/files/%s/file-lock", ref);
+	json_t *body = json_object();
+
+	if (lock->retention)
+		json_object_set_new(body, "retention_period", json_string(lock->retention));
+	if (lock->legal_hold >= 0)
+		json_object_set_new(body, "legal_hold", json_boolean(lock->legal_hold));
 	return change_start(qumulo, "PATCH", path, etag, body, done, ctx);
 }
 

@@ -30,6 +30,8 @@ void step_effects_clear(struct step_effects *effects)
 	for (size_t i = 0; i < effects->count; i++) {
 		free(effects->items[i].path);
 		free(effects->items[i].name);
+		free(effects->items[i].tag_key);
+		free(effects->items[i].tag_value);
 	}
 	effects->count = 0;
 }

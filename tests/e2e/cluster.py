@@ -343,6 +343,15 @@ class Simulator:
             assert time.monotonic() < end, f"waited in vain for {count} streams: {streams}"
             time.sleep(0.02)
 
+    def opens(self, path, **how):
+        """An SMB client opens the file: access="write", exclusive=False, count=1."""
+        return self.control("POST", "/sim/handles", {"path": path, **how})["handle"]
+
+    def closes(self, path=None):
+        """All handles of the file (or of all) are closed; answers how many there were."""
+        query = f"?path={ref(path)}" if path else ""
+        return self.control("DELETE", f"/sim/handles{query}")["closed"]
+
     # ---- what goes wrong ----
 
     def fault(self, **description):

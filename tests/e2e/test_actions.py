@@ -1,5 +1,6 @@
 """Every action module with real parts: files, programs, a mail server with TLS, a web hook."""
 
+import base64
 import json
 import os
 import stat
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from cluster import ref
 from mail_server import MailServer
 from monitor import wait_until
 
@@ -112,6 +114,60 @@ def test_permissions_sets_mode_and_owner_and_leaves_alone_what_is_so(simulator, 
     (inbox / "a.txt").rename(inbox / "b.txt")
     assert "it is so already" in monitor.wait_for_jobs(2)[0]["outcome"]
     assert len(simulator.changes()) == 1
+
+
+# ---- lock and tag ----
+
+def attributes(simulator, path):
+    return simulator.client().get(
+        f"/v1/files/{ref(path)}/info/attributes?retrieve-file-lock=true").json
+
+
+def tags(simulator, path):
+    """{key: value} as the cluster has them."""
+    entries = simulator.client().get(f"/v1/files/{ref(path)}/user-metadata/").json["entries"]
+    return {e["key"]: base64.b64decode(e["value"]).decode() for e in entries}
+
+
+def test_a_file_is_tagged_then_locked_and_both_once(simulator, run, inbox):
+    monitor = run("tag: {key: Herkunft ä/ö, value: '{dir} by {rule}'}",
+                  "lock: {for: 2y, legal_hold: yes, confirm: true}",
+                  "log: {text: '{tag.value}, {lock.retention}'}",
+                  when="{event: [created, metadata], directory: /in}")
+    (inbox / "a.txt").write_text("x")
+    monitor.wait_for_jobs(1)
+    monitor.wait_idle()
+    lock = attributes(simulator, "/in/a.txt")["lock"]
+    assert tags(simulator, "/in/a.txt") == {"Herkunft ä/ö": "/in by the-rule"}
+    assert lock["legal_hold"] and lock["retention_period"]
+    assert f"/in by the-rule, {lock['retention_period'][:10]}" in monitor.log()
+    assert len(simulator.changes()) == 2
+
+    before = len(monitor.jobs())
+    os.utime(inbox / "a.txt")
+    monitor.wait_for_jobs(before + 1)
+    outcome = monitor.jobs()[0]["outcome"]
+    assert "it is so already" in outcome and "locked like that already" in outcome
+    assert len(simulator.changes()) == 2
+
+
+def test_what_a_locked_file_forbids_is_given_up_and_said(simulator, make_monitor, inbox):
+    steps = {"rename": '"{name}.x"', "permissions": '"0600"', "tag": "{key: a, value: b}",
+             "quarantine": "/q"}
+    monitor = make_monitor(simulator, "version: 1\nwatched_items:\n" + "".join(
+        f"  - {{name: try-{n}, when: {{event: written}}, actions: [{n}: {o}]}}\n"
+        for n, o in steps.items()))
+    file = inbox / "a.txt"
+    file.write_text("x")
+    assert simulator.client().patch(f"/v1/files/{ref('/in/a.txt')}/file-lock",
+                                    {"legal_hold": True}).status == 200
+    monitor.start()
+    with open(file, "a") as more:
+        more.write("by somebody whom the real directory does not stop")
+    dead = {j["body"]["rule"]: j["outcome"] for j in monitor.wait_for_jobs(4, "dead")}
+    assert set(dead) == {f"try-{n}" for n in steps}
+    assert all("locked by its legal hold" in why for why in dead.values()), dead
+    assert attributes(simulator, "/in/a.txt")["path"] == "/in/a.txt"
 
 
 # ---- exec ----
@@ -422,9 +478,12 @@ EXTENSIONS:
 @pytest.mark.parametrize("method, action", [
     ("POST", 'rename: {to: "{name}.x", collision: suffix}'),
     ("POST", "quarantine: {to: /q, by_date: no}"),
-    ("PATCH", 'permissions: {mode: "0600"}')])
+    ("PATCH", 'permissions: {mode: "0600"}'),
+    ("PATCH", "lock: {legal_hold: yes, confirm: true}"),
+    ("POST", "tag: {key: seen, value: yes}")])
 def test_a_request_whose_answer_is_lost_is_applied_exactly_once(simulator, run, inbox, method,
                                                                action):
+    simulator.switch(metadata_event="extra-attrs")
     monitor = run(action)
     (simulator.root / "q/in").mkdir(parents=True)
     simulator.fault(method=method, path="/v1/files/", answer="lost", count=1)
@@ -433,7 +492,11 @@ def test_a_request_whose_answer_is_lost_is_applied_exactly_once(simulator, run, 
     monitor.wait_for_jobs(1)
     monitor.wait_idle()
     assert monitor.jobs("dead") == []
-    if method == "PATCH":
+    if "lock" in action:
+        assert attributes(simulator, "/in/a.txt")["lock"]["legal_hold"]
+    elif "tag" in action:
+        assert tags(simulator, "/in/a.txt") == {"seen": "yes"}
+    elif method == "PATCH":
         assert mode_of(file) == 0o600
     else:
         left = [p for folder in (inbox, simulator.root / "q/in") for p in folder.iterdir()]

@@ -108,6 +108,8 @@ watched_items:
       - quarantine: {to: /quarantine}
       - rename: {to: "{stem}.x"}
       - permissions: {mode: "0640"}
+      - tag: {key: seen, value: "{rule}"}
+      - lock: {for: 1d, confirm: true}
       - email: {to: [a@example.com], subject: x}
       - webhook: {url: "http://127.0.0.1:9/x"}
   - name: rehearsal
@@ -119,7 +121,7 @@ watched_items:
     when: {event: removed}
     actions: [quarantine: {to: /quarantine}]
 """
-CHANGES = ["quarantine", "rename", "permissions"]
+CHANGES = ["quarantine", "rename", "permissions", "tag"]
 
 
 def test_each_module_is_judged_for_what_it_needs(simulator, make_monitor):
@@ -133,13 +135,15 @@ def test_each_module_is_judged_for_what_it_needs(simulator, make_monitor):
                 in told)
     for module in ["log", "exec", "email", "webhook"]:
         assert f"ok       rule all-of-them: {module} needs nothing of the cluster" in told
+    assert ("failure  rule all-of-them: lock will not work: PRIVILEGE_FS_FILE_LOCK_WRITE is missing\n"
+            in told)
     assert "warning  rule rehearsal: quarantine will not work once the dry run is over" in told
     assert "asleep" not in told
     assert "there is no program '/nowhere/script'" in told or "/nowhere/script" in told
     monitor.write_token(ADMIN_TOKEN)
     done = monitor.run("doctor")
     assert done.returncode == 0, done.stdout
-    for module in CHANGES:
+    for module in [*CHANGES, "lock"]:
         assert f"ok       rule all-of-them: {module} will work" in done.stdout
 
 

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from cluster import NOBODY_TOKEN, ref
+from cluster import NOBODY_TOKEN, READER_TOKEN, ref
 from test_simulator import attributes, client, make  # noqa: F401 (client is a fixture)
 
 
@@ -432,9 +432,60 @@ def test_ids_resolve_to_paths(simulator, client):
     assert client.post("/v1/files/resolve", ["2", "987654321"]).json == [{"id": "2", "path": "/"}]
 
 
-def test_nobody_has_a_file_open(client):
+def handles(client, query=""):
+    """All open handles, page by page."""
+    found, target = [], f"/v1/smb/files/?limit=1000{query}"
+    while target:
+        page = client.get(target).json
+        found += page["file_handles"]
+        target = page["paging"]["next"]
+    return found
+
+
+def test_open_handles_are_listed_with_what_they_may(simulator, client):
     assert client.get("/v1/smb/files/?file_number=5&resolve_paths=true").json == {
         "file_handles": [], "paging": {"next": ""}}
+    for name in "abc":
+        (simulator.root / name).write_text(name)
+    simulator.opens("/a")
+    simulator.opens("/b", access="read", count=1500)
+    assert len(handles(client)) == 1501
+    id = client.get("/v1/files/%2Fa/info/attributes").json["id"]
+    handle, = handles(client, f"&file_number={id}&resolve_paths=true")
+    info = handle["handle_info"]
+    assert (handle["file_number"], info["path"]) == (id, "/a")
+    assert "MS_ACCESS_FILE_WRITE_DATA" in info["access_mask"]
+    assert not any("WRITE_DATA" in mask for h in handles(client)[1:]
+                   for mask in h["handle_info"]["access_mask"])
+    assert client.post("/v1/smb/files/close", [info]).status == 200
+    assert handles(client, f"&file_number={id}") == []
+    (simulator.root / "b").unlink()
+    assert handles(client) == []  # who is gone has nothing open
+    assert simulator.client(READER_TOKEN).get("/v1/smb/files/").status == 403
+
+
+def test_who_has_a_file_open_alone_forbids_to_rename_and_delete_it(simulator, client):
+    (simulator.root / "a").write_text("a")
+    simulator.opens("/a", exclusive=True)
+    rename = {"action": "RENAME", "name": "b", "old_path": "/a"}
+    for answer in (client.post("/v1/files/2/entries/", rename), client.delete("/v1/files/%2Fa")):
+        assert (answer.status, answer.error_class) == (409, "fs_sharing_violation_error")
+    assert simulator.closes("/a") == 1
+    assert client.post("/v1/files/2/entries/", rename).status == 200
+
+
+def test_changes_of_tags_and_locks_are_events_only_where_the_switch_says_so(simulator, client):
+    (simulator.root / "a").write_text("a")
+    (simulator.root / "b").write_text("b")
+    with simulator.watch("/") as stream:
+        put = lambda name: client.put(f"/v1/files/%2F{name}/user-metadata/generic/k",
+                                      {"value": "aGVsbG8="})
+        assert put("a").status == 200
+        simulator.switch(metadata_event="extra-attrs")
+        assert put("b").status == 200
+        assert client.patch("/v1/files/%2Fb/file-lock", {"legal_hold": True}).status == 200
+        stream.wait(lambda: len(stream.events) == 2)
+        assert stream.shown() == [("child_extra_attrs_changed", "b")] * 2
 
 
 def test_snapshots_are_not_there(client):

@@ -34,6 +34,7 @@ struct cluster_call {
 	void *ctx;
 	struct file_reply reply;
 	struct file_info info;
+	struct file_tags tags;
 };
 
 struct fake {
@@ -41,6 +42,10 @@ struct fake {
 	struct cluster cluster;
 	struct action_host host;
 	struct buf *story;
+	/* The lock and the one tag of every file. */
+	char *retention;
+	bool legal_hold;
+	char *tag_key, *tag_value;
 	unsigned mode_left; /* what a change of the mode comes to; 0: what was asked for */
 	struct fake_file files[160];
 	size_t file_count;
@@ -311,11 +316,106 @@ static inline struct cluster_call *fake_change(void *self, const char *id, const
 	return call;
 }
 
+static inline void fake_show_lock(struct fake *fake, struct cluster_call *call)
+{
+	call->info.has_lock = true;
+	call->info.retention = str_copy(fake->retention);
+	call->info.legal_hold = fake->legal_hold;
+}
+
+static inline struct cluster_call *fake_get_lock(void *self, const char *id, file_done *done,
+						 void *ctx)
+{
+	struct fake *fake = self;
+	struct cluster_call *call = fake_call(self, done, ctx);
+	const struct fake_file *file = fake_find(self, id);
+
+	fake_tell(self, "look at the lock of %s", id);
+	if (!fake_befalls(call, "get_lock")) {
+		fake_answer(call, file ? FILE_OK : FILE_GONE, file);
+		fake_show_lock(fake, call);
+	}
+	return call;
+}
+
+static inline struct cluster_call *fake_lock(void *self, const char *id, const char *etag,
+					     const struct file_lock *lock, file_done *done,
+					     void *ctx)
+{
+	struct fake *fake = self;
+	struct cluster_call *call = fake_call(self, done, ctx);
+	const struct fake_file *file = fake_find(self, id);
+	int befalls = fake_befalls(call, "lock");
+
+	fake_tell(self, "lock %s if %s: %s %d", id, etag, lock->retention ? lock->retention : "-",
+		  lock->legal_hold);
+	if (befalls == 1)
+		return call;
+	if (lock->retention) {
+		free(fake->retention);
+		fake->retention = str_copy(lock->retention);
+	}
+	if (lock->legal_hold >= 0)
+		fake->legal_hold = lock->legal_hold;
+	if (!befalls) {
+		fake_answer(call, FILE_OK, file);
+		fake_show_lock(fake, call);
+	}
+	return call;
+}
+
+static inline struct cluster_call *fake_get_tags(void *self, const char *id, const char *key,
+						 file_done *done, void *ctx)
+{
+	struct fake *fake = self;
+	struct cluster_call *call = fake_call(self, done, ctx);
+
+	fake_tell(self, "look at tag %s of %s", key ? key : "*", id);
+	if (fake_befalls(call, "get_tags"))
+		return call;
+	fake_answer(call, fake_find(self, id) ? FILE_OK : FILE_GONE, NULL);
+	if (fake->tag_value && (!key || strcmp(key, fake->tag_key) == 0)) {
+		file_tags_add(&call->tags, fake->tag_key, text_of(fake->tag_value));
+		call->tags.etag = str_copy("\"78\"");
+	}
+	call->reply.tags = &call->tags;
+	return call;
+}
+
+static inline void fake_put_tag(struct fake *fake, const char *key, const char *value)
+{
+	free(fake->tag_key);
+	free(fake->tag_value);
+	fake->tag_key = str_copy(key);
+	fake->tag_value = str_copy(value);
+}
+
+static inline struct cluster_call *fake_set_tag(void *self, const char *id,
+						const struct tag_change *change, file_done *done,
+						void *ctx)
+{
+	static const char *const names[] = { "add", "replace", "remove" };
+	struct fake *fake = self;
+	struct cluster_call *call = fake_call(self, done, ctx);
+	AUTO(free) char *value = text_copy(change->value);
+	int befalls = fake_befalls(call, "set_tag");
+
+	fake_tell(self, "%s tag %s of %s if %s: %.*s", names[change->how], change->key, id,
+		  change->etag ? change->etag : "any", TEXT_ARGS(change->value));
+	if (befalls == 1)
+		return call;
+	fake_put_tag(fake, change->key, change->how == TAG_REMOVE ? NULL : value);
+	if (!befalls)
+		fake_answer(call, FILE_OK, NULL);
+	return call;
+}
+
 static inline void fake_cancel(struct cluster_call *call)
 {
 	fake_tell(call->fake, "cancel");
 	call->fake->call = NULL;
 	file_info_clear(&call->info);
+	file_tags_clear(&call->tags);
 	free(call);
 }
 
@@ -384,9 +484,17 @@ static inline struct fake *fake_new(void)
 	clock_hold(NOW_MS);
 	uv_loop_init(&fake->loop);
 	fake->story = buf_new(1 << 20);
-	fake->cluster =
-		(struct cluster){ fake,        fake_get,     fake_move,  fake_make_directory,
-				  fake_change, fake_find_in, fake_cancel };
+	fake->cluster = (struct cluster){ .self = fake,
+					  .get = fake_get,
+					  .move = fake_move,
+					  .make_directory = fake_make_directory,
+					  .change = fake_change,
+					  .find = fake_find_in,
+					  .cancel = fake_cancel,
+					  .get_lock = fake_get_lock,
+					  .lock = fake_lock,
+					  .get_tags = fake_get_tags,
+					  .set_tag = fake_set_tag };
 	fake->host = (struct action_host){ .self = fake,
 					   .loop = &fake->loop,
 					   .cluster = fake_cluster,
@@ -411,6 +519,9 @@ static inline void fake_free(struct fake *fake)
 	file_info_clear(&fake->info);
 	json_decref(fake->stored);
 	free(fake->event);
+	free(fake->retention);
+	free(fake->tag_key);
+	free(fake->tag_value);
 	free(fake);
 	clock_release();
 }
@@ -477,6 +588,7 @@ static inline void fake_answer_call(struct fake *fake)
 	assert_non_null(call);
 	call->done(call->ctx, &call->reply);
 	file_info_clear(&call->info);
+	file_tags_clear(&call->tags);
 	free(call);
 }
 
