@@ -36,6 +36,7 @@ def bench(*words):
     ("redis", ["redis.xadd.1", "redis.xadd.100"]),
     ("roles", ["roles.1.rate", "roles.100.server", "roles.100.memory", "roles.100.calls", "roles.jobs.log.rate",
                "roles.jobs.permissions.calls"]),
+    ("backtest", ["backtest.10", "backtest.compare", "backtest.bounds", "backtest.redis"]),
 ])
 def test_each_part_of_the_bench_runs_and_gives_its_figures(part, wanted, tmp_path):
     figures_file, constants_file = tmp_path / "figures.json", tmp_path / "constants.json"
