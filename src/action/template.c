@@ -91,6 +91,17 @@ static bool is_result_key(struct text key)
 	return key.size > 0;
 }
 
+/* What rules count, and the step that failed. */
+static bool is_found_out_elsewhere(const char *name)
+{
+	static const char *const names[] = { "threshold", "throttle", "error" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 static struct piece wrong(struct text text, enum piece_kind kind)
 {
 	return (struct piece){ .kind = kind, .text = text };
@@ -109,8 +120,7 @@ static struct piece piece_of_field(struct text inside)
 	piece.module = text_cut(&module, '.');
 	piece.key = module;
 	AUTO(free) char *name = text_copy(piece.module);
-	if (!action_type_find(name) && strcmp(name, "threshold") != 0 &&
-	    strcmp(name, "throttle") != 0)
+	if (!action_type_find(name) && !is_found_out_elsewhere(name))
 		return wrong(inside, PIECE_UNKNOWN_MODULE);
 	if (!is_result_key(piece.key))
 		return wrong(inside, PIECE_BAD_KEY);

@@ -71,6 +71,53 @@ static void end_dead(struct delivery *delivery, const char *why)
 	end_job(delivery, WRITE_DEAD, str_copy(why));
 }
 
+/* The job has no more steps. */
+static void end_of_steps(struct delivery *delivery)
+{
+	const char *failure = job_body_failure(&delivery->body);
+	AUTO(free) char *why = failure ? str_copy(failure) : NULL;
+
+	if (!why) {
+		end_job(delivery, WRITE_DONE, job_body_summary(&delivery->body));
+		return;
+	}
+	delivery->job.attempts = job_body_back_to_failure(&delivery->body);
+	end_job(delivery, WRITE_DEAD, TAKE(why));
+}
+
+/* The step under way failed for good; why is a sentence that begins with its module. */
+static void fail_step(struct delivery *delivery, const char *outcome, const char *said,
+		      unsigned attempts, char *why)
+{
+	struct job_body *body = &delivery->body;
+	enum step_on_error on_error = job_body_on_error(body);
+	const char *failure = job_body_failure(body);
+	AUTO(free) char *sentence = why;
+
+	job_body_note(body, outcome, said, attempts, clock_now_ms());
+	if (failure) { /* of the steps that follow it, this is the end */
+		AUTO(free) char *both = str_format("%s; and then %s", failure, sentence);
+
+		delivery->job.attempts = job_body_back_to_failure(body);
+		end_job(delivery, WRITE_DEAD, TAKE(both));
+		return;
+	}
+	delivery->job.attempts = attempts;
+	if (on_error == STEP_STOP) {
+		end_job(delivery, WRITE_DEAD, TAKE(sentence));
+		return;
+	}
+	say(delivery, LOG_ERROR, "%.*s -> %s; %s", TEXT_ARGS(place_of(delivery)), sentence,
+	    on_error == STEP_CONTINUE ? "the job goes on, as on_error says"
+				      : "the steps of on_error follow");
+	if (on_error == STEP_STEPS)
+		job_body_fail(body, sentence, attempts);
+	else
+		job_body_next_step(body, NULL);
+	delivery->job.attempts = 0;
+	write_soon(delivery, WRITE_PROGRESS);
+}
+
 /* ---- Born and gone ---- */
 
 static bool find_watch(const struct settings *settings, const char *name, size_t *out)
@@ -152,15 +199,15 @@ static void attempt_again(struct delivery *delivery, const char *why, int64_t no
 {
 	const struct settings *settings = delivery->deliver->settings;
 	const char *module = job_body_module(&delivery->body);
-	int64_t most = MAX(settings->act.attempts, 1);
+	int64_t most = job_body_attempts(&delivery->body, MAX(settings->act.attempts, 1));
 	unsigned attempt = delivery->run.attempt;
 	int64_t due_ms;
 
 	delivery->job.attempts = attempt;
 	if (attempt >= most) {
-		job_body_note(&delivery->body, "dead", why, attempt, clock_now_ms());
-		end_job(delivery, WRITE_DEAD,
-			str_format("%s: %s (after %u attempts)", module, why, attempt));
+		fail_step(delivery, "dead", why, attempt,
+			  str_format("%s: %s (after %u attempt%s)", module, why, attempt,
+				     attempt == 1 ? "" : "s"));
 		return;
 	}
 	due_ms = clock_now_ms() + deliver_back_off(delivery->deliver, attempt);
@@ -271,10 +318,8 @@ static void looked(void *ctx, const struct file_reply *reply)
 			act(delivery);
 			return;
 		}
-		job_body_note(&delivery->body, "rejected", reply->why, delivery->job.attempts,
-			      clock_now_ms());
-		end_job(delivery, WRITE_DEAD,
-			str_format("%s: the file cannot be read: %s", module, reply->why));
+		fail_step(delivery, "rejected", reply->why, delivery->job.attempts,
+			  str_format("%s: the file cannot be read: %s", module, reply->why));
 		return;
 	case FILE_BUSY:
 	case FILE_CHANGED:
@@ -376,7 +421,7 @@ static void note_server(struct delivery *delivery)
 static void act(struct delivery *delivery)
 {
 	prepare_run(delivery);
-	if (delivery->body.is_dry_run || delivery->deliver->settings->act.dry_run) {
+	if (job_body_is_step_dry_run(&delivery->body) || delivery->deliver->settings->act.dry_run) {
 		plan(delivery);
 		return;
 	}
@@ -410,7 +455,7 @@ void delivery_begin(struct delivery *delivery)
 		}
 	}
 	if (delivery->body.step == delivery->body.step_count) {
-		end_job(delivery, WRITE_DONE, job_body_summary(&delivery->body));
+		end_of_steps(delivery);
 		return;
 	}
 	options = job_body_options(&delivery->body);
@@ -479,7 +524,7 @@ static void step_done(struct delivery *delivery)
 	delivery->job.attempts = 0;
 	delivery->changes = 0;
 	if (delivery->body.step == delivery->body.step_count)
-		end_job(delivery, WRITE_DONE, job_body_summary(&delivery->body));
+		end_of_steps(delivery);
 	else
 		write_soon(delivery, WRITE_PROGRESS);
 }
@@ -513,8 +558,7 @@ static void step_ended(struct delivery *delivery)
 		attempt_again(delivery, why, delivery->run.not_before_ms);
 		break;
 	case ACTION_REJECTED:
-		job_body_note(&delivery->body, "rejected", why, attempt, clock_now_ms());
-		end_job(delivery, WRITE_DEAD, str_format("%s: %s", module, why));
+		fail_step(delivery, "rejected", why, attempt, str_format("%s: %s", module, why));
 		break;
 	case ACTION_GONE:
 		file_is_gone(delivery);

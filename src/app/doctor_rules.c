@@ -72,11 +72,12 @@ static void examine_rule(struct doctor *doctor, const struct watch_settings *wat
 			     : str_format("%s of watch %s", rule->name, watch->name);
 
 	doctor_speak_about(doctor, "rule", name);
-	doctor->is_dry_run = rule->mode == RULE_DRY_RUN || doctor->settings->act.dry_run;
 	for (size_t i = 0; i < rule->step_count; i++) {
 		const struct rule_step *step = &rule->steps[i];
 		const struct action_type *type = action_type_find(step->module);
 
+		doctor->is_dry_run = step->dry_run || rule->mode == RULE_DRY_RUN ||
+				     doctor->settings->act.dry_run;
 		if (type->is_built_in_change)
 			judge_built_in(doctor, type, step);
 		else

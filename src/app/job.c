@@ -25,12 +25,45 @@ char *job_body_new(const struct rule *rule, const char *rules_digest, const stru
 	return job_body_new_with(rule, rules_digest, event, rule->mode, NULL);
 }
 
+static json_t *steps_json(const struct rule *rule, size_t after);
+
+static json_t *step_of_rule(const struct rule *rule, size_t index)
+{
+	const struct rule_step *from = &rule->steps[index];
+	json_t *options = load(from->options);
+	json_t *step = json_object();
+
+	json_object_set_new(step, "module", text_json(from->module));
+	if (from->name)
+		json_object_set_new(step, "name", text_json(from->name));
+	json_object_set_new(step, "options", options ? options : json_object());
+	if (from->dry_run)
+		json_object_set_new(step, "dry_run", json_true());
+	if (from->attempts)
+		json_object_set_new(step, "attempts", json_integer(from->attempts));
+	if (from->on_error == STEP_CONTINUE)
+		json_object_set_new(step, "on_error", json_string("continue"));
+	else if (from->on_error == STEP_STEPS)
+		json_object_set_new(step, "on_error", steps_json(rule, index + 1));
+	return step;
+}
+
+/* after: STEP_OF_THE_RULE, or the number of the step whose failure they follow. */
+static json_t *steps_json(const struct rule *rule, size_t after)
+{
+	json_t *steps = json_array();
+
+	for (size_t i = 0; i < rule->step_count; i++)
+		if (rule->steps[i].after == after)
+			json_array_append_new(steps, step_of_rule(rule, i));
+	return steps;
+}
+
 char *job_body_new_with(const struct rule *rule, const char *rules_digest,
 			const struct event *event, enum rule_mode mode, json_t *results)
 {
 	AUTO_JSON *body = json_object();
 	AUTO(free) char *event_text = event_to_json(event);
-	json_t *steps = json_array();
 
 	json_object_set_new(body, "rule", text_json(rule->name));
 	json_object_set_new(body, "rules", text_json(rules_digest));
@@ -40,18 +73,7 @@ char *job_body_new_with(const struct rule *rule, const char *rules_digest,
 	json_object_set_new(body, "mode",
 			    json_string(mode == RULE_DRY_RUN ? "dry_run" : "enforce"));
 	json_object_set_new(body, "event", load(event_text));
-	for (size_t i = 0; i < rule->step_count; i++) {
-		const struct rule_step *from = &rule->steps[i];
-		json_t *options = load(from->options);
-		json_t *step = json_object();
-
-		json_object_set_new(step, "module", text_json(from->module));
-		if (from->name)
-			json_object_set_new(step, "name", text_json(from->name));
-		json_object_set_new(step, "options", options ? options : json_object());
-		json_array_append_new(steps, step);
-	}
-	json_object_set_new(body, "steps", steps);
+	json_object_set_new(body, "steps", steps_json(rule, STEP_OF_THE_RULE));
 	json_object_set_new(body, "step", json_integer(0));
 	if (json_object_size(results))
 		json_object_set(body, "results", results);
@@ -174,6 +196,8 @@ void job_body_note(struct job_body *body, const char *outcome, const char *why, 
 	if (why)
 		json_object_set_new(entry, "why", text_json(why));
 	json_object_set_new(entry, "attempts", json_integer(attempts));
+	if (job_body_failure(body))
+		json_object_set_new(entry, "on_error", json_true());
 	json_object_set_new(entry, "time", text_json(time));
 	if (last && json_integer_value(json_object_get(last, "step")) == body->step)
 		json_array_set_new(log, count - 1, entry);
@@ -229,6 +253,76 @@ char *job_body_summary(const struct job_body *body)
 			abort(); /* the limit is beyond memory */
 	}
 	return buf_take(text);
+}
+
+/* ---- Steps that fail ---- */
+
+bool job_body_is_step_dry_run(const struct job_body *body)
+{
+	return body->is_dry_run || json_is_true(json_object_get(step_json(body), "dry_run"));
+}
+
+int64_t job_body_attempts(const struct job_body *body, int64_t standard)
+{
+	json_int_t attempts = json_integer_value(json_object_get(step_json(body), "attempts"));
+
+	return attempts > 0 ? attempts : standard;
+}
+
+enum step_on_error job_body_on_error(const struct job_body *body)
+{
+	const json_t *on_error = json_object_get(step_json(body), "on_error");
+
+	if (json_is_array(on_error))
+		return STEP_STEPS;
+	return json_is_string(on_error) ? STEP_CONTINUE : STEP_STOP;
+}
+
+void job_body_fail(struct job_body *body, const char *why, unsigned attempts)
+{
+	json_t *steps = json_object_get(body->json, "steps");
+	json_t *after = json_incref(json_object_get(step_json(body), "on_error"));
+	const char *module = job_body_module(body);
+	json_t *error = json_pack("{s:s,s:s}", "module", module ? module : "?", "why", why);
+	json_t *failed =
+		json_pack("{s:i,s:s,s:i,s:O,s:O}", "step", (int)body->step, "why", why, "attempts",
+			  (int)attempts, "steps", steps, "memory", body->memory);
+	json_t *all = json_array();
+
+	/* What was done before keeps its place in the list, and so in the log. */
+	for (size_t i = 0; i <= body->step; i++)
+		json_array_append(all, json_array_get(steps, i));
+	json_array_extend(all, after);
+	json_decref(after);
+	json_object_set_new(body->json, "failed", failed);
+	json_object_set_new(body->json, "steps", all);
+	json_object_set_new(body->results, "error", error);
+	body->step_count = json_array_size(all);
+	json_object_set_new(body->json, "memory", json_object());
+	body->memory = json_object_get(body->json, "memory");
+	set_step(body, body->step + 1);
+	job_body_end_waits(body);
+}
+
+const char *job_body_failure(const struct job_body *body)
+{
+	return json_string_value(json_object_get(json_object_get(body->json, "failed"), "why"));
+}
+
+unsigned job_body_back_to_failure(struct job_body *body)
+{
+	json_t *failed = json_incref(json_object_get(body->json, "failed"));
+	unsigned attempts = (unsigned)json_integer_value(json_object_get(failed, "attempts"));
+	json_t *steps = json_object_get(failed, "steps");
+
+	json_object_set(body->json, "steps", steps);
+	json_object_set(body->json, "memory", json_object_get(failed, "memory"));
+	body->memory = json_object_get(body->json, "memory");
+	body->step_count = json_array_size(steps);
+	set_step(body, (unsigned)json_integer_value(json_object_get(failed, "step")));
+	json_object_del(body->json, "failed");
+	json_decref(failed);
+	return attempts;
 }
 
 /* ---- Where the file is ---- */

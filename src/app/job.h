@@ -57,6 +57,18 @@ void job_body_note(struct job_body *body, const char *outcome, const char *why, 
 /* The step is done: keeps its result (borrowed; without "undo", which has a place of its own) and
  * goes on to the next. */
 void job_body_next_step(struct job_body *body, json_t *result);
+/* Whether the step under way is only to be planned. */
+bool job_body_is_step_dry_run(const struct job_body *body);
+int64_t job_body_attempts(const struct job_body *body, int64_t standard); /* of the step */
+enum step_on_error job_body_on_error(const struct job_body *body);        /* of the step */
+/*
+ * The step failed for good, and steps follow that: they are the rest of the job now, and see
+ * {error.module} and {error.why}. Then it ends with the failure; to be tried again, it goes back to
+ * the step that failed.
+ */
+void job_body_fail(struct job_body *body, const char *why, unsigned attempts);
+const char *job_body_failure(const struct job_body *body); /* NULL: none */
+unsigned job_body_back_to_failure(struct job_body *body);  /* answers the attempts that it had */
 /* What was noted, as one sentence: "quarantine: moved to /q/a; email: sent to ..". For free(). */
 char *job_body_summary(const struct job_body *body);
 

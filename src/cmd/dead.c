@@ -87,10 +87,29 @@ static json_t *log_of_step(json_t *body, size_t step)
 	json_t *entry;
 	size_t index;
 
-	json_array_foreach(json_object_get(body, "log"), index,
-			   entry) if (json_number_at(entry, "step") ==
-				      (long long)step) return entry;
+	json_array_foreach(
+		json_object_get(body, "log"), index,
+		entry) if (json_number_at(entry, "step") == (long long)step &&
+			   !json_is_true(json_object_get(entry, "on_error"))) return entry;
 	return NULL;
+}
+
+/* The steps that followed the failure, each time. */
+static void print_on_error(json_t *body)
+{
+	json_t *entry;
+	size_t index;
+
+	json_array_foreach(json_object_get(body, "log"), index, entry)
+	{
+		AUTO(free)
+		char *text = str_format("%s: %s: %s (%s)", json_text_at(entry, "module"),
+					json_text_at(entry, "outcome"), json_text_at(entry, "why"),
+					json_text_at(entry, "time"));
+
+		if (json_is_true(json_object_get(entry, "on_error")))
+			print_field("on error", text);
+	}
 }
 
 /* What is known about each step: done, failed, or never begun. */
@@ -117,6 +136,7 @@ static void print_steps(json_t *body)
 
 		print_field(name, text);
 	}
+	print_on_error(body);
 }
 
 static void print_dead(json_t *job)

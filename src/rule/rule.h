@@ -16,6 +16,14 @@ enum rule_mode { RULE_ENFORCE, RULE_DRY_RUN, RULE_OFF };
 /* Kleene's three values. */
 enum truth { TRUTH_FALSE, TRUTH_UNKNOWN, TRUTH_TRUE };
 
+/* What happens when a step has failed for good. */
+enum step_on_error {
+	STEP_STOP,     /* the job ends as a dead letter */
+	STEP_CONTINUE, /* the next step's turn */
+	STEP_STEPS,    /* other steps are done, then the job ends as a dead letter */
+};
+#define STEP_OF_THE_RULE 0
+
 /* One action step of a rule. */
 struct rule_step {
 	const char *module; /* "quarantine" */
@@ -23,6 +31,11 @@ struct rule_step {
 	/* JSON on one line, as modules->check saw it: a mapping, or a text where that stands for a
 	 * mapping with one key; {} if there were none. */
 	const char *options;
+	bool dry_run;
+	int64_t attempts; /* 0: as the configuration says */
+	enum step_on_error on_error;
+	size_t after; /* the number (from 1) of the step whose failure it follows; or
+			 STEP_OF_THE_RULE */
 	struct place place;
 };
 

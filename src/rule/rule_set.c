@@ -33,8 +33,8 @@ struct set_rule *rule_set_add(struct rule_set *set, struct text name, struct pla
 	return rule;
 }
 
-void set_rule_add_step(struct set_rule *rule, const char *module, struct text name,
-		       char *options_json, struct place place)
+struct rule_step *set_rule_add_step(struct set_rule *rule, const char *module, struct text name,
+				    char *options_json, struct place place)
 {
 	struct rule_step *steps = mem_grow((struct rule_step *)rule->rule.steps,
 					   rule->rule.step_count + 1, sizeof(*steps));
@@ -44,9 +44,11 @@ void set_rule_add_step(struct set_rule *rule, const char *module, struct text na
 		.module = str_copy(module),
 		.name = name.size ? text_copy(name) : NULL,
 		.options = options_json,
+		.after = STEP_OF_THE_RULE,
 		.place = place,
 	};
 	rule->rule.steps = steps;
+	return &steps[rule->rule.step_count - 1];
 }
 
 static void rule_free(struct set_rule *rule)

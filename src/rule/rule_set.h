@@ -43,8 +43,9 @@ static inline const struct set_rule *set_rule_of(const struct rule *rule)
 /* A rule without conditions and steps; name is copied. */
 struct set_rule *rule_set_add(struct rule_set *set, struct text name, struct place place);
 /* Copies; options_json is taken over. */
-void set_rule_add_step(struct set_rule *rule, const char *module, struct text name,
-		       char *options_json, struct place place);
+/* Answers the step; until the next one is added. */
+struct rule_step *set_rule_add_step(struct set_rule *rule, const char *module, struct text name,
+				    char *options_json, struct place place);
 const struct rule_set *rule_matcher_set(const struct rule_matcher *matcher);
 /* The event as conditions see it, until the matcher's next one. */
 void rule_matcher_start(struct rule_matcher *matcher, const struct event *event,

@@ -2,6 +2,7 @@
 
 #include "base/parse.h"
 #include "rule/accept.h"
+#include "rule/step_options.h"
 #include "rule/words.h"
 
 #define STEPS_MAX 64
@@ -56,11 +57,52 @@ static void tell_unknown_action(struct step_parser *parser, const struct node *k
 		       TEXT_ARGS(key->text), names->size ? names->data : "no module");
 }
 
+static bool has_entries(const struct node *step)
+{
+	node_for_each(child, step)
+	{
+		if (!step_options_have(child->key->text))
+			return true;
+	}
+	return false;
+}
+
+/* A key beside a module that is neither a module nor an option of steps. */
+static bool tell_unknown_option(struct step_parser *parser, const struct node *step)
+{
+	const struct node *wrong = NULL;
+	size_t modules = 0;
+
+	if (step->kind != NODE_MAPPING)
+		return false;
+	node_for_each(child, step)
+	{
+		if (find_module(parser, child->key->text))
+			modules++;
+		else if (!step_options_have(child->key->text))
+			wrong = child;
+	}
+	if (modules != 1 || !wrong || step->first->kind == NODE_NULL)
+		return false;
+
+	const char *nearest = step_options_nearest(wrong->key->text);
+
+	problems_error(
+		parser->problems, wrong->key->place,
+		"'%.*s' is no option of a step%s%s%s: expected on_error, dry_run or attempts "
+		"beside the module, or the module's options further to the right",
+		TEXT_ARGS(wrong->key->text), nearest ? "; did you mean '" : "",
+		nearest ? nearest : "", nearest ? "'" : "");
+	return true;
+}
+
 /* Most often the options stand as far left as their module. */
 static void tell_no_module(struct step_parser *parser, const struct node *node)
 {
 	const struct node *first = node->first;
 
+	if (tell_unknown_option(parser, node))
+		return;
 	if (node->kind == NODE_MAPPING && node->count > 1 && first->kind == NODE_NULL &&
 	    find_module(parser, first->key->text))
 		problems_error(parser->problems, first->next->key->place,
@@ -73,19 +115,37 @@ static void tell_no_module(struct step_parser *parser, const struct node *node)
 			       "quarantine: {to: /quarantine}",
 			       node_kind_name(node->kind),
 			       node->kind != NODE_MAPPING ? ""
-			       : node->count              ? " of several modules"
+			       : has_entries(node)        ? " of several modules"
 							  : " without a module");
+}
+
+/* The one entry of a step that names its module; NULL: there is none, or several. */
+static const struct node *module_entry(const struct node *step)
+{
+	const struct node *found = NULL;
+
+	if (step->kind != NODE_MAPPING)
+		return NULL;
+	node_for_each(child, step)
+	{
+		if (step_options_have(child->key->text))
+			continue;
+		if (found)
+			return NULL;
+		found = child;
+	}
+	return found;
 }
 
 /* {module: options}: the module's name, checked with its options; NULL if something is wrong. */
 static const char *read_module(struct step_parser *parser, const struct node *node,
 			       const struct node **out_options)
 {
-	const struct node *entry = node->first;
+	const struct node *entry = module_entry(node);
 	size_t before = problems_error_count(parser->problems);
 	const char *module;
 
-	if (node->kind != NODE_MAPPING || node->count != 1) {
+	if (!entry) {
 		tell_no_module(parser, node);
 		return NULL;
 	}
@@ -130,6 +190,7 @@ static void read_named_action(struct step_parser *parser, const struct node *nod
 	}
 	action = NEW(struct named_action);
 	action->key = node->key;
+	action->step = node;
 	action->module = read_module(parser, node, &action->options);
 	HASH_ADD_KEYPTR(hh, parser->actions, node->key->text.data, node->key->text.size, action);
 }
@@ -156,18 +217,69 @@ void step_parser_add(struct step_parser *parser, const struct node *node)
 	}
 }
 
-static void add_step(struct set_rule *rule, const char *module, struct text name,
-		     const struct node *options, struct place place)
-{
-	char *json = options ? node_to_json(options) : str_copy("{}");
+/* A step that is about to be added: of a rule, or after the failure of one of its steps. */
+struct adding {
+	struct step_parser *parser;
+	struct set_rule *rule;
+	size_t after;
+};
 
-	set_rule_add_step(rule, module, name, json, place);
+static void read_action(struct adding *adding, const struct node *node);
+
+static void read_actions(struct adding *adding, const struct node *node)
+{
+	if (node->kind != NODE_LIST) {
+		read_action(adding, node);
+		return;
+	}
+	node_for_each(child, node)
+	{
+		read_action(adding, child);
+	}
+}
+
+static void read_on_error(struct adding *adding, size_t step, const struct node *on_error)
+{
+	struct step_parser *parser = adding->parser;
+	struct rule_step *steps = (struct rule_step *)adding->rule->rule.steps;
+	struct adding more = { parser, adding->rule, step + 1 };
+
+	if (adding->after != STEP_OF_THE_RULE)
+		problems_error(
+			parser->problems, on_error->key->place,
+			"on_error inside of on_error: when one of these steps fails, the job ends; "
+			"expected on_error at a step of the rule");
+	else if (on_error->kind == NODE_NULL || (on_error->kind == NODE_LIST && !on_error->count))
+		problems_error(parser->problems, on_error->key->place,
+			       "on_error says nothing: expected stop, continue, or steps like "
+			       "- email: ...");
+	else if (!step_options_on_error(on_error, &steps[step].on_error))
+		read_actions(&more, on_error);
+}
+
+/* step: with the module and what stands beside it; NULL: a module alone. */
+static void add_step(struct adding *adding, const char *module, struct text name,
+		     const struct node *step, const struct node *options, struct place place)
+{
+	struct set_rule *rule = adding->rule;
+	char *json = options ? node_to_json(options) : str_copy("{}");
+	struct step_options beside = { 0 };
+	struct rule_step *added = set_rule_add_step(rule, module, name, json, place);
+	size_t index = rule->rule.step_count - 1;
+
+	if (step)
+		step_options_read(&beside, step, adding->parser->problems);
+	added->dry_run = beside.dry_run;
+	added->attempts = beside.attempts;
+	added->after = adding->after;
+	if (beside.on_error)
+		read_on_error(adding, index, beside.on_error);
 }
 
 /* A name: of a named action, or of a module that needs no options. */
-static void read_action_name(struct step_parser *parser, struct set_rule *rule,
-			     const struct node *node)
+static void read_action_name(struct adding *adding, const struct node *node)
 {
+	struct step_parser *parser = adding->parser;
 	struct named_action *action;
 	const char *module = find_module(parser, node->text);
 	size_t before = problems_error_count(parser->problems);
@@ -176,7 +288,8 @@ static void read_action_name(struct step_parser *parser, struct set_rule *rule,
 	if (action) {
 		action->is_used = true;
 		if (action->module)
-			add_step(rule, action->module, node->text, action->options, node->place);
+			add_step(adding, action->module, node->text, action->step, action->options,
+				 node->place);
 		return;
 	}
 	if (!module) {
@@ -185,38 +298,34 @@ static void read_action_name(struct step_parser *parser, struct set_rule *rule,
 	}
 	parser->modules->check(parser->modules->ctx, module, NULL, node->place, parser->problems);
 	if (problems_error_count(parser->problems) == before)
-		add_step(rule, module, TEXT_NONE, NULL, node->place);
+		add_step(adding, module, TEXT_NONE, NULL, NULL, node->place);
 }
 
-static void read_action(struct step_parser *parser, struct set_rule *rule, const struct node *node)
+static void read_action(struct adding *adding, const struct node *node)
 {
 	const struct node *options;
 	const char *module;
 
 	if (node->kind == NODE_SCALAR) {
-		read_action_name(parser, rule, node);
+		read_action_name(adding, node);
 		return;
 	}
-	module = read_module(parser, node, &options);
+	module = read_module(adding->parser, node, &options);
 	if (module)
-		add_step(rule, module, TEXT_NONE, options, node->first->key->place);
+		add_step(adding, module, TEXT_NONE, node, options, module_entry(node)->key->place);
 }
 
 void step_parse(struct step_parser *parser, struct set_rule *rule, const struct node *node)
 {
-	if (node->kind == NODE_NULL || (node->kind == NODE_LIST && !node->count)) {
+	struct adding adding = { parser, rule, STEP_OF_THE_RULE };
+
+	if (node->kind == NODE_NULL || (node->kind == NODE_LIST && !node->count))
 		problems_error(parser->problems, node->place,
 			       "no actions: expected at least one, like - log");
-	} else if (node->kind != NODE_LIST) {
-		read_action(parser, rule, node);
-	} else if (node->count > STEPS_MAX) {
+	else
+		read_actions(&adding, node);
+	if (rule->rule.step_count > STEPS_MAX)
 		problems_error(parser->problems, node->place, "more than %d actions", STEPS_MAX);
-	} else {
-		node_for_each(child, node)
-		{
-			read_action(parser, rule, child);
-		}
-	}
 }
 
 void step_parser_finish(struct step_parser *parser)

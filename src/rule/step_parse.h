@@ -7,7 +7,8 @@
 /* An entry of `actions:`. */
 struct named_action {
 	const struct node *key;
-	const char *module; /* NULL: it is wrong, and that is told */
+	const char *module;      /* NULL: it is wrong, and that is told */
+	const struct node *step; /* the module with its options, and what stands beside it */
 	const struct node *options;
 	bool is_used;
 	UT_hash_handle hh;

@@ -207,3 +207,47 @@ def test_a_name_cannot_write_on_the_terminal(simulator, folders, make_monitor, h
 def test_only_the_owner_may_ask_and_decide(monitor):
     socket = monitor.folder / "store" / "admin.sock"
     assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+
+
+def test_a_failure_is_told_by_the_steps_of_on_error_and_kept(simulator, folders, make_monitor, hooks):
+    monitor = make_monitor(simulator, """\
+version: 1
+watched_items:
+  - name: r
+    when: {event: created, directory: /in}
+    actions:
+      - rename: {to: "{stem}.done", collision: fail}
+        on_error:
+          - webhook: {url: "%s", text: "{error.module} failed: {error.why}"}
+      - log
+""" % hooks.url).start()
+    job, = fail(monitor, folders, "in/a.txt")
+    (_, _, told), = hooks.received
+    assert told["data"]["text"].startswith("rename failed: rename: /in/a.done exists, ")
+    shown = says(monitor, "dead", "show", str(job)).splitlines()
+    assert [line.split(None, 2)[:2] for line in shown[-3:]] == [["step", "1"], ["step", "2"], ["on", "error"]]
+    assert shown[-2] == "step 2    log: not begun" and "webhook: done: " in shown[-1]
+
+    (folders / "in/a.done").unlink()
+    says(monitor, "dead", "retry", str(job))
+    done, = monitor.wait_for_jobs(1, "done")
+    assert "moved to /in/a.done" in done["outcome"] and "log: done" in done["outcome"]
+    monitor.wait_idle()
+    assert len(hooks.received) == 1
+
+
+def test_a_step_may_fail_and_the_job_go_on(simulator, folders, make_monitor, hooks):
+    hooks.answers = [400]
+    monitor = make_monitor(simulator, """\
+version: 1
+watched_items:
+  - name: r
+    when: {event: created, directory: /in}
+    actions:
+      - {webhook: {url: "%s"}, on_error: continue}
+      - rename: {to: "{stem}.new"}
+""" % hooks.url).start()
+    (folders / "in/c.txt").write_text("x")
+    done, = monitor.wait_for_jobs(1, "done")
+    assert "answered with status 400" in done["outcome"] and (folders / "in/c.new").exists()
+    assert "the job goes on, as on_error says" in monitor.log()

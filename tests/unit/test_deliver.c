@@ -74,6 +74,108 @@ static void attempts_are_repeated_at_growing_intervals_and_then_given_up(void **
 	assert_int_equal(count(world).jobs_waiting, 0);
 }
 
+static void put_job_with(struct world *world, const struct rule_step *steps, size_t count)
+{
+	struct rule rule = { .name = "r", .steps = steps, .step_count = count };
+
+	put_job_of(world, &rule, "7", "/home/a");
+}
+
+static void a_step_may_fail_and_the_job_go_on(void **state)
+{
+	struct world *world = *state;
+	AUTO(free) char *outcome = NULL;
+	const struct rule_step steps[] = {
+		{ .module = "plain", .options = "{}", .on_error = STEP_CONTINUE, .attempts = 1 },
+		{ .module = "plain", .options = "{}", .on_error = STEP_CONTINUE },
+		{ .module = "plain", .options = "{}" },
+	};
+
+	world_end(world, (struct world_end){ ACTION_RETRY, .why = "busy" });
+	world_end(world, (struct world_end){ ACTION_REJECTED, .why = "no" });
+	world_end(world, (struct world_end){ ACTION_DONE });
+	put_job_with(world, steps, 3);
+	world_settle(world);
+	outcome = last_outcome(world, JOB_DONE);
+	assert_string_equal(outcome, "plain: busy; plain: no; plain: done");
+}
+
+static void a_failure_is_followed_by_steps_of_its_own(void **state)
+{
+	struct world *world = *state;
+	AUTO(free) char *outcome = NULL;
+	AUTO(free) char *story = NULL;
+	const struct rule_step steps[] = {
+		{ .module = "plain", .options = "{}" },
+		{ .module = "probe", .options = "{}", .on_error = STEP_STEPS },
+		{ .module = "served", .options = "{}", .after = 2 },
+		{ .module = "plain", .options = "{}" },
+	};
+
+	world_put_file(world, "7", "/home/a", "1");
+	world_end(world, (struct world_end){ ACTION_DONE });
+	world_end(world, (struct world_end){ ACTION_REJECTED, .why = "no" });
+	world_end(world, (struct world_end){ ACTION_DONE, .why = "told" });
+	put_job_with(world, steps, 4);
+	world_settle(world);
+	story = world_story(world);
+	assert_non_null(strstr(story, "error rule/r: /home/a -> probe: no; the steps of on_error "
+				      "follow\nserved job 1 step 2 attempt 1"));
+	outcome = last_outcome(world, JOB_DEAD);
+	assert_string_equal(outcome, "probe: no");
+
+	/* Tried again, it is the step that failed, and then the one after it. */
+	struct job dead;
+	struct store_txn *txn;
+
+	assert_int_equal(store_dead_get(world->f->store, 1, &dead, &world->f->err), 1);
+	dead.due_ms = clock_now_ms();
+	ok(world->f, store_begin(world->f->store, &txn, &world->f->err));
+	assert_int_equal(store_dead_retry(txn, &dead, &world->f->err), 1);
+	ok(world->f, store_commit(txn, &world->f->err));
+	job_clear(&dead);
+	world_settle(world);
+	free(TAKE(story));
+	story = world_story(world);
+	assert_non_null(strstr(story, "probe job 1 step 1 attempt 1 at /home/a"));
+	assert_non_null(strstr(story, "plain job 1 step 2 attempt 1"));
+	assert_int_equal(count(world).jobs_done, 1);
+}
+
+static void what_follows_a_failure_may_fail_too(void **state)
+{
+	struct world *world = *state;
+	AUTO(free) char *outcome = NULL;
+	const struct rule_step steps[] = {
+		{ .module = "plain", .options = "{}", .on_error = STEP_STEPS },
+		{ .module = "plain", .options = "{}", .after = 1 },
+		{ .module = "plain", .options = "{}", .after = 1 },
+	};
+
+	world_end(world, (struct world_end){ ACTION_REJECTED, .why = "no" });
+	world_end(world, (struct world_end){ ACTION_REJECTED, .why = "nobody is there" });
+	put_job_with(world, steps, 3);
+	world_settle(world);
+	outcome = last_outcome(world, JOB_DEAD);
+	assert_string_equal(outcome, "plain: no; and then plain: nobody is there");
+}
+
+static void one_step_alone_may_be_a_dry_run(void **state)
+{
+	struct world *world = *state;
+	AUTO(free) char *outcome = NULL;
+	const struct rule_step steps[] = {
+		{ .module = "plain", .options = "{}", .dry_run = true },
+		{ .module = "plain", .options = "{}" },
+	};
+
+	put_job_with(world, steps, 2);
+	world_settle(world);
+	outcome = last_outcome(world, JOB_DONE);
+	assert_non_null(strstr(outcome, "plain: dry run: "));
+	assert_non_null(strstr(outcome, "; plain: done"));
+}
+
 static void jobs_wait_for_a_server_that_fails_and_lose_no_attempts(void **state)
 {
 	struct world *world = *state;
@@ -482,6 +584,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		t(steps_run_in_order_and_later_ones_see_what_earlier_ones_found),
 		t(attempts_are_repeated_at_growing_intervals_and_then_given_up),
+		t(a_step_may_fail_and_the_job_go_on),
+		t(a_failure_is_followed_by_steps_of_its_own),
+		t(what_follows_a_failure_may_fail_too),
+		t(one_step_alone_may_be_a_dry_run),
 		t(jobs_wait_for_a_server_that_fails_and_lose_no_attempts),
 		t(a_module_may_say_not_before_when),
 		t(attempts_are_counted_for_each_step_anew),
