@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "app/delivery_end.h"
 #include "app/undo.h"
 #include "base/clock.h"
 
@@ -9,114 +10,6 @@
  * Longer, and somebody else's change would be taken for it. */
 #define SILENT_ECHO_MS 2000
 #define CHANGES_MAX 5 /* times that a step is judged again at once because its file changed */
-
-/* ---- What is to be stored, and said ---- */
-
-static void say(struct delivery *delivery, enum log_level level, const char *format, ...)
-	PRINTF_LIKE(3, 4);
-static void say(struct delivery *delivery, enum log_level level, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	free(delivery->line);
-	delivery->line = str_vformat(format, args);
-	va_end(args);
-	delivery->level = level;
-}
-
-static bool is_ending(const struct delivery *delivery)
-{
-	return delivery->state == DELIVERY_WRITING && delivery->write != WRITE_PROGRESS;
-}
-
-static void write_soon(struct delivery *delivery, enum delivery_write write)
-{
-	delivery->state = DELIVERY_WRITING;
-	delivery->write = write;
-	delivery->deliver->ending_count += is_ending(delivery);
-	if (delivery->body.json) {
-		free(delivery->job.body);
-		delivery->job.body = job_body_text(&delivery->body);
-	}
-	list_append(&delivery->deliver->writing, &delivery->queue_link);
-	deliver_turn_soon(delivery->deliver);
-}
-
-/* For the log: where the event was, although a step may have moved the file since. */
-static struct text place_of(const struct delivery *delivery)
-{
-	return delivery->body.event ? delivery->body.event->path : TEXT("?");
-}
-
-/* Ends the job; outcome is a sentence, and given away. */
-static void end_job(struct delivery *delivery, enum delivery_write write, char *outcome)
-{
-	free(delivery->job.outcome);
-	delivery->job.outcome = outcome;
-	if (write == WRITE_DEAD)
-		say(delivery, LOG_ERROR,
-		    "%.*s -> %s; given up: kept as a dead letter (cn_monitor dead show %" PRIu64
-		    ")",
-		    TEXT_ARGS(place_of(delivery)), outcome, delivery->job.id);
-	else
-		/* What the action log says is its own line; a second one for it would be noise. */
-		say(delivery, strcmp(outcome, "log: done") == 0 ? LOG_DEBUG : LOG_INFO,
-		    "%.*s -> %s", TEXT_ARGS(place_of(delivery)), outcome);
-	write_soon(delivery, write);
-}
-
-static void end_dead(struct delivery *delivery, const char *why)
-{
-	end_job(delivery, WRITE_DEAD, str_copy(why));
-}
-
-/* The job has no more steps. */
-static void end_of_steps(struct delivery *delivery)
-{
-	const char *failure = job_body_failure(&delivery->body);
-	AUTO(free) char *why = failure ? str_copy(failure) : NULL;
-
-	if (!why) {
-		end_job(delivery, WRITE_DONE, job_body_summary(&delivery->body));
-		return;
-	}
-	delivery->job.attempts = job_body_back_to_failure(&delivery->body);
-	end_job(delivery, WRITE_DEAD, TAKE(why));
-}
-
-/* The step under way failed for good; why is a sentence that begins with its module. */
-static void fail_step(struct delivery *delivery, const char *outcome, const char *said,
-		      unsigned attempts, char *why)
-{
-	struct job_body *body = &delivery->body;
-	enum step_on_error on_error = job_body_on_error(body);
-	const char *failure = job_body_failure(body);
-	AUTO(free) char *sentence = why;
-
-	job_body_note(body, outcome, said, attempts, clock_now_ms());
-	if (failure) { /* of the steps that follow it, this is the end */
-		AUTO(free) char *both = str_format("%s; and then %s", failure, sentence);
-
-		delivery->job.attempts = job_body_back_to_failure(body);
-		end_job(delivery, WRITE_DEAD, TAKE(both));
-		return;
-	}
-	delivery->job.attempts = attempts;
-	if (on_error == STEP_STOP) {
-		end_job(delivery, WRITE_DEAD, TAKE(sentence));
-		return;
-	}
-	say(delivery, LOG_ERROR, "%.*s -> %s; %s", TEXT_ARGS(place_of(delivery)), sentence,
-	    on_error == STEP_CONTINUE ? "the job goes on, as on_error says"
-				      : "the steps of on_error follow");
-	if (on_error == STEP_STEPS)
-		job_body_fail(body, sentence, attempts);
-	else
-		job_body_next_step(body, NULL);
-	delivery->job.attempts = 0;
-	write_soon(delivery, WRITE_PROGRESS);
-}
 
 /* ---- Born and gone ---- */
 
@@ -173,62 +66,11 @@ void delivery_free(struct delivery *delivery)
 	list_remove(&delivery->link);
 	list_remove(&delivery->queue_link);
 	delivery->deliver->running_count--;
-	delivery->deliver->ending_count -= is_ending(delivery);
+	delivery->deliver->ending_count -= delivery_is_ending(delivery);
 	job_clear(&delivery->job);
 	job_body_clear(&delivery->body);
 	free(delivery->line);
 	free(delivery);
-}
-
-/* ---- Trying again ---- */
-
-static void retry_at(struct delivery *delivery, int64_t due_ms, const char *why)
-{
-	delivery->job.due_ms = due_ms;
-	job_body_note(&delivery->body, "retry", why, delivery->job.attempts, clock_now_ms());
-	write_soon(delivery, WRITE_RETRY);
-}
-
-static double seconds_until(int64_t due_ms)
-{
-	return (double)MAX(due_ms - clock_now_ms(), 0) / 1000;
-}
-
-/* The step failed and may work later. */
-static void attempt_again(struct delivery *delivery, const char *why, int64_t not_before_ms)
-{
-	const struct settings *settings = delivery->deliver->settings;
-	const char *module = job_body_module(&delivery->body);
-	int64_t most = job_body_attempts(&delivery->body, MAX(settings->act.attempts, 1));
-	unsigned attempt = delivery->run.attempt;
-	int64_t due_ms;
-
-	delivery->job.attempts = attempt;
-	if (attempt >= most) {
-		fail_step(delivery, "dead", why, attempt,
-			  str_format("%s: %s (after %u attempt%s)", module, why, attempt,
-				     attempt == 1 ? "" : "s"));
-		return;
-	}
-	due_ms = clock_now_ms() + deliver_back_off(delivery->deliver, attempt);
-	due_ms = MAX(due_ms, not_before_ms);
-	say(delivery, LOG_WARN, "%.*s -> %s: %s; attempt %u of %lld in %.1f s",
-	    TEXT_ARGS(place_of(delivery)), module, why, attempt + 1, (long long)most,
-	    seconds_until(due_ms));
-	retry_at(delivery, due_ms, why);
-}
-
-/* The cluster could not be asked at all: that is no attempt at the step. */
-static void wait_for_cluster(struct delivery *delivery, const struct file_reply *reply)
-{
-	unsigned waits = job_body_count_wait(&delivery->body);
-	int64_t due_ms = clock_now_ms() +
-			 MAX(deliver_back_off(delivery->deliver, waits), reply->retry_after_ms);
-
-	say(delivery, LOG_WARN, "%.*s -> %s waits for the cluster: %s; asked again in %.1f s",
-	    TEXT_ARGS(place_of(delivery)), job_body_module(&delivery->body), reply->why,
-	    seconds_until(due_ms));
-	retry_at(delivery, due_ms, reply->why);
 }
 
 /* ---- Looking at the file ---- */
@@ -265,9 +107,9 @@ static void file_is_gone(struct delivery *delivery)
 	job_body_note(&delivery->body, "gone", "the file is gone", delivery->job.attempts,
 		      clock_now_ms());
 	metric_add(delivery->deliver->gone, 1);
-	end_job(delivery, WRITE_DONE,
-		str_format("gone: the file is gone, nothing left for %s",
-			   job_body_module(&delivery->body)));
+	delivery_end(delivery, WRITE_DONE,
+		     str_format("gone: the file is gone, nothing left for %s",
+				job_body_module(&delivery->body)));
 }
 
 /* An undo whose file is not as the job left it: whoever changed it since has the last word. */
@@ -278,7 +120,7 @@ static bool is_refused(struct delivery *delivery, const struct file_info *file)
 	if (!why)
 		return false;
 	job_body_note(&delivery->body, "refused", why, delivery->job.attempts, clock_now_ms());
-	end_job(delivery, WRITE_DONE, str_format("not taken back: %s", why));
+	delivery_end(delivery, WRITE_DONE, str_format("not taken back: %s", why));
 	return true;
 }
 
@@ -298,9 +140,9 @@ static void looked(void *ctx, const struct file_reply *reply)
 		if (!still_matches(delivery, reply->info->path)) {
 			job_body_note(&delivery->body, "moved", reply->info->path,
 				      delivery->job.attempts, clock_now_ms());
-			end_job(delivery, WRITE_DONE,
-				str_format("no longer matches: the file is at %s now",
-					   reply->info->path));
+			delivery_end(delivery, WRITE_DONE,
+				     str_format("no longer matches: the file is at %s now",
+						reply->info->path));
 			return;
 		}
 		act(delivery);
@@ -318,20 +160,22 @@ static void looked(void *ctx, const struct file_reply *reply)
 			act(delivery);
 			return;
 		}
-		fail_step(delivery, "rejected", reply->why, delivery->job.attempts,
-			  str_format("%s: the file cannot be read: %s", module, reply->why));
+		delivery_fail_step(
+			delivery, "rejected", reply->why, delivery->job.attempts,
+			str_format("%s: the file cannot be read: %s", module, reply->why));
 		return;
 	case FILE_BUSY:
 	case FILE_CHANGED:
 	case FILE_LATER:
 	case FILE_AMBIGUOUS:
 		if (reply->status == 0 || reply->status == 401) {
-			wait_for_cluster(delivery, reply);
+			delivery_wait_for_cluster(delivery, reply);
 			return;
 		}
 		delivery->run.attempt = delivery->job.attempts + 1;
-		attempt_again(delivery, reply->why,
-			      reply->retry_after_ms ? clock_now_ms() + reply->retry_after_ms : 0);
+		delivery_attempt_again(
+			delivery, reply->why,
+			reply->retry_after_ms ? clock_now_ms() + reply->retry_after_ms : 0);
 		return;
 	}
 }
@@ -400,7 +244,7 @@ static bool waits_for_server(struct delivery *delivery)
 	if (!server || breakers_allow(deliver->breakers, server, clock_now_ms(), &again_ms, &last))
 		return false;
 	why = str_format("waits until %s works again: %s", server, last);
-	retry_at(delivery, again_ms + deliver_back_off(deliver, 1), why);
+	delivery_retry_at(delivery, again_ms + deliver_back_off(deliver, 1), why);
 	return true;
 }
 
@@ -441,7 +285,7 @@ void delivery_begin(struct delivery *delivery)
 	/* The body is read at the first step; the job may be from an older version or damaged. */
 	if (!delivery->body.json) {
 		if (job_body_read(&delivery->body, delivery->job.body, &err) < 0) {
-			end_dead(delivery, error_text(&err));
+			delivery_end_dead(delivery, error_text(&err));
 			return;
 		}
 		if (!find_watch(delivery->deliver->settings, delivery->body.watch,
@@ -450,18 +294,18 @@ void delivery_begin(struct delivery *delivery)
 			char *why = str_format("the watch '%s' is not configured any more",
 					       delivery->body.watch);
 
-			end_dead(delivery, why);
+			delivery_end_dead(delivery, why);
 			return;
 		}
 	}
 	if (delivery->body.step == delivery->body.step_count) {
-		end_of_steps(delivery);
+		delivery_end_of_steps(delivery);
 		return;
 	}
 	options = job_body_options(&delivery->body);
 	if (action_cache_get(delivery->deliver->cache, job_body_module(&delivery->body), options,
 			     &delivery->action, &err) < 0) {
-		end_dead(delivery, error_text(&err));
+		delivery_end_dead(delivery, error_text(&err));
 		return;
 	}
 	if (action_needs_file(delivery->action))
@@ -524,20 +368,20 @@ static void step_done(struct delivery *delivery)
 	delivery->job.attempts = 0;
 	delivery->changes = 0;
 	if (delivery->body.step == delivery->body.step_count)
-		end_of_steps(delivery);
+		delivery_end_of_steps(delivery);
 	else
-		write_soon(delivery, WRITE_PROGRESS);
+		delivery_write_soon(delivery, WRITE_PROGRESS);
 }
 
 static void step_changed(struct delivery *delivery, const char *why)
 {
 	if (++delivery->changes > CHANGES_MAX) {
 		delivery->changes = 0;
-		attempt_again(delivery, why, 0);
+		delivery_attempt_again(delivery, why, 0);
 		return;
 	}
 	job_body_note(&delivery->body, "changed", why, delivery->run.attempt, clock_now_ms());
-	log_info("act", "%.*s -> %s: %s; judged again", TEXT_ARGS(place_of(delivery)),
+	log_info("act", "%.*s -> %s: %s; judged again", TEXT_ARGS(delivery_place(delivery)),
 		 job_body_module(&delivery->body), why);
 	/* Judged again: begin reads the file anew. */
 	end_run(delivery);
@@ -555,10 +399,11 @@ static void step_ended(struct delivery *delivery)
 		step_done(delivery);
 		break;
 	case ACTION_RETRY:
-		attempt_again(delivery, why, delivery->run.not_before_ms);
+		delivery_attempt_again(delivery, why, delivery->run.not_before_ms);
 		break;
 	case ACTION_REJECTED:
-		fail_step(delivery, "rejected", why, attempt, str_format("%s: %s", module, why));
+		delivery_fail_step(delivery, "rejected", why, attempt,
+				   str_format("%s: %s", module, why));
 		break;
 	case ACTION_GONE:
 		file_is_gone(delivery);
