@@ -94,11 +94,12 @@ static bool literal(const char **at, char wanted)
 	return true;
 }
 
-bool clock_parse(const char *text, int64_t *out_ms)
+bool clock_parse_ns(const char *text, int64_t *out_ns)
 {
 	struct tm tm = { 0 };
 	const char *at = text;
-	int year, month, fraction_ms = 0, hours = 0, minutes = 0, sign = 0;
+	int year, month, fraction_ns = 0, hours = 0, minutes = 0, sign = 0;
+	int64_t seconds;
 
 	if (!digits(&at, 4, &year) || !literal(&at, '-') || !digits(&at, 2, &month) ||
 	    !literal(&at, '-') || !digits(&at, 2, &tm.tm_mday) || !literal(&at, 'T') ||
@@ -106,10 +107,10 @@ bool clock_parse(const char *text, int64_t *out_ms)
 	    !literal(&at, ':') || !digits(&at, 2, &tm.tm_sec))
 		return false;
 	if (*at == '.') {
-		int scale = 100;
+		int scale = 100000000;
 
 		for (at++; *at >= '0' && *at <= '9'; at++, scale /= 10)
-			fraction_ms += (*at - '0') * scale;
+			fraction_ns += (*at - '0') * scale;
 	}
 	if (*at == '+' || *at == '-') {
 		sign = *at++ == '-' ? -1 : 1;
@@ -123,7 +124,17 @@ bool clock_parse(const char *text, int64_t *out_ms)
 		return false;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month - 1;
-	*out_ms =
-		((int64_t)timegm(&tm) - sign * (hours * 3600 + minutes * 60)) * 1000 + fraction_ms;
+	seconds = (int64_t)timegm(&tm) - sign * (hours * 3600 + minutes * 60);
+	return !__builtin_mul_overflow(seconds, 1000000000, out_ns) &&
+	       !__builtin_add_overflow(*out_ns, fraction_ns, out_ns);
+}
+
+bool clock_parse(const char *text, int64_t *out_ms)
+{
+	int64_t ns;
+
+	if (!clock_parse_ns(text, &ns))
+		return false;
+	*out_ms = ns / 1000000 - (ns % 1000000 < 0);
 	return true;
 }

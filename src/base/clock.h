@@ -17,5 +17,6 @@ char *clock_format(int64_t ms);
 char *clock_format_date(int64_t ms); /* "2026-11-22", UTC */
 /* RFC 3339 with 0 to 9 digits of fraction and Z or an offset; false if it is not one. */
 bool clock_parse(const char *text, int64_t *out_ms);
+bool clock_parse_ns(const char *text, int64_t *out_ns); /* also false beyond 1678 to 2261 */
 
 #endif

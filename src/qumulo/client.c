@@ -49,6 +49,11 @@ const char *qumulo_name(const struct qumulo *qumulo)
 	return qumulo->settings.name;
 }
 
+uv_loop_t *qumulo_loop(const struct qumulo *qumulo)
+{
+	return http_loop(qumulo->http);
+}
+
 char *qumulo_ref(const char *id_or_path)
 {
 	for (const char *c = id_or_path; *c; c++)

@@ -38,6 +38,7 @@ struct qumulo_settings {
 struct qumulo *qumulo_new(struct http *http, const struct qumulo_settings *settings);
 void qumulo_free(struct qumulo *qumulo); /* cancels what is under way */
 const char *qumulo_name(const struct qumulo *qumulo);
+uv_loop_t *qumulo_loop(const struct qumulo *qumulo);
 
 /* How a request ended, by status first, then by class. */
 struct qumulo_answer {
