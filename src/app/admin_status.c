@@ -1,23 +1,56 @@
 /* admin_status: how the monitor is, with what only the store knows. */
+#include <stdio.h>
+
 #include "app/admin_part.h"
 #include "app/describe.h"
+#include "app/repair_close.h"
 #include "store/echo.h"
 
 #define GAPS_SHOWN 10
 #define DEAD_SHOWN 5
 
+struct gap_list {
+	json_t *list;
+	size_t most;
+};
+
 static void add_gap(void *ctx, const struct gap *gap)
 {
-	json_t *list = ctx;
+	struct gap_list *gaps = ctx;
 
-	json_array_append_new(list,
+	json_array_append_new(gaps->list,
 			      json_pack("{s:I,s:s,s:o,s:o,s:s,s:I}", "id", (json_int_t)gap->id,
 					"watch", gap->watch, "from", describe_time(gap->from_ms),
 					"until", describe_time(gap->until_ms), "reason",
 					gap->reason ? gap->reason : "", "after_seq",
 					(json_int_t)gap->after_seq));
-	if (json_array_size(list) > GAPS_SHOWN)
-		json_array_remove(list, 0);
+	if (json_array_size(gaps->list) > gaps->most)
+		json_array_remove(gaps->list, 0);
+}
+
+/* Those that are shown only: each is a question to the store. */
+static void add_repair(const struct admin_question *question, json_t *shown)
+{
+	struct gap gap = { .id = (uint64_t)json_integer_value(json_object_get(shown, "id")),
+			   .until_ms = json_is_string(json_object_get(shown, "until")) };
+
+	snprintf(gap.watch, sizeof(gap.watch), "%s",
+		 json_string_value(json_object_get(shown, "watch")));
+	json_object_set_new(shown, "repair",
+			    repair_gap_json(question->store, question->settings, &gap));
+}
+
+static int list_gaps(const struct admin_question *question, size_t most, json_t *list,
+		     struct error *err)
+{
+	struct gap_list gaps = { list, most };
+	json_t *gap;
+	size_t i;
+
+	if (store_gap_visit(question->store, add_gap, &gaps, err) < 0)
+		return -1;
+	json_array_foreach(list, i, gap) add_repair(question, gap);
+	return 0;
 }
 
 static bool add_dead(void *ctx, const struct job *job)
@@ -53,7 +86,7 @@ static json_t *store_json(const struct admin_question *question, uint64_t *out_c
 
 	if (store_cursor_get(store, out_cursor, err) < 0 ||
 	    (expected = echo_count(store, err)) < 0 || store_count(store, &counts, err) < 0 ||
-	    store_gap_visit(store, add_gap, gaps, err) < 0 ||
+	    list_gaps(question, GAPS_SHOWN, gaps, err) < 0 ||
 	    store_job_visit(store, JOB_DEAD, DEAD_SHOWN, add_dead, dead, err) < 0)
 		return NULL;
 	store_advice(store, add_advice, advice);

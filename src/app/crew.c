@@ -344,6 +344,13 @@ struct watcher *crew_watcher(const struct crew *crew, size_t watch)
 	return post ? post->watchers[watch] : NULL;
 }
 
+struct repair *crew_repair(const struct crew *crew, size_t watch)
+{
+	const struct post *post = post_at_work(crew, STORE_WATCH);
+
+	return post ? post->repairs[watch] : NULL;
+}
+
 void crew_offer(struct crew *crew, size_t watch, struct rule_set *set)
 {
 	for (int role = 0; role < STORE_ROLE_COUNT; role++)

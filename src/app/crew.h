@@ -38,6 +38,8 @@ const char *crew_state_name(enum crew_state state);
 struct filter *crew_filter(const struct crew *crew);
 struct deliver *crew_deliver(const struct crew *crew);
 struct watcher *crew_watcher(const struct crew *crew, size_t watch);
+/* NULL also where gaps are not repaired. */
+struct repair *crew_repair(const struct crew *crew, size_t watch);
 /* New rules for the roles that are at work; takes set over. */
 void crew_offer(struct crew *crew, size_t watch, struct rule_set *set);
 

@@ -27,6 +27,34 @@ static json_t *watch_json(const struct watch_settings *watch, const struct watch
 		"bytes", (json_int_t)status->bytes, "reconnects", (json_int_t)status->reconnects);
 }
 
+static json_t *repair_json(struct repair *repair)
+{
+	struct repair_status status = { .state = "off", .baseline_id = -1 };
+	json_t *object;
+
+	if (repair)
+		repair_get_status(repair, &status);
+	object = json_pack("{s:s,s:s,s:s}", "state", status.state, "method", status.method, "why",
+			   status.why);
+	if (status.baseline_id >= 0)
+		json_object_set_new(object, "baseline",
+				    json_pack("{s:I,s:o}", "snapshot",
+					      (json_int_t)status.baseline_id, "time",
+					      describe_time(status.baseline_ms)));
+	if (strcmp(status.state, "repairing") == 0)
+		json_object_set_new(object, "under_way",
+				    json_pack("{s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I}", "from",
+					      describe_time(status.from_ms), "until",
+					      describe_time(status.until_ms), "begun",
+					      describe_time(status.begun_ms), "tasks_done",
+					      (json_int_t)status.counts.tasks, "tasks_waiting",
+					      (json_int_t)status.tasks_waiting, "differences",
+					      (json_int_t)status.counts.differences, "requests",
+					      (json_int_t)status.counts.requests, "interruptions",
+					      (json_int_t)status.counts.interruptions));
+	return object;
+}
+
 /* NULL: this process does not listen. */
 static json_t *watches_json(const struct daemon *daemon)
 {
@@ -41,8 +69,11 @@ static json_t *watches_json(const struct daemon *daemon)
 			return NULL;
 		}
 		watcher_get_status(watcher, &status);
-		json_array_append_new(
-			list, watch_json(&daemon->settings->watches[i], &status, status.why));
+
+		json_t *watch = watch_json(&daemon->settings->watches[i], &status, status.why);
+
+		json_object_set_new(watch, "repair", repair_json(crew_repair(daemon->crew, i)));
+		json_array_append_new(list, watch);
 	}
 	return list;
 }

@@ -335,8 +335,10 @@ static int find_echo(struct judge *judge, const struct event *event, struct echo
 	if (may_be <= 0)
 		return may_be;
 
-	/* By the time of receipt: a filter that is behind must know an echo all the same. */
-	int found = echo_match(judge->txn, event, event->time_ms, &echo->job, &echo->step, err);
+	/* By the time of receipt: a filter that is behind must know an echo all the same. Of what a
+	 * repair found the time is not known: what is kept for it still counts. */
+	int64_t time_ms = event->origin == ORIGIN_REPAIR ? 0 : event->time_ms;
+	int found = echo_match(judge->txn, event, time_ms, &echo->job, &echo->step, err);
 
 	if (found < 0)
 		return error_prefix(err, "echoes");

@@ -2,22 +2,34 @@
 
 #include "app/connect.h"
 
-static void connect_all(struct post *post)
+static struct connection **connections_new(const struct post *post, struct http *http)
 {
 	const struct settings *settings = post->setup->settings;
+	struct connection **connections =
+		mem_array(settings->watch_count, sizeof(struct connection *));
 
-	post->connections = mem_array(settings->watch_count, sizeof(struct connection *));
 	for (size_t i = 0; i < settings->watch_count; i++)
-		post->connections[i] = connection_new(post->http, settings->watches[i].on);
+		connections[i] = connection_new(http, settings->watches[i].on);
+	return connections;
+}
+
+static void connections_free(const struct post *post, struct connection **connections)
+{
+	if (!connections)
+		return;
+	for (size_t i = 0; i < post->setup->settings->watch_count; i++)
+		connection_free(connections[i]);
+	free(connections);
+}
+
+static void connect_all(struct post *post)
+{
+	post->connections = connections_new(post, post->http);
 }
 
 static void disconnect_all(struct post *post)
 {
-	if (!post->connections)
-		return;
-	for (size_t i = 0; i < post->setup->settings->watch_count; i++)
-		connection_free(post->connections[i]);
-	free(TAKE(post->connections));
+	connections_free(post, TAKE(post->connections));
 }
 
 /* ---- watch ---- */
@@ -47,6 +59,37 @@ static int watch_open(void *ctx, uv_loop_t *loop, struct error *err)
 			watch_close(post);
 			return -1;
 		}
+	}
+	return 0;
+}
+
+/* ---- repair: beside watch, so that the stream's reader waits for nothing ---- */
+
+static void repairs_close(void *ctx)
+{
+	struct post *post = ctx;
+
+	for (size_t i = 0; i < post->setup->settings->watch_count; i++)
+		repair_free(post->repairs[i]);
+	connections_free(post, TAKE(post->repair_connections));
+	http_close(TAKE(post->repair_http));
+}
+
+static int repairs_open(void *ctx, uv_loop_t *loop, struct error *err)
+{
+	struct post *post = ctx;
+	const struct settings *settings = post->setup->settings;
+
+	if (http_open(&post->repair_http, loop, err) < 0)
+		return -1;
+	post->repair_connections = connections_new(post, post->repair_http);
+	for (size_t i = 0; i < settings->watch_count; i++) {
+		const struct watch_settings *watch = &settings->watches[i];
+
+		if (watch->gap_repair == GAP_REPAIR_OFF)
+			continue;
+		post->repairs[i] = repair_new(loop, connection_client(post->repair_connections[i]),
+					      watch, post->watchers[i], post->setup->store);
 	}
 	return 0;
 }
@@ -139,11 +182,15 @@ void post_init(struct post *post, const struct post_setup *setup, enum store_rol
 					 .open = kinds[kind].open,
 					 .close = kinds[kind].close } };
 	post->role.ctx = post;
+	post->repair_role = (struct role){
+		.name = "cn-repair", .open = repairs_open, .close = repairs_close, .ctx = post
+	};
 }
 
 static void forget(struct post *post)
 {
 	free(TAKE(post->watchers));
+	free(TAKE(post->repairs));
 	free(TAKE(post->clusters));
 	post->filter = NULL;
 	post->deliver = NULL;
@@ -154,15 +201,20 @@ int post_start(struct post *post, struct error *err)
 	size_t count = post->setup->settings->watch_count;
 
 	post->watchers = mem_array(count, sizeof(struct watcher *));
+	post->repairs = mem_array(count, sizeof(struct repair *));
 	post->clusters = mem_array(count, sizeof(struct cluster *));
-	if (role_start(&post->role, err) == 0)
-		return 0;
+	if (role_start(&post->role, err) == 0) {
+		if (post->kind != STORE_WATCH || role_start(&post->repair_role, err) == 0)
+			return 0;
+		role_stop(&post->role);
+	}
 	forget(post);
 	return -1;
 }
 
 void post_stop(struct post *post)
 {
+	role_stop(&post->repair_role);
 	role_stop(&post->role);
 	forget(post);
 }

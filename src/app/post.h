@@ -4,6 +4,7 @@
 
 #include "app/deliver.h"
 #include "app/filter.h"
+#include "app/repair.h"
 #include "app/role.h"
 #include "app/settings.h"
 #include "app/watcher.h"
@@ -28,10 +29,14 @@ struct post {
 	struct filter *filter;
 	struct deliver *deliver;
 	struct watcher **watchers; /* one a watch */
+	struct repair **repairs;   /* one a watch; NULL: GAP_REPAIR = off */
 
 	/* post's own */
 	struct http *http;
 	struct connection **connections; /* one a watch */
+	struct role repair_role;         /* of watch, beside the role's own thread */
+	struct http *repair_http;
+	struct connection **repair_connections;
 	const struct cluster *
 		*clusters; /* what act hands to actions and filter asks, one a watch */
 };

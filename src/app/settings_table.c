@@ -10,11 +10,15 @@
 #define OTHER(member) offsetof(struct settings, member)
 
 static const char *const commit_names[] = { "batch", "always", "os", NULL };
+static const char *const repair_names[] = { "auto", "snapshot", "scan", "off", NULL };
 static const char *const security_names[] = { "starttls", "tls", "plain", NULL };
 static const char *const level_names[] = { "error", "warn", "info", "debug", NULL };
 static const char *const format_names[] = { "text", "json", NULL };
 
 _Static_assert(COMMIT_BATCH == 0 && COMMIT_ALWAYS == 1 && COMMIT_OS == 2, "as commit_names");
+_Static_assert(GAP_REPAIR_AUTO == 0 && GAP_REPAIR_SNAPSHOT == 1 && GAP_REPAIR_SCAN == 2 &&
+		       GAP_REPAIR_OFF == 3,
+	       "as repair_names");
 _Static_assert(MAIL_STARTTLS == 0 && MAIL_TLS == 1 && MAIL_PLAIN == 2, "as security_names");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3,
 	       "as level_names");
@@ -64,6 +68,22 @@ static const struct config_key watch_keys[] = {
 	  .most = 86400000 },
 	{ "RENAME_WINDOW", KEY_TIME, WATCH(rename_window_ms), "500ms",
 	  "How long one half of a rename waits for the other.", .least = 0, .most = 60000 },
+	{ "GAP_REPAIR", KEY_CHOICE, WATCH(gap_repair), "auto",
+	  "What happens after a time in which nothing was heard: snapshot (the difference between "
+	  "a "
+	  "snapshot from before and one from after it), scan (all files are looked through for "
+	  "times of change; removals are not seen), auto (snapshot if the rights are there, else "
+	  "scan), off.",
+	  .choices = repair_names },
+	{ "BASELINE_EVERY", KEY_TIME, WATCH(baseline_every_ms), "15m",
+	  "How often the snapshot that repairs begin from is taken anew.", .least = 1000,
+	  .most = 86400000 },
+	{ "BASELINE_EXPIRY", KEY_TIME, WATCH(baseline_expiry_ms), "3d",
+	  "When that snapshot expires by itself; after a longer gap there is nothing to begin "
+	  "from.",
+	  .least = 60000, .most = (int64_t)365 * 86400000 },
+	{ "REPAIR_REQUESTS", KEY_NUMBER, WATCH(repair_requests), "16",
+	  "How many requests a repair may have under way at once.", .least = 1, .most = 256 },
 	{ 0 },
 };
 

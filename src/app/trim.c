@@ -1,5 +1,6 @@
 #include "app/trim.h"
 
+#include "app/repair_close.h"
 #include "app/watch_gap.h"
 #include "store/echo.h"
 
@@ -14,6 +15,20 @@ static int cut_to_what_was_heard(struct store *store, const char *watch, int64_t
 		return -1;
 	if (heard_ms)
 		*now_ms = MIN(*now_ms, heard_ms);
+	return 0;
+}
+
+#define GAP_HOLD_MS (24 * 60 * 60 * 1000)
+
+/* Of what we did in a gap its repair tells later. */
+static int cut_to_gaps(struct store *store, const struct settings *settings, int64_t *now_ms,
+		       struct error *err)
+{
+	int64_t since_ms;
+
+	if (repair_waits_since(store, settings, &since_ms, err) < 0)
+		return -1;
+	*now_ms = MIN(*now_ms, MAX(since_ms, *now_ms - GAP_HOLD_MS));
 	return 0;
 }
 
@@ -34,7 +49,8 @@ static int trim_echoes(struct store *store, const struct settings *settings, uin
 	for (size_t i = 0; !settings_store_is_embedded(settings) && i < settings->watch_count; i++)
 		if (cut_to_what_was_heard(store, settings->watches[i].name, &now_ms, err) < 0)
 			return -1;
-	if (store_begin(store, &txn, err) < 0 || store_fence(txn, STORE_FILTER, err) < 0)
+	if (cut_to_gaps(store, settings, &now_ms, err) < 0 || store_begin(store, &txn, err) < 0 ||
+	    store_fence(txn, STORE_FILTER, err) < 0)
 		return -1;
 	count = echo_expire(txn, now_ms, err);
 	if (count <= 0)

@@ -36,6 +36,7 @@ struct watcher {
 	bool is_suspect;    /* it saw none, and looks once more */
 	uv_timer_t alive;   /* writes down until when all was heard */
 	uv_async_t trouble; /* watcher_report_trouble() */
+	uv_async_t note;    /* watcher_note_alive() */
 	int open_handles;
 
 	int64_t back_off_ms;
@@ -174,6 +175,14 @@ static void check_mode(struct watcher *watcher)
 				       NULL, NULL, mode_answered, watcher);
 }
 
+/* Who repairs them looks whether there is one. */
+static void count_gap(struct watcher *watcher)
+{
+	pthread_mutex_lock(&watcher->lock);
+	watcher->status.gaps++;
+	pthread_mutex_unlock(&watcher->lock);
+}
+
 /* Only from this line on no event is missed (17.2). */
 static void watching(struct watcher *watcher)
 {
@@ -189,15 +198,24 @@ static void watching(struct watcher *watcher)
 	watch_gap_close(watcher->gap);
 	note_alive(watcher);
 	set_state(watcher, WATCHER_LISTENING, why);
+	count_gap(watcher);
 	log_info(watcher->who, "listening to %s", why);
 	check_mode(watcher);
+}
+
+static void heard_whole(struct watcher *watcher, int64_t time_ms)
+{
+	watcher->complete_ms = time_ms;
+	pthread_mutex_lock(&watcher->lock);
+	watcher->status.complete_ms = time_ms;
+	pthread_mutex_unlock(&watcher->lock);
 }
 
 static void comment_came(void *ctx, struct text comment)
 {
 	struct watcher *watcher = ctx;
 
-	watcher->complete_ms = clock_now_ms();
+	heard_whole(watcher, clock_now_ms());
 	if (watcher->status.state == WATCHER_CONNECTING &&
 	    text_starts_with(comment, TEXT("watching")))
 		watching(watcher);
@@ -211,7 +229,7 @@ static void payload_came(void *ctx, struct text payload)
 	pthread_mutex_lock(&watcher->lock);
 	watcher->status.messages++;
 	pthread_mutex_unlock(&watcher->lock);
-	watcher->complete_ms = watcher->piece_ms;
+	heard_whole(watcher, watcher->piece_ms);
 	watch_log_add(watcher->log, payload, watcher->piece_ms);
 }
 
@@ -369,10 +387,22 @@ static void trouble_came(uv_async_t *async)
 		return;
 	}
 	/* The filter may be far behind: this stream need not be the one that it speaks of. */
-	if (heard_ms < watcher->listening_since_ms)
-		return watch_gap_add(watcher->gap, heard_ms, watcher->listening_since_ms, reason);
+	if (heard_ms < watcher->listening_since_ms) {
+		watch_gap_add(watcher->gap, heard_ms, watcher->listening_since_ms, reason);
+		return count_gap(watcher);
+	}
 	watcher->complete_ms = MIN(watcher->complete_ms, heard_ms);
 	lose(watcher, 0, reason);
+}
+
+static void note_asked(uv_async_t *async)
+{
+	write_alive(async->data);
+}
+
+void watcher_note_alive(struct watcher *watcher)
+{
+	uv_async_send(&watcher->note);
 }
 
 void watcher_get_status(struct watcher *watcher, struct watcher_status *out)
@@ -428,8 +458,9 @@ int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo *cluster,
 	timer_open(watcher, &watcher->silence);
 	timer_open(watcher, &watcher->alive);
 	uv_async_init(loop, &watcher->trouble, trouble_came);
-	watcher->trouble.data = watcher;
-	watcher->open_handles++;
+	uv_async_init(loop, &watcher->note, note_asked);
+	watcher->trouble.data = watcher->note.data = watcher;
+	watcher->open_handles += 2;
 	if (watch_gap_resume(watcher->gap, err) < 0) {
 		watcher_close(watcher);
 		return -1;
@@ -469,4 +500,5 @@ void watcher_close(struct watcher *watcher)
 	uv_close((uv_handle_t *)&watcher->silence, handle_closed);
 	uv_close((uv_handle_t *)&watcher->alive, handle_closed);
 	uv_close((uv_handle_t *)&watcher->trouble, handle_closed);
+	uv_close((uv_handle_t *)&watcher->note, handle_closed);
 }

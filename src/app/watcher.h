@@ -23,6 +23,8 @@ struct watcher_status { /* a snapshot, safe to take from any thread */
 	uint64_t messages;
 	uint64_t bytes;
 	uint64_t reconnects;
+	uint64_t gaps;       /* that ended in this run */
+	int64_t complete_ms; /* the last message or comment that was heard whole */
 };
 
 MUST_CHECK int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo *cluster,
@@ -34,6 +36,8 @@ void watcher_close(struct watcher *watcher); /* in its loop; commits what was ap
  * is opened anew, unless that has happened since, and the gap begins there.
  */
 void watcher_report_trouble(struct watcher *watcher, int64_t heard_ms, const char *reason);
+/* From any thread: writes down soon until when everything was heard. */
+void watcher_note_alive(struct watcher *watcher);
 void watcher_get_status(struct watcher *watcher, struct watcher_status *out);
 
 #endif

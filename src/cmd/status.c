@@ -25,6 +25,34 @@ static const char *plain(const struct arguments *arguments)
 	return arguments->colour ? "\033[0m" : "";
 }
 
+/* Nothing where all is as it should be and nobody needs to know. */
+static void print_repair(const struct arguments *arguments, json_t *repair)
+{
+	json_t *baseline = json_object_get(repair, "baseline");
+	json_t *under_way = json_object_get(repair, "under_way");
+	const char *state = text_at(repair, "state"), *why = text_at(repair, "why");
+
+	if (under_way)
+		printf("        repairing the gap from %s to %s by %s: %lld tasks done, %lld known "
+		       "to wait, %lld differences, %lld requests\n",
+		       text_at(under_way, "from"), text_at(under_way, "until"),
+		       text_at(repair, "method"), number_at(under_way, "tasks_done"),
+		       number_at(under_way, "tasks_waiting"), number_at(under_way, "differences"),
+		       number_at(under_way, "requests"));
+	else if (strcmp(state, "waiting") == 0)
+		puts("        a gap waits for its repair");
+	else if (baseline)
+		printf("        a repair would begin from snapshot %lld of %s\n",
+		       number_at(baseline, "snapshot"), text_at(baseline, "time"));
+	else if (strcmp(state, "off") == 0)
+		puts("        gaps are not repaired (GAP_REPAIR = off)");
+	if (*why) {
+		printf("        %s", paint(arguments, false));
+		escape_print(stdout, why, ESCAPE_TEXT);
+		printf("%s\n", plain(arguments));
+	}
+}
+
 static bool print_watches(const struct arguments *arguments, json_t *watches)
 {
 	bool is_fine = true;
@@ -43,6 +71,7 @@ static bool print_watches(const struct arguments *arguments, json_t *watches)
 		       text_at(watch, "path"), text_at(watch, "cluster"),
 		       number_at(watch, "messages"), number_at(watch, "bytes"),
 		       *text_at(watch, "last_byte") ? text_at(watch, "last_byte") : "never");
+		print_repair(arguments, json_object_get(watch, "repair"));
 		is_fine &= is_up;
 	}
 	return is_fine;
@@ -163,6 +192,28 @@ static bool print_roles(const struct arguments *arguments, json_t *status)
 	return is_fine;
 }
 
+/* How it was closed, in a few words. */
+static void print_closed(json_t *repair)
+{
+	const char *state = text_at(repair, "state"), *why = text_at(repair, "why");
+
+	if (strcmp(state, "repaired") == 0)
+		printf("          repaired by %s: %lld differences judged, %lld more had been told "
+		       "by the stream",
+		       text_at(repair, "method"), number_at(repair, "differences"),
+		       number_at(repair, "told_by_stream"));
+	else if (strcmp(state, "open") == 0)
+		return;
+	else
+		printf("          %s", state);
+	if (*why) {
+		fputs(" (", stdout);
+		escape_print(stdout, why, ESCAPE_TEXT);
+		putchar(')');
+	}
+	putchar('\n');
+}
+
 static void print_gaps(json_t *store)
 {
 	size_t index;
@@ -172,10 +223,14 @@ static void print_gaps(json_t *store)
 		return;
 	printf("gaps    %lld so far; changes in these times were not heard:\n",
 	       number_at(store, "gap_count"));
-	json_array_foreach(json_object_get(store, "gaps"), index, gap) printf(
-		"        %lld %s: %s to %s: %s\n", number_at(gap, "id"), text_at(gap, "watch"),
-		text_at(gap, "from"), *text_at(gap, "until") ? text_at(gap, "until") : "now",
-		text_at(gap, "reason"));
+	json_array_foreach(json_object_get(store, "gaps"), index, gap)
+	{
+		printf("        %lld %s: %s to %s: %s\n", number_at(gap, "id"),
+		       text_at(gap, "watch"), text_at(gap, "from"),
+		       *text_at(gap, "until") ? text_at(gap, "until") : "now",
+		       text_at(gap, "reason"));
+		print_closed(json_object_get(gap, "repair"));
+	}
 }
 
 /* Newest first; a path and what a program said are foreign text. */

@@ -198,7 +198,7 @@ int walk_parse(struct walk_page *out, enum walk_kind kind, const json_t *body, s
 	return result;
 }
 
-static void entry_clear(struct walk_entry *entry)
+void walk_entry_clear(struct walk_entry *entry)
 {
 	free(entry->id);
 	free(entry->name);
@@ -210,11 +210,24 @@ static void entry_clear(struct walk_entry *entry)
 	free(entry->tag_revision);
 }
 
+void walk_entry_copy(struct walk_entry *to, const struct walk_entry *from)
+{
+	*to = *from;
+	to->id = str_copy(from->id);
+	to->name = str_copy(from->name);
+	to->path = str_copy(from->path);
+	to->mode = str_copy(from->mode);
+	to->owner = str_copy(from->owner);
+	to->group = str_copy(from->group);
+	to->data_revision = str_copy(from->data_revision);
+	to->tag_revision = str_copy(from->tag_revision);
+}
+
 void walk_page_clear(struct walk_page *page)
 {
 	for (size_t i = 0; i < page->count; i++) {
 		if (page->entries)
-			entry_clear(&page->entries[i]);
+			walk_entry_clear(&page->entries[i]);
 		else
 			free(page->changes[i].path);
 	}

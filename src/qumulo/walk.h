@@ -31,6 +31,9 @@ struct walk_entry {
 	int64_t changed_ns, modified_ns, created_ns, accessed_ns;
 };
 
+void walk_entry_copy(struct walk_entry *to, const struct walk_entry *from);
+void walk_entry_clear(struct walk_entry *entry);
+
 /* One entry of a difference. */
 enum tree_op { TREE_CREATE, TREE_MODIFY, TREE_DELETE };
 struct tree_change {

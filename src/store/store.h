@@ -185,6 +185,7 @@ enum store_space {
 	SPACE_INBOX,  /* events that act hands to the filter to be judged (app/inbox.h) */
 	SPACE_TALLY,  /* what rules count over time (app/tally.h) */
 	SPACE_PENDING, /* events whose files the cluster is asked about (app/pending.h) */
+	SPACE_REPAIR,  /* gaps that are repaired, and how they were (app/repair_state.h) */
 	SPACE_COUNT
 };
 

@@ -11,7 +11,7 @@
 #define SLACK_BYTES (64 * 1024 * 1024)
 
 static const char *const space_names[SPACE_COUNT] = {
-	"meta", "halves", "settle", "expect", "labels", "inbox", "tally", "pending",
+	"meta", "halves", "settle", "expect", "labels", "inbox", "tally", "pending", "repair",
 };
 
 int lmdb_fail(const struct lmdb_env *env, int code, struct error *err)

@@ -83,7 +83,8 @@ class Monitor:
             "CLUSTER": cluster or {"CLUSTER_ADDRESS": self.simulator.address,
                                    "TOKEN_FILE": self.token_file,
                                    "FINGERPRINT": self.simulator.fingerprint},
-            "WATCH": {"PATH": "/", "ITEMS": self.items},
+            # test_repair.py turns it on: others count requests and events.
+            "WATCH": {"PATH": "/", "ITEMS": self.items, "GAP_REPAIR": "off"},
             "STORE": {"URL": f"embedded:{self.folder}/store"},
             "ACT": {"BACK_OFF": "50ms", "BACK_OFF_MAX": "1s"},
             "LOG": {"LEVEL": "debug"},

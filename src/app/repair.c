@@ -1,0 +1,761 @@
+#include "app/repair.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "app/repair_close.h"
+#include "app/repair_work.h"
+#include "app/watch_gap.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "qumulo/snapshots.h"
+#include "qumulo/walk.h"
+
+#define TICK_MS 250
+#define SETTLE_MS 500 /* gaps so close together are repaired together */
+#define PAUSE_FIRST_MS 1000
+#define PAUSE_MOST_MS 60000
+#define STORM_MS 60000 /* repairs closer together than this come at growing intervals */
+#define RETRY_FIRST_MS 5000
+#define RETRY_MOST_MS (10 * 60 * 1000)
+#define PROGRESS_MS 10000
+
+struct repair {
+	uv_loop_t *loop;
+	struct qumulo *cluster;
+	const struct watch_settings *watch;
+	struct watcher *watcher;
+	struct store *store;
+	char *who;
+	uv_timer_t *timer; /* freed when it is closed */
+	struct walk *walk; /* for the directory itself */
+	struct repair_state state;
+	bool is_loaded;
+	bool is_tidy; /* no snapshot of ours is there that nobody needs */
+
+	/* One thing at a time: */
+	struct qumulo_call *call;
+	bool is_looking;
+	struct work *work;
+	void (*then)(struct repair *repair, const struct walk_entry *directory);
+	struct repair_snapshot taking;
+	int64_t stray; /* the snapshot that is being deleted */
+
+	struct repair_gaps gaps; /* that wait */
+	uint64_t gaps_seen;      /* as the watcher counts them */
+	int64_t retry_at_ms,
+		retry_ms; /* monotonic: the next attempt at a snapshot, and the pause */
+	int64_t repair_at_ms, pause_ms; /* the same of repairs */
+	int64_t begun_ms;               /* monotonic: the last repair */
+	int64_t told_ms;                /* monotonic: of its progress */
+	struct error trouble;           /* of the store, or of snapshots; text NULL: none */
+
+	pthread_mutex_t lock; /* for status */
+	struct repair_status status;
+	struct metric *differences, *requests, *waiting, *gaps_waiting, *baseline_time;
+	struct repair_counts measured; /* of these counts the metrics know */
+};
+
+static bool may_take_snapshots(const struct repair *repair)
+{
+	return repair->watch->gap_repair == GAP_REPAIR_AUTO ||
+	       repair->watch->gap_repair == GAP_REPAIR_SNAPSHOT;
+}
+
+static void set_trouble(struct repair *repair, const char *format, ...) PRINTF_LIKE(2, 3);
+static void set_trouble(struct repair *repair, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	AUTO(free) char *text = str_vformat(format, args);
+	va_end(args);
+	if (!repair->trouble.text || strcmp(repair->trouble.text, text) != 0)
+		log_warn(repair->who, "%s", text);
+	error_clear(&repair->trouble);
+	error_set(&repair->trouble, "%s", text);
+}
+
+static bool save(struct repair *repair)
+{
+	AUTO_ERROR err = { 0 };
+
+	if (repair_state_save(&repair->state, repair->store, repair->watch->name, &err) == 0)
+		return true;
+	set_trouble(repair, "%s", error_text(&err));
+	return false;
+}
+
+/* The next attempt comes later, and later each time. */
+static void back_off(struct repair *repair, int64_t at_least_ms)
+{
+	repair->retry_ms =
+		repair->retry_ms ? MIN(repair->retry_ms * 2, RETRY_MOST_MS) : RETRY_FIRST_MS;
+	repair->retry_at_ms = clock_monotonic_ms() + MAX(repair->retry_ms, at_least_ms);
+}
+
+/* ---- Snapshots ---- */
+
+static void look_told(void *ctx, const struct walk_answer *answer)
+{
+	struct repair *repair = ctx;
+
+	repair->is_looking = false;
+	if (answer->result == FILE_OK)
+		return repair->then(repair, &answer->entries[0]);
+	set_trouble(repair, "%s cannot be looked at: %s", repair->watch->path, answer->why);
+	back_off(repair, 0);
+}
+
+static void look_then(struct repair *repair,
+		      void (*then)(struct repair *repair, const struct walk_entry *directory))
+{
+	repair->is_looking = true;
+	repair->then = then;
+	walk_look(repair->walk, repair->watch->path, WALK_NOW, look_told, repair);
+}
+
+static bool take(struct repair *repair, const char *source, snapshots_done *done)
+{
+	AUTO_ERROR err = { 0 };
+	uint64_t first, last;
+
+	if (store_log_range(repair->store, &first, &last, &err) < 0) {
+		set_trouble(repair, "%s", error_text(&err));
+		back_off(repair, 0);
+		return false;
+	}
+	repair->taking =
+		(struct repair_snapshot){ .id = -1, .sent_ms = clock_now_ms(), .seq = last };
+	snprintf(repair->taking.source, sizeof(repair->taking.source), "%s", source);
+	repair->call =
+		snapshots_create(repair->cluster, repair->state.suffix, source,
+				 clock_now_ms() + repair->watch->baseline_expiry_ms, done, repair);
+	return true;
+}
+
+static void taken(struct repair *repair, const struct snapshot *snapshot)
+{
+	repair->taking.id = snapshot->id;
+	repair->taking.taken_ns = snapshot->taken_ns;
+	repair->taking.answered_ms = clock_now_ms();
+	repair->retry_ms = 0;
+	error_clear(&repair->trouble);
+}
+
+/* What else wears our name is left over: of a start before this one, or of an answer that was lost.
+ */
+static void stray_deleted(void *ctx, const struct qumulo_answer *answer,
+			  const struct snapshot *snapshots, size_t count)
+{
+	struct repair *repair = ctx;
+
+	repair->call = NULL;
+	if (answer->result != FILE_OK && answer->result != FILE_GONE) {
+		log_warn(repair->who,
+			 "snapshot %" PRId64 " of ours cannot be deleted (it expires): %s",
+			 repair->stray, answer->why);
+		back_off(repair, 0);
+	} else {
+		log_info(repair->who, "deleted snapshot %" PRId64 ", which nobody needs any more",
+			 repair->stray);
+		repair->is_tidy = false; /* there may be more of them */
+	}
+}
+
+static void delete_snapshot(struct repair *repair, int64_t id)
+{
+	repair->stray = id;
+	repair->call = snapshots_delete(repair->cluster, id, stray_deleted, repair);
+}
+
+static bool is_needed(const struct repair_state *state, int64_t id)
+{
+	return id == state->baseline.id || id == state->candidate.id ||
+	       (state->method == REPAIR_SNAPSHOT &&
+		(id == state->older.id || id == state->newer.id));
+}
+
+static void strays_listed(void *ctx, const struct qumulo_answer *answer,
+			  const struct snapshot *snapshots, size_t count)
+{
+	struct repair *repair = ctx;
+
+	repair->call = NULL;
+	repair->is_tidy = true; /* whoever may not list them has none either */
+	for (size_t i = 0; i < count; i++) {
+		if (snapshot_has_suffix(&snapshots[i], repair->state.suffix) &&
+		    !snapshots[i].in_delete && !is_needed(&repair->state, snapshots[i].id))
+			return delete_snapshot(repair, snapshots[i].id);
+	}
+}
+
+static void tidy(struct repair *repair)
+{
+	repair->call = snapshots_list(repair->cluster, strays_listed, repair);
+}
+
+/* ---- The baseline ---- */
+
+static void no_snapshot(struct repair *repair, const struct qumulo_answer *answer)
+{
+	const char *then = repair->watch->gap_repair == GAP_REPAIR_AUTO
+				   ? "gaps are repaired by scan, which does not see removals"
+				   : "gaps cannot be repaired";
+
+	set_trouble(repair, "no snapshot can be taken, so %s: %s%s", then, answer->why,
+		    answer->result == FILE_DENIED
+			    ? "; it needs PRIVILEGE_SNAPSHOT_WRITE, PRIVILEGE_SNAPSHOT_READ and "
+			      "PRIVILEGE_SNAPSHOT_DIFFERENCE_READ"
+			    : "");
+	if (answer->result == FILE_AMBIGUOUS)
+		repair->is_tidy = false; /* it may have been taken */
+	back_off(repair, answer->result == FILE_DENIED ? RETRY_MOST_MS : answer->retry_after_ms);
+}
+
+static void candidate_taken(void *ctx, const struct qumulo_answer *answer,
+			    const struct snapshot *snapshots, size_t count)
+{
+	struct repair *repair = ctx;
+
+	repair->call = NULL;
+	if (answer->result != FILE_OK)
+		return no_snapshot(repair, answer);
+	taken(repair, &snapshots[0]);
+	repair->state.candidate = repair->taking;
+	(void)save(repair); /* else it is a stray */
+}
+
+static void take_candidate(struct repair *repair, const struct walk_entry *directory)
+{
+	(void)take(repair, directory->id, candidate_taken);
+}
+
+/* The stream was heard for a while after it, and all that is durable: what was before it was told.
+ */
+static void promote(struct repair *repair)
+{
+	struct repair_snapshot old = repair->state.baseline;
+
+	repair->state.baseline = repair->state.candidate;
+	repair->state.candidate.id = -1;
+	if (!save(repair)) {
+		repair->state.candidate = repair->state.baseline;
+		repair->state.baseline = old;
+		return;
+	}
+	log_info(repair->who, "snapshot %" PRId64 " is what a repair would begin from",
+		 repair->state.baseline.id);
+	if (old.id >= 0)
+		delete_snapshot(repair, old.id);
+}
+
+static void judge_candidate(struct repair *repair, const struct watcher_status *heard)
+{
+	int64_t good_ms = repair->state.candidate.answered_ms + REPAIR_LATE_MS;
+	AUTO_ERROR err = { 0 };
+	int64_t until_ms;
+
+	if (heard->since_ms > repair->state.candidate.sent_ms) { /* lost since: it proves nothing */
+		repair->state.candidate.id = -1;
+		repair->is_tidy = false;
+		(void)save(repair);
+		return;
+	}
+	if (heard->complete_ms < good_ms)
+		return;
+	if (watch_gap_heard_until(repair->store, repair->watch->name, &until_ms, &err) < 0)
+		return set_trouble(repair, "%s", error_text(&err));
+	if (until_ms < good_ms)
+		watcher_note_alive(repair->watcher);
+	else
+		promote(repair);
+}
+
+static void keep_baseline(struct repair *repair, const struct watcher_status *heard)
+{
+	const struct repair_snapshot *baseline = &repair->state.baseline;
+	int64_t age_ms = clock_now_ms() - baseline->answered_ms;
+
+	if (repair->state.candidate.id >= 0)
+		return judge_candidate(repair, heard);
+	/* A clock that was put back makes it young for ever. */
+	if (baseline->id >= 0 && age_ms >= 0 && age_ms < repair->watch->baseline_every_ms)
+		return;
+	if (may_take_snapshots(repair) && clock_monotonic_ms() >= repair->retry_at_ms)
+		look_then(repair, take_candidate);
+}
+
+/* ---- A repair ---- */
+
+static void ended(void *ctx, enum work_end end, const char *why);
+
+static void work(struct repair *repair)
+{
+	const struct work_setup setup = { repair->loop,  repair->store, repair->cluster,
+					  repair->watch, repair->who,   &repair->state,
+					  ended,         repair };
+
+	repair->work = work_new(&setup);
+	repair->told_ms = clock_monotonic_ms();
+}
+
+/* state says which; its first task and what is shown of the gaps are stored with it. */
+static void begin(struct repair *repair, bool is_changed)
+{
+	struct repair_state before = repair->state;
+	struct repair_state *state = &repair->state;
+	AUTO(repair_task_free) struct repair_task *task = NULL;
+	AUTO_ERROR err = { 0 };
+	uint64_t first, last;
+
+	state->from_ms = repair->gaps.from_ms;
+	state->until_ms = repair->gaps.until_ms;
+	state->last_gap = repair->gaps.last;
+	state->begun_ms = clock_now_ms();
+	state->counts = (struct repair_counts){ 0 };
+	repair->measured = state->counts;
+	task = work_first_task(state, repair->watch);
+	task->is_changed = is_changed;
+	if (store_log_range(repair->store, &first, &last, &err) == 0) {
+		state->begun_seq = last;
+		if (repair_close_begin(repair->store, repair->watch->name, state, task, &err) ==
+		    0) {
+			error_clear(&repair->trouble);
+			log_info(repair->who, "repairing %zu gap%s of %.1f s by %s%s%s",
+				 repair->gaps.count, repair->gaps.count == 1 ? "" : "s",
+				 (double)(state->until_ms - state->from_ms) / 1000,
+				 repair_method_name(state->method), *state->why ? ": " : "",
+				 state->why);
+			return work(repair);
+		}
+	}
+	*state = before;
+	repair->is_tidy = false; /* the snapshot that was taken for it */
+	set_trouble(repair, "a repair cannot begin: %s", error_text(&err));
+	back_off(repair, 0);
+}
+
+static void give_up(struct repair *repair, const char *why)
+{
+	AUTO_ERROR err = { 0 };
+
+	log_error(repair->who, "%zu gap%s of %.1f s cannot be repaired: %s", repair->gaps.count,
+		  repair->gaps.count == 1 ? "" : "s",
+		  (double)(repair->gaps.until_ms - repair->gaps.from_ms) / 1000, why);
+	repair->state.last_gap = repair->gaps.last;
+	if (repair_close_unrepaired(repair->store, repair->watch->name, &repair->state, why, &err) <
+	    0)
+		return set_trouble(repair, "%s", error_text(&err));
+	repair->gaps_seen = UINT64_MAX;
+}
+
+static void begin_scan(struct repair *repair, const struct walk_entry *directory)
+{
+	int64_t since_ns = (repair->gaps.from_ms - REPAIR_SKEW_MS) * 1000000;
+
+	repair->state.method = REPAIR_SCAN;
+	repair->state.older.id = repair->state.newer.id = -1;
+	repair->state.newer.answered_ms = 0;
+	begin(repair, directory->modified_ns >= since_ns);
+}
+
+/* There is no difference to be had. */
+static void scan_instead(struct repair *repair, const char *format, ...) PRINTF_LIKE(2, 3);
+static void scan_instead(struct repair *repair, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	AUTO(free) char *why = str_vformat(format, args);
+	va_end(args);
+	if (repair->watch->gap_repair == GAP_REPAIR_SNAPSHOT)
+		return give_up(repair, why);
+	snprintf(repair->state.why, sizeof(repair->state.why), "%s", why);
+	look_then(repair, begin_scan);
+}
+
+/* Waiting may help. */
+static bool is_for_later(const struct qumulo_answer *answer)
+{
+	return answer->result == FILE_LATER || answer->result == FILE_AMBIGUOUS ||
+	       answer->result == FILE_BUSY;
+}
+
+static void try_later(struct repair *repair, const struct qumulo_answer *answer)
+{
+	set_trouble(repair, "the repair of a gap waits: %s", answer->why);
+	repair->is_tidy &= answer->result != FILE_AMBIGUOUS;
+	back_off(repair, answer->retry_after_ms);
+}
+
+static void newer_taken(void *ctx, const struct qumulo_answer *answer,
+			const struct snapshot *snapshots, size_t count)
+{
+	struct repair *repair = ctx;
+
+	repair->call = NULL;
+	if (answer->result == FILE_OK) {
+		taken(repair, &snapshots[0]);
+		repair->state.method = REPAIR_SNAPSHOT;
+		repair->state.older = repair->state.baseline;
+		repair->state.newer = repair->taking;
+		repair->state.why[0] = '\0';
+		return begin(repair, false);
+	}
+	if (is_for_later(answer))
+		return try_later(repair, answer);
+	scan_instead(repair, "no snapshot can be taken: %s", answer->why);
+}
+
+static void take_newer(struct repair *repair, const struct walk_entry *directory)
+{
+	if (strcmp(directory->id, repair->state.baseline.source) == 0) {
+		(void)take(repair, directory->id, newer_taken);
+		return;
+	}
+	repair->state.baseline.id = -1;
+	repair->is_tidy = false;
+	scan_instead(repair, "%s is another directory than before the gap", repair->watch->path);
+}
+
+static void baseline_prolonged(void *ctx, const struct qumulo_answer *answer,
+			       const struct snapshot *snapshots, size_t count)
+{
+	struct repair *repair = ctx;
+
+	repair->call = NULL;
+	if (answer->result == FILE_OK)
+		return look_then(repair, take_newer);
+	if (is_for_later(answer))
+		return try_later(repair, answer);
+	if (answer->result == FILE_GONE)
+		repair->state.baseline.id = -1;
+	scan_instead(repair, "the snapshot from before the gap %s: %s",
+		     answer->result == FILE_GONE ? "has expired or was deleted" : "cannot be used",
+		     answer->why);
+}
+
+static void begin_repair(struct repair *repair)
+{
+	const struct repair_snapshot *baseline = &repair->state.baseline;
+	int64_t now_ms = clock_monotonic_ms();
+	bool is_storm = repair->begun_ms && now_ms - repair->begun_ms < STORM_MS;
+
+	repair->begun_ms = now_ms;
+	repair->pause_ms =
+		is_storm ? MIN(MAX(repair->pause_ms * 2, PAUSE_FIRST_MS), PAUSE_MOST_MS) : 0;
+	repair->repair_at_ms = now_ms + repair->pause_ms;
+	if (repair->watch->gap_repair == GAP_REPAIR_SCAN) {
+		repair->state.why[0] = '\0';
+		return look_then(repair, begin_scan);
+	}
+	if (baseline->id < 0)
+		return scan_instead(repair, "there is no snapshot from before the gap%s%s",
+				    repair->trouble.text ? ": " : "",
+				    repair->trouble.text ? repair->trouble.text : "");
+	if (baseline->sent_ms > repair->gaps.from_ms)
+		return scan_instead(repair,
+				    "the gap was found when the snapshot from before it had been "
+				    "replaced");
+	repair->call = snapshots_prolong(repair->cluster, baseline->id,
+					 clock_now_ms() + repair->watch->baseline_expiry_ms,
+					 baseline_prolonged, repair);
+}
+
+static void measure(struct repair *repair)
+{
+	const struct repair_counts *counts = &repair->state.counts;
+
+	metric_add(repair->differences,
+		   (int64_t)(counts->differences - repair->measured.differences));
+	metric_add(repair->requests, (int64_t)(counts->requests - repair->measured.requests));
+	repair->measured = *counts;
+}
+
+static void finish(struct repair *repair, bool may_repeat)
+{
+	struct repair_state *state = &repair->state;
+	struct repair_state before = *state;
+	int64_t old = -1;
+	AUTO_ERROR err = { 0 };
+
+	if (state->method == REPAIR_SNAPSHOT) {
+		old = state->older.id;
+		state->baseline = state->newer;
+	}
+	if (repair_close_repaired(repair->store, repair->watch->name, state, may_repeat, &err) <
+	    0) {
+		*state = before;
+		set_trouble(repair, "%s", error_text(&err));
+		repair->repair_at_ms = clock_monotonic_ms() + PAUSE_FIRST_MS;
+		return;
+	}
+	log_info(repair->who,
+		 "gap of %.1f s repaired by %s: %llu differences, %llu more were told by the "
+		 "stream; "
+		 "%llu requests in %.1f s",
+		 (double)(before.until_ms - before.from_ms) / 1000,
+		 repair_method_name(before.method), (unsigned long long)before.counts.differences,
+		 (unsigned long long)before.counts.known,
+		 (unsigned long long)before.counts.requests,
+		 (double)(clock_now_ms() - before.begun_ms) / 1000);
+	repair->gaps_seen = UINT64_MAX;
+	if (old >= 0)
+		delete_snapshot(repair, old);
+}
+
+static void ended(void *ctx, enum work_end end, const char *why)
+{
+	struct repair *repair = ctx;
+	bool may_repeat = work_may_repeat(repair->work);
+	AUTO(free) char *reason = str_copy(why);
+	AUTO_ERROR err = { 0 };
+
+	work_free(TAKE(repair->work));
+	measure(repair);
+	if (end == WORK_DONE)
+		return finish(repair, may_repeat);
+	repair->gaps.from_ms = repair->state.from_ms;
+	repair->gaps.until_ms = repair->state.until_ms;
+	repair->gaps.last = repair->state.last_gap;
+	if (end == WORK_LOST)
+		repair->state.baseline = repair->state.newer;
+	repair->state.method = REPAIR_NONE;
+	repair->is_tidy = false;
+	if (repair_close_clear(repair->store, repair->watch->name, &repair->state, &err) < 0)
+		return set_trouble(repair, "%s", error_text(&err));
+	scan_instead(repair, "the difference of the snapshots cannot be read: %s%s", reason,
+		     end == WORK_DENIED ? "; it needs PRIVILEGE_SNAPSHOT_DIFFERENCE_READ" : "");
+}
+
+/* ---- What is next ---- */
+
+/* A name that only this store knows: who deletes by it deletes nobody else's. */
+static void make_suffix(struct repair *repair)
+{
+	char host[64] = "";
+	uint32_t number = (uint32_t)clock_now_ms();
+
+	gethostname(host, sizeof(host) - 1);
+	(void)!getrandom(&number, sizeof(number), 0);
+	snprintf(repair->state.suffix, sizeof(repair->state.suffix), "cn_monitor_%s_%s_%08x", host,
+		 repair->watch->name, number);
+	for (char *c = repair->state.suffix; *c; c++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.",
+			    *c))
+			*c = '-';
+}
+
+static int load(struct repair *repair, struct error *err)
+{
+	struct repair_state *state = &repair->state;
+
+	if (repair_state_load(state, repair->store, repair->watch->name, err) < 0)
+		return -1;
+	if (!*state->suffix) {
+		make_suffix(repair);
+		/* Gaps from before are past repairing. */
+		if (repair_gaps_last(repair->store, repair->watch->name, &state->done_gap, err) < 0)
+			return -1;
+	}
+	if (state->method != REPAIR_NONE) {
+		state->counts.interruptions++;
+		repair->pause_ms = MIN(PAUSE_FIRST_MS << MIN(state->counts.interruptions - 1, 6),
+				       PAUSE_MOST_MS);
+		repair->repair_at_ms = clock_monotonic_ms() +
+				       (state->counts.interruptions > 1 ? repair->pause_ms : 0);
+		repair->measured = state->counts;
+		log_info(repair->who,
+			 "a repair by %s was interrupted and goes on (%llu tasks of it are done)",
+			 repair_method_name(state->method),
+			 (unsigned long long)state->counts.tasks);
+	}
+	return repair_state_save(state, repair->store, repair->watch->name, err);
+}
+
+static void find_gaps(struct repair *repair, const struct watcher_status *heard)
+{
+	AUTO_ERROR err = { 0 };
+
+	if (repair->gaps_seen == heard->gaps)
+		return;
+	if (repair_gaps_find(&repair->gaps, repair->store, repair->watch->name,
+			     repair->state.done_gap, &err) < 0)
+		return set_trouble(repair, "%s", error_text(&err));
+	repair->gaps_seen = heard->gaps;
+	metric_set(repair->gaps_waiting, (int64_t)repair->gaps.count);
+}
+
+static void tell_progress(struct repair *repair)
+{
+	const struct repair_counts *counts = &repair->state.counts;
+
+	if (clock_monotonic_ms() - repair->told_ms < PROGRESS_MS)
+		return;
+	repair->told_ms = clock_monotonic_ms();
+	log_info(repair->who,
+		 "repairing by %s: %llu tasks done, %llu known to wait, %llu differences, %llu "
+		 "requests",
+		 repair_method_name(repair->state.method), (unsigned long long)counts->tasks,
+		 (unsigned long long)work_waiting(repair->work),
+		 (unsigned long long)counts->differences, (unsigned long long)counts->requests);
+}
+
+static void step(struct repair *repair)
+{
+	struct watcher_status heard;
+	int64_t now_ms = clock_monotonic_ms();
+	AUTO_ERROR err = { 0 };
+
+	if (repair->work)
+		return tell_progress(repair);
+	if (repair->call || repair->is_looking)
+		return;
+	if (!repair->is_loaded) {
+		repair->is_loaded = load(repair, &err) == 0;
+		if (!repair->is_loaded)
+			set_trouble(repair, "%s", error_text(&err));
+		return;
+	}
+	watcher_get_status(repair->watcher, &heard);
+	find_gaps(repair, &heard);
+	if (repair->state.method != REPAIR_NONE) {
+		if (now_ms >= repair->repair_at_ms)
+			work(repair);
+	} else if (heard.state != WATCHER_LISTENING) {
+		return;
+	} else if (repair->gaps.count) {
+		if (clock_now_ms() - heard.since_ms >= SETTLE_MS &&
+		    now_ms >= repair->repair_at_ms && now_ms >= repair->retry_at_ms)
+			begin_repair(repair);
+	} else if (!repair->is_tidy && may_take_snapshots(repair) &&
+		   now_ms >= repair->retry_at_ms) {
+		tidy(repair);
+	} else {
+		keep_baseline(repair, &heard);
+	}
+}
+
+static void show(struct repair *repair)
+{
+	const struct repair_state *state = &repair->state;
+	bool is_repairing = state->method != REPAIR_NONE;
+	struct repair_status status = {
+		.baseline_id = repair->is_loaded ? state->baseline.id : -1,
+		.baseline_ms = state->baseline.answered_ms,
+		.from_ms = state->from_ms,
+		.until_ms = state->until_ms,
+		.begun_ms = state->begun_ms,
+		.counts = state->counts,
+		.tasks_waiting = repair->work ? work_waiting(repair->work) : 0,
+	};
+	const char *why = repair->trouble.text ? repair->trouble.text : "";
+
+	if (repair->work && *work_trouble(repair->work))
+		why = work_trouble(repair->work);
+	else if (is_repairing && *state->why)
+		why = state->why;
+	snprintf(status.state, sizeof(status.state), "%s",
+		 is_repairing                                             ? "repairing"
+		 : repair->gaps.count                                     ? "waiting"
+		 : !may_take_snapshots(repair) || status.baseline_id >= 0 ? "ready"
+									  : "no_baseline");
+	snprintf(status.method, sizeof(status.method), "%s", repair_method_name(state->method));
+	snprintf(status.why, sizeof(status.why), "%s", why);
+	pthread_mutex_lock(&repair->lock);
+	repair->status = status;
+	pthread_mutex_unlock(&repair->lock);
+	measure(repair);
+	metric_set(repair->waiting, (int64_t)status.tasks_waiting);
+	metric_set(repair->baseline_time, status.baseline_id >= 0 ? status.baseline_ms : 0);
+}
+
+static void tick(uv_timer_t *timer)
+{
+	struct repair *repair = timer->data;
+
+	step(repair);
+	show(repair);
+}
+
+void repair_get_status(struct repair *repair, struct repair_status *out)
+{
+	pthread_mutex_lock(&repair->lock);
+	*out = repair->status;
+	pthread_mutex_unlock(&repair->lock);
+}
+
+/* ---- Life ---- */
+
+static struct metric *metric_of(const struct repair *repair, const char *name,
+				enum metric_kind kind, const char *help)
+{
+	AUTO(free) char *whole = str_format("%s{watch=\"%s\"}", name, repair->watch->name);
+
+	return metric_get(whole, kind, help);
+}
+
+static void add_metrics(struct repair *repair)
+{
+	repair->differences = metric_of(repair, "cn_repair_differences_total", METRIC_COUNTER,
+					"Changes that repairs of gaps found");
+	repair->requests = metric_of(repair, "cn_repair_requests_total", METRIC_COUNTER,
+				     "Requests of repairs");
+	repair->waiting = metric_of(repair, "cn_repair_tasks_waiting", METRIC_GAUGE,
+				    "Tasks of the repair under way that are known to wait");
+	repair->gaps_waiting = metric_of(repair, "cn_gaps_waiting", METRIC_GAUGE,
+					 "Gaps that are not repaired yet");
+	repair->baseline_time =
+		metric_of(repair, "cn_baseline_time_ms", METRIC_GAUGE,
+			  "When the snapshot was taken that a repair would begin from; 0: none");
+}
+
+struct repair *repair_new(uv_loop_t *loop, struct qumulo *cluster,
+			  const struct watch_settings *watch, struct watcher *watcher,
+			  struct store *store)
+{
+	struct repair *repair = NEW(struct repair);
+
+	repair->loop = loop;
+	repair->cluster = cluster;
+	repair->watch = watch;
+	repair->watcher = watcher;
+	repair->store = store;
+	repair->who = str_format("repair/%s", watch->name);
+	repair->walk = walk_new(cluster, 1);
+	repair->gaps_seen = UINT64_MAX;
+	repair->state.baseline.id = repair->state.candidate.id = -1;
+	pthread_mutex_init(&repair->lock, NULL);
+	add_metrics(repair);
+	repair->timer = NEW(uv_timer_t);
+	uv_timer_init(loop, repair->timer);
+	repair->timer->data = repair;
+	uv_timer_start(repair->timer, tick, 0, TICK_MS);
+	show(repair);
+	return repair;
+}
+
+static void free_timer(uv_handle_t *timer)
+{
+	free(timer);
+}
+
+void repair_free(struct repair *repair)
+{
+	if (!repair)
+		return;
+	work_free(repair->work);
+	if (repair->call)
+		qumulo_cancel(repair->call);
+	walk_free(repair->walk);
+	uv_close((uv_handle_t *)repair->timer, free_timer);
+	pthread_mutex_destroy(&repair->lock);
+	error_clear(&repair->trouble);
+	free(repair->who);
+	free(repair);
+}

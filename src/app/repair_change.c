@@ -1,0 +1,212 @@
+#include "app/repair_change.h"
+
+#include <jansson.h>
+
+struct change *change_new(enum change_what what, const struct walk_entry *entry, const char *path)
+{
+	struct change *change = NEW(struct change);
+
+	list_init(&change->link);
+	change->what = what;
+	change->is_directory = entry->type == FILE_DIRECTORY;
+	change->has_data = entry->type == FILE_REGULAR && entry->size > 0;
+	change->id = str_copy(entry->id);
+	change->path = str_copy(path);
+	change->changed_ns = entry->changed_ns;
+	return change;
+}
+
+void change_free(struct change *change)
+{
+	if (!change)
+		return;
+	list_remove(&change->link);
+	free(change->id);
+	free(change->parent_id);
+	free(change->path);
+	free(change->old_path);
+	free(change);
+}
+
+static event_kinds compare_data(const struct walk_entry *old, const struct walk_entry *now)
+{
+	bool has_revisions = *old->data_revision && *now->data_revision;
+	bool is_written = has_revisions
+				  ? strcmp(old->data_revision, now->data_revision) != 0
+				  : old->modified_ns != now->modified_ns || old->size != now->size;
+	event_kinds kinds = 0;
+
+	if (is_written)
+		kinds |= EVENT_KIND(CHILD_DATA_WRITTEN);
+	if (old->size != now->size)
+		kinds |= EVENT_KIND(CHILD_SIZE_CHANGED);
+	if (old->modified_ns != now->modified_ns)
+		kinds |= EVENT_KIND(CHILD_MTIME_CHANGED);
+	if (old->accessed_ns != now->accessed_ns && !kinds)
+		kinds |= EVENT_KIND(CHILD_ATIME_CHANGED);
+	return kinds;
+}
+
+event_kinds change_compare(const struct walk_entry *old, const struct walk_entry *now,
+			   bool is_moved)
+{
+	event_kinds kinds = 0;
+
+	/* A directory's own times change with its entries. */
+	if (now->type != FILE_DIRECTORY)
+		kinds |= compare_data(old, now);
+	if (strcmp(old->mode, now->mode) != 0)
+		kinds |= EVENT_KIND(CHILD_ACL_CHANGED);
+	if (strcmp(old->owner, now->owner) != 0)
+		kinds |= EVENT_KIND(CHILD_OWNER_CHANGED);
+	if (strcmp(old->group, now->group) != 0)
+		kinds |= EVENT_KIND(CHILD_GROUP_CHANGED);
+	if (old->flags != now->flags)
+		kinds |= EVENT_KIND(CHILD_EXTRA_ATTRS_CHANGED);
+	if (old->created_ns != now->created_ns)
+		kinds |= EVENT_KIND(CHILD_BTIME_CHANGED);
+	/* Something that attributes do not show: entries of the ACL, unless it was a tag or a link.
+	 */
+	if (!kinds && !is_moved && now->type != FILE_DIRECTORY &&
+	    old->changed_ns != now->changed_ns && old->num_links == now->num_links &&
+	    strcmp(old->tag_revision, now->tag_revision) == 0)
+		kinds |= EVENT_KIND(CHILD_ACL_CHANGED);
+	return kinds;
+}
+
+/* ---- What was told ---- */
+
+static int64_t our_ms(int64_t ns, int64_t plus_ms)
+{
+	return ns / 1000000 + plus_ms;
+}
+
+static event_kinds news_of(const struct change *change, const struct heard *heard,
+			   const struct change_times *times, event_kinds kinds)
+{
+	/* The earliest that it may have been: whoever was told at that time or later was told. */
+	int64_t since_ms = our_ms(change->changed_ns, times->least_ms);
+
+	for (int type = 0; type < EVENT_TYPE_COUNT; type++)
+		if ((kinds & EVENT_KIND(type)) && change->changed_ns != WALK_NO_TIME &&
+		    heard_change(heard, change->id, type, since_ms))
+			kinds &= ~EVENT_KIND(type);
+	return kinds;
+}
+
+/* What came was told; what was written into it since perhaps not. */
+static bool become_altered(struct change *change, const struct heard *heard,
+			   const struct change_times *times)
+{
+	change->what = CHANGE_ALTERED;
+	change->kinds =
+		change->has_data
+			? news_of(change, heard, times,
+				  EVENT_KIND(CHILD_DATA_WRITTEN) | EVENT_KIND(CHILD_SIZE_CHANGED))
+			: 0;
+	return change->kinds;
+}
+
+bool change_is_news(struct change *change, const struct heard *heard,
+		    const struct change_times *times)
+{
+	bool was_quiet = change->changed_ns != WALK_NO_TIME && times->quiet_until_ms &&
+			 our_ms(change->changed_ns, times->most_ms) < times->quiet_until_ms;
+	enum heard_place place = heard_place(heard, change->id, change->path);
+	bool is_there =
+		place == HEARD_AT || (change->what == CHANGE_CAME && change->old_path &&
+				      heard_place(heard, change->id, change->old_path) == HEARD_AT);
+
+	switch (change->what) {
+	case CHANGE_CAME:
+		if (was_quiet)
+			return false;
+		return !is_there || become_altered(change, heard, times);
+	case CHANGE_MOVED:
+	case CHANGE_ARRIVED:
+		return !was_quiet && !is_there;
+	case CHANGE_WENT:
+		return place != HEARD_GONE;
+	case CHANGE_LEFT:
+		return place != HEARD_AWAY && place != HEARD_GONE;
+	case CHANGE_ALTERED:
+		change->kinds = was_quiet ? 0 : news_of(change, heard, times, change->kinds);
+		return change->kinds;
+	}
+	return true;
+}
+
+/* ---- As the cluster tells it ---- */
+
+static const char *relative(const char *path, const char *watch_path)
+{
+	size_t size = strlen(watch_path);
+
+	while (size && watch_path[size - 1] == '/')
+		size--;
+	path += size;
+	return *path == '/' ? path + 1 : path;
+}
+
+static void print_event(const struct change *change, enum event_type type, const char *path,
+			struct buf *out)
+{
+	json_t *spine = change->parent_id ? json_pack("[s,s]", change->parent_id, change->id)
+					  : json_pack("[s]", change->id);
+	json_t *event = json_pack("{s:s,s:o,s:s,s:n}", "type", event_type_name(type), "spine",
+				  spine, "path", path, "stream_name");
+	AUTO(free) char *text = json_dumps(event, JSON_COMPACT);
+
+	if (!buf_print(out, "%s%s", out->size ? "," : "", text ? text : "{}"))
+		abort(); /* its limit is memory */
+	json_decref(event);
+}
+
+static enum event_type either(const struct change *change, enum event_type of_file,
+			      enum event_type of_directory)
+{
+	return change->is_directory ? of_directory : of_file;
+}
+
+size_t change_print(const struct change *change, const char *watch_path, struct buf *out)
+{
+	const char *path = relative(change->path, watch_path);
+	size_t count = 1;
+
+	switch (change->what) {
+	case CHANGE_CAME:
+		print_event(change, either(change, CHILD_FILE_ADDED, CHILD_DIR_ADDED), path, out);
+		if (!change->has_data)
+			return 1;
+		print_event(change, CHILD_DATA_WRITTEN, path, out);
+		print_event(change, CHILD_SIZE_CHANGED, path, out);
+		return 3;
+	case CHANGE_WENT:
+		print_event(change, either(change, CHILD_FILE_REMOVED, CHILD_DIR_REMOVED), path,
+			    out);
+		return 1;
+	case CHANGE_MOVED:
+		print_event(change, either(change, CHILD_FILE_MOVED_FROM, CHILD_DIR_MOVED_FROM),
+			    relative(change->old_path, watch_path), out);
+		count = 2;
+		/* fall through */
+	case CHANGE_ARRIVED:
+		print_event(change, either(change, CHILD_FILE_MOVED_TO, CHILD_DIR_MOVED_TO), path,
+			    out);
+		return count;
+	case CHANGE_LEFT:
+		print_event(change, either(change, CHILD_FILE_MOVED_FROM, CHILD_DIR_MOVED_FROM),
+			    path, out);
+		return 1;
+	case CHANGE_ALTERED:
+		count = 0;
+		for (int type = 0; type < EVENT_TYPE_COUNT; type++) {
+			if (!(change->kinds & EVENT_KIND(type)))
+				continue;
+			print_event(change, type, path, out);
+			count++;
+		}
+		return count;
+	}
+	return 0;
+}

@@ -1,0 +1,37 @@
+/*
+ * repair_heard: what the log tells of objects since a baseline: where each was last seen, and when
+ * the stream last told of each kind of change. So a repair leaves out what was judged already.
+ *
+ * Memory has a ceiling; of objects beyond it nothing is known, and what a repair finds of them may
+ * be judged twice.
+ */
+#ifndef APP_REPAIR_HEARD_H
+#define APP_REPAIR_HEARD_H
+
+#include "event/event.h"
+#include "store/store.h"
+
+#define HEARD_MOST 500000 /* objects */
+
+struct heard;
+
+/* watch, path: its name, and the directory. after_seq: the last record that does not count. Records
+ * of repairs up to own_seq tell where objects are, but of no change; those after it tell of what
+ * was so at own_ms. Texts must outlive it. */
+struct heard *heard_new(struct store *store, const char *watch, const char *path,
+			uint64_t after_seq, uint64_t own_seq, int64_t own_ms);
+void heard_free(struct heard *heard);
+AUTO_DEFINE(struct heard *, heard_free)
+
+/* Reads on to the end of the log. */
+MUST_CHECK int heard_read(struct heard *heard, struct error *err);
+bool heard_is_full(const struct heard *heard);
+
+enum heard_place { HEARD_NOWHERE, HEARD_AT, HEARD_ELSEWHERE, HEARD_GONE, HEARD_AWAY };
+/* What was told last of where the object is, compared with path. */
+enum heard_place heard_place(const struct heard *heard, const char *id, const char *path);
+/* Whether a change of such a kind was told at since_ms or later. */
+bool heard_change(const struct heard *heard, const char *id, enum event_type type,
+		  int64_t since_ms);
+
+#endif

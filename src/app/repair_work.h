@@ -1,0 +1,51 @@
+/*
+ * repair_work: a repair under way: its tasks, the questions that they ask, and what they find on
+ * its way into the log. Begins, and goes on after an interruption, with the tasks that the store
+ * has.
+ */
+#ifndef APP_REPAIR_WORK_H
+#define APP_REPAIR_WORK_H
+
+#include "app/repair_state.h"
+#include "app/settings.h"
+#include "qumulo/client.h"
+
+struct work;
+
+enum work_end {
+	WORK_DONE,
+	WORK_DENIED, /* the difference may not be read */
+	WORK_LOST,   /* a snapshot is gone, or the cluster refuses the difference */
+};
+
+struct work_setup {
+	uv_loop_t *loop;
+	struct store *store;
+	struct qumulo *cluster;
+	const struct watch_settings *watch;
+	const char *who;            /* in log lines */
+	struct repair_state *state; /* counts are kept there; saved together with tasks */
+	/* Once; why: a sentence. From a timer, so that the work may be freed in it. */
+	void (*ended)(void *ctx, enum work_end end, const char *why);
+	void *ctx;
+};
+
+/* Changes that the cluster told of late may still arrive so long. */
+#define REPAIR_LATE_MS 1000
+/* How far the two clocks may be apart where no snapshot has told. */
+#define REPAIR_SKEW_MS 10000
+
+struct work *work_new(const struct work_setup *setup);
+void work_free(struct work *work); /* in its loop; what is under way is repeated by the next one */
+AUTO_DEFINE(struct work *, work_free)
+
+/* Tasks that are known to wait; why nothing goes on ("": it does). */
+uint64_t work_waiting(const struct work *work);
+const char *work_trouble(const struct work *work);
+/* That the index of what was told is full: some may be judged twice. */
+bool work_may_repeat(const struct work *work);
+
+/* The first task, to be put before work_new. */
+struct repair_task *work_first_task(struct repair_state *state, const struct watch_settings *watch);
+
+#endif
