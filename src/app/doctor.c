@@ -322,6 +322,43 @@ static bool judge_directory(struct doctor *doctor, const struct watch_settings *
 	return is_fine;
 }
 
+/* The first privilege that is missing for the repair of gaps by snapshot; NULL: none is. */
+static const char *missing_for_snapshots(const struct doctor *doctor)
+{
+	static const char *const needed[] = { "PRIVILEGE_SNAPSHOT_READ", "PRIVILEGE_SNAPSHOT_WRITE",
+					      "PRIVILEGE_SNAPSHOT_DIFFERENCE_READ" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!doctor_has_privilege(doctor, needed[i]))
+			return needed[i];
+	return NULL;
+}
+
+static void judge_repair(struct doctor *doctor, const struct watch_settings *watch)
+{
+	const char *missing = missing_for_snapshots(doctor);
+
+	if (watch->gap_repair == GAP_REPAIR_OFF)
+		doctor_report(doctor, FINDING_WARNING, "set GAP_REPAIR = auto",
+			      "what happens while nothing is heard will not be found out "
+			      "(GAP_REPAIR = off)");
+	else if (watch->gap_repair == GAP_REPAIR_SCAN || (missing && doctor->is_known))
+		doctor_report(doctor, FINDING_WARNING,
+			      watch->gap_repair == GAP_REPAIR_SCAN
+				      ? "set GAP_REPAIR = auto"
+				      : "add PRIVILEGE_SNAPSHOT_READ, PRIVILEGE_SNAPSHOT_WRITE and "
+					"PRIVILEGE_SNAPSHOT_DIFFERENCE_READ to a role of this user",
+			      watch->gap_repair == GAP_REPAIR_SNAPSHOT
+				      ? "gaps cannot be repaired: the user has no %s"
+			      : missing ? "gaps will be repaired by scan, which does not see "
+					  "removals: the user has no %s"
+					: "gaps will be repaired by scan, which does not see "
+					  "removals%s",
+			      missing ? missing : "");
+	else
+		doctor_report(doctor, FINDING_OK, NULL, "gaps will be repaired by snapshots");
+}
+
 static void examine_watch(struct doctor *doctor, const struct watch_settings *watch)
 {
 	struct attempt attempt = { .doctor = doctor };
@@ -351,6 +388,7 @@ static void examine_watch(struct doctor *doctor, const struct watch_settings *wa
 			      "will not work: the watch was refused (%s)", attempt.why);
 	else
 		doctor_report(doctor, FINDING_FAILURE, NULL, "will not work: %s", attempt.why);
+	judge_repair(doctor, watch);
 	free(attempt.why);
 }
 

@@ -15,7 +15,7 @@
 #include "qumulo/snapshots.h"
 #include "qumulo/walk.h"
 
-#define TICK_MS 250
+#define TICK_MS 100
 #define SETTLE_MS 500 /* gaps so close together are repaired together */
 #define PAUSE_FIRST_MS 1000
 #define PAUSE_MOST_MS 60000
@@ -23,6 +23,11 @@
 #define RETRY_FIRST_MS 5000
 #define RETRY_MOST_MS (10 * 60 * 1000)
 #define PROGRESS_MS 10000
+
+struct pause {
+	int64_t until_ms; /* monotonic */
+	int64_t length_ms;
+};
 
 struct repair {
 	uv_loop_t *loop;
@@ -47,12 +52,13 @@ struct repair {
 
 	struct repair_gaps gaps; /* that wait */
 	uint64_t gaps_seen;      /* as the watcher counts them */
-	int64_t retry_at_ms,
-		retry_ms; /* monotonic: the next attempt at a snapshot, and the pause */
-	int64_t repair_at_ms, pause_ms; /* the same of repairs */
-	int64_t begun_ms;               /* monotonic: the last repair */
-	int64_t told_ms;                /* monotonic: of its progress */
-	struct error trouble;           /* of the store, or of snapshots; text NULL: none */
+	struct pause snapshots;  /* between attempts at a baseline, or at tidying up */
+	struct pause attempts;   /* at a repair */
+	int64_t repair_at_ms,
+		pause_ms;     /* monotonic: no repair begins before; it grows in a storm */
+	int64_t begun_ms;     /* monotonic: the last repair */
+	int64_t told_ms;      /* monotonic: of its progress */
+	struct error trouble; /* of the store, or of snapshots; text NULL: none */
 
 	pthread_mutex_t lock; /* for status */
 	struct repair_status status;
@@ -93,9 +99,11 @@ static bool save(struct repair *repair)
 /* The next attempt comes later, and later each time. */
 static void back_off(struct repair *repair, int64_t at_least_ms)
 {
-	repair->retry_ms =
-		repair->retry_ms ? MIN(repair->retry_ms * 2, RETRY_MOST_MS) : RETRY_FIRST_MS;
-	repair->retry_at_ms = clock_monotonic_ms() + MAX(repair->retry_ms, at_least_ms);
+	struct pause *pause = repair->gaps.count ? &repair->attempts : &repair->snapshots;
+
+	pause->length_ms =
+		pause->length_ms ? MIN(pause->length_ms * 2, RETRY_MOST_MS) : RETRY_FIRST_MS;
+	pause->until_ms = clock_monotonic_ms() + MAX(pause->length_ms, at_least_ms);
 }
 
 /* ---- Snapshots ---- */
@@ -143,11 +151,13 @@ static void taken(struct repair *repair, const struct snapshot *snapshot)
 	repair->taking.id = snapshot->id;
 	repair->taking.taken_ns = snapshot->taken_ns;
 	repair->taking.answered_ms = clock_now_ms();
-	repair->retry_ms = 0;
+	repair->taking.covers_ms = repair->taking.sent_ms;
+	repair->snapshots.length_ms = repair->attempts.length_ms = 0;
 	error_clear(&repair->trouble);
 }
 
-/* What else wears our name is left over: of a start before this one, or of an answer that was lost.
+/* What else wears our name is left over: of a start before this one, or of an
+ * answer that was lost.
  */
 static void stray_deleted(void *ctx, const struct qumulo_answer *answer,
 			  const struct snapshot *snapshots, size_t count)
@@ -235,7 +245,8 @@ static void take_candidate(struct repair *repair, const struct walk_entry *direc
 	(void)take(repair, directory->id, candidate_taken);
 }
 
-/* The stream was heard for a while after it, and all that is durable: what was before it was told.
+/* The stream was heard for a while after it, and all that is durable: what was
+ * before it was told.
  */
 static void promote(struct repair *repair)
 {
@@ -286,7 +297,7 @@ static void keep_baseline(struct repair *repair, const struct watcher_status *he
 	/* A clock that was put back makes it young for ever. */
 	if (baseline->id >= 0 && age_ms >= 0 && age_ms < repair->watch->baseline_every_ms)
 		return;
-	if (may_take_snapshots(repair) && clock_monotonic_ms() >= repair->retry_at_ms)
+	if (may_take_snapshots(repair) && clock_monotonic_ms() >= repair->snapshots.until_ms)
 		look_then(repair, take_candidate);
 }
 
@@ -304,35 +315,41 @@ static void work(struct repair *repair)
 	repair->told_ms = clock_monotonic_ms();
 }
 
-/* state says which; its first task and what is shown of the gaps are stored with it. */
+/* state says which; its first task and what is shown of the gaps are stored
+ * with it. */
 static void begin(struct repair *repair, bool is_changed)
 {
 	struct repair_state before = repair->state;
 	struct repair_state *state = &repair->state;
-	AUTO(repair_task_free) struct repair_task *task = NULL;
+	struct repair_task *task;
 	AUTO_ERROR err = { 0 };
 	uint64_t first, last;
+	struct list tasks;
+	bool is_begun;
 
+	list_init(&tasks);
 	state->from_ms = repair->gaps.from_ms;
 	state->until_ms = repair->gaps.until_ms;
 	state->last_gap = repair->gaps.last;
 	state->begun_ms = clock_now_ms();
 	state->counts = (struct repair_counts){ 0 };
 	repair->measured = state->counts;
-	task = work_first_task(state, repair->watch);
-	task->is_changed = is_changed;
-	if (store_log_range(repair->store, &first, &last, &err) == 0) {
-		state->begun_seq = last;
-		if (repair_close_begin(repair->store, repair->watch->name, state, task, &err) ==
-		    0) {
-			error_clear(&repair->trouble);
-			log_info(repair->who, "repairing %zu gap%s of %.1f s by %s%s%s",
-				 repair->gaps.count, repair->gaps.count == 1 ? "" : "s",
-				 (double)(state->until_ms - state->from_ms) / 1000,
-				 repair_method_name(state->method), *state->why ? ": " : "",
-				 state->why);
-			return work(repair);
-		}
+	work_first_tasks(&tasks, state, repair->watch);
+	list_for_each (task, &tasks, link)
+		task->is_changed = is_changed;
+	is_begun = store_log_range(repair->store, &first, &last, &err) == 0;
+	state->begun_seq = is_begun ? last : 0;
+	is_begun = is_begun &&
+		   repair_close_begin(repair->store, repair->watch->name, state, &tasks, &err) == 0;
+	list_for_each (task, &tasks, link)
+		repair_task_free(task);
+	if (is_begun) {
+		error_clear(&repair->trouble);
+		log_info(repair->who, "repairing %zu gap%s of %.1f s by %s%s%s", repair->gaps.count,
+			 repair->gaps.count == 1 ? "" : "s",
+			 (double)(state->until_ms - state->from_ms) / 1000,
+			 repair_method_name(state->method), *state->why ? ": " : "", state->why);
+		return work(repair);
 	}
 	*state = before;
 	repair->is_tidy = false; /* the snapshot that was taken for it */
@@ -458,7 +475,7 @@ static void begin_repair(struct repair *repair)
 		return scan_instead(repair, "there is no snapshot from before the gap%s%s",
 				    repair->trouble.text ? ": " : "",
 				    repair->trouble.text ? repair->trouble.text : "");
-	if (baseline->sent_ms > repair->gaps.from_ms)
+	if (baseline->covers_ms > repair->gaps.from_ms)
 		return scan_instead(repair,
 				    "the gap was found when the snapshot from before it had been "
 				    "replaced");
@@ -487,6 +504,7 @@ static void finish(struct repair *repair, bool may_repeat)
 	if (state->method == REPAIR_SNAPSHOT) {
 		old = state->older.id;
 		state->baseline = state->newer;
+		state->baseline.covers_ms = state->older.covers_ms;
 	}
 	if (repair_close_repaired(repair->store, repair->watch->name, state, may_repeat, &err) <
 	    0) {
@@ -496,7 +514,8 @@ static void finish(struct repair *repair, bool may_repeat)
 		return;
 	}
 	log_info(repair->who,
-		 "gap of %.1f s repaired by %s: %llu differences, %llu more were told by the "
+		 "gap of %.1f s repaired by %s: %llu differences, %llu more were "
+		 "told by the "
 		 "stream; "
 		 "%llu requests in %.1f s",
 		 (double)(before.until_ms - before.from_ms) / 1000,
@@ -535,7 +554,8 @@ static void ended(void *ctx, enum work_end end, const char *why)
 
 /* ---- What is next ---- */
 
-/* A name that only this store knows: who deletes by it deletes nobody else's. */
+/* A name that only this store knows: who deletes by it deletes nobody else's.
+ */
 static void make_suffix(struct repair *repair)
 {
 	char host[64] = "";
@@ -571,7 +591,8 @@ static int load(struct repair *repair, struct error *err)
 				       (state->counts.interruptions > 1 ? repair->pause_ms : 0);
 		repair->measured = state->counts;
 		log_info(repair->who,
-			 "a repair by %s was interrupted and goes on (%llu tasks of it are done)",
+			 "a repair by %s was interrupted and goes on (%llu tasks of it are "
+			 "done)",
 			 repair_method_name(state->method),
 			 (unsigned long long)state->counts.tasks);
 	}
@@ -599,7 +620,8 @@ static void tell_progress(struct repair *repair)
 		return;
 	repair->told_ms = clock_monotonic_ms();
 	log_info(repair->who,
-		 "repairing by %s: %llu tasks done, %llu known to wait, %llu differences, %llu "
+		 "repairing by %s: %llu tasks done, %llu known to wait, %llu "
+		 "differences, %llu "
 		 "requests",
 		 repair_method_name(repair->state.method), (unsigned long long)counts->tasks,
 		 (unsigned long long)work_waiting(repair->work),
@@ -631,10 +653,10 @@ static void step(struct repair *repair)
 		return;
 	} else if (repair->gaps.count) {
 		if (clock_now_ms() - heard.since_ms >= SETTLE_MS &&
-		    now_ms >= repair->repair_at_ms && now_ms >= repair->retry_at_ms)
+		    now_ms >= repair->repair_at_ms && now_ms >= repair->attempts.until_ms)
 			begin_repair(repair);
 	} else if (!repair->is_tidy && may_take_snapshots(repair) &&
-		   now_ms >= repair->retry_at_ms) {
+		   now_ms >= repair->snapshots.until_ms) {
 		tidy(repair);
 	} else {
 		keep_baseline(repair, &heard);
@@ -695,7 +717,8 @@ void repair_get_status(struct repair *repair, struct repair_status *out)
 static struct metric *metric_of(const struct repair *repair, const char *name,
 				enum metric_kind kind, const char *help)
 {
-	AUTO(free) char *whole = str_format("%s{watch=\"%s\"}", name, repair->watch->name);
+	AUTO(free)
+	char *whole = str_format("%s{watch=\"%s\"}", name, repair->watch->name);
 
 	return metric_get(whole, kind, help);
 }

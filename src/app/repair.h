@@ -1,6 +1,7 @@
 /*
- * repair: keeps a snapshot to begin from while a watch is heard, and repairs its gaps. Part of the
- * watch role, in a thread and loop of its own: the stream's reader never waits for it.
+ * repair: keeps a snapshot to begin from while a watch is heard, and repairs
+ * its gaps. Part of the watch role, in a thread and loop of its own: the
+ * stream's reader never waits for it.
  *
  * Why and how: docs/decisions/0010-gap-repair.md.
  */
@@ -18,7 +19,8 @@ struct repair;
 struct repair_status {  /* a snapshot, safe to take from any thread */
 	char state[24]; /* off, ready, no_baseline, waiting, repairing */
 	char method[16];
-	char why[512];       /* this method, or nothing goes on, or there is no baseline; "" */
+	char why[512];       /* this method, or nothing goes on, or there is no baseline; ""
+			      */
 	int64_t baseline_id; /* -1: none */
 	int64_t baseline_ms;
 	int64_t from_ms, until_ms, begun_ms; /* of the repair under way */

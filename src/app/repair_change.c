@@ -13,6 +13,7 @@ struct change *change_new(enum change_what what, const struct walk_entry *entry,
 	change->id = str_copy(entry->id);
 	change->path = str_copy(path);
 	change->changed_ns = entry->changed_ns;
+	change->modified_ns = entry->modified_ns;
 	return change;
 }
 
@@ -65,7 +66,8 @@ event_kinds change_compare(const struct walk_entry *old, const struct walk_entry
 		kinds |= EVENT_KIND(CHILD_EXTRA_ATTRS_CHANGED);
 	if (old->created_ns != now->created_ns)
 		kinds |= EVENT_KIND(CHILD_BTIME_CHANGED);
-	/* Something that attributes do not show: entries of the ACL, unless it was a tag or a link.
+	/* Something that attributes do not show: entries of the ACL, unless it was a
+	 * tag or a link.
 	 */
 	if (!kinds && !is_moved && now->type != FILE_DIRECTORY &&
 	    old->changed_ns != now->changed_ns && old->num_links == now->num_links &&
@@ -84,7 +86,8 @@ static int64_t our_ms(int64_t ns, int64_t plus_ms)
 static event_kinds news_of(const struct change *change, const struct heard *heard,
 			   const struct change_times *times, event_kinds kinds)
 {
-	/* The earliest that it may have been: whoever was told at that time or later was told. */
+	/* The earliest that it may have been: whoever was told at that time or later
+	 * was told. */
 	int64_t since_ms = our_ms(change->changed_ns, times->least_ms);
 
 	for (int type = 0; type < EVENT_TYPE_COUNT; type++)
@@ -107,8 +110,26 @@ static bool become_altered(struct change *change, const struct heard *heard,
 	return change->kinds;
 }
 
-bool change_is_news(struct change *change, const struct heard *heard,
-		    const struct change_times *times)
+/* The stream told of it under another path: so it moved, and was written perhaps. */
+static void become_moved(struct change *change, struct heard *heard,
+			 const struct change_times *times)
+{
+	char *path = heard_path(heard, change->id);
+
+	if (!path)
+		return;
+	free(change->old_path);
+	change->old_path = path;
+	/* Its change time is that of the move. */
+	if (change->what == CHANGE_CAME && change->has_data &&
+	    (change->modified_ns == WALK_NO_TIME ||
+	     !heard_change(heard, change->id, CHILD_DATA_WRITTEN,
+			   our_ms(change->modified_ns, times->least_ms))))
+		change->kinds = EVENT_KIND(CHILD_DATA_WRITTEN) | EVENT_KIND(CHILD_SIZE_CHANGED);
+	change->what = CHANGE_MOVED;
+}
+
+bool change_is_news(struct change *change, struct heard *heard, const struct change_times *times)
 {
 	bool was_quiet = change->changed_ns != WALK_NO_TIME && times->quiet_until_ms &&
 			 our_ms(change->changed_ns, times->most_ms) < times->quiet_until_ms;
@@ -117,12 +138,21 @@ bool change_is_news(struct change *change, const struct heard *heard,
 		place == HEARD_AT || (change->what == CHANGE_CAME && change->old_path &&
 				      heard_place(heard, change->id, change->old_path) == HEARD_AT);
 
+	if (is_there)
+		heard_confirm(heard, change->id);
 	switch (change->what) {
 	case CHANGE_CAME:
 		if (was_quiet)
 			return false;
-		return !is_there || become_altered(change, heard, times);
+		if (is_there)
+			return become_altered(change, heard, times);
+		if (place == HEARD_ELSEWHERE || place == HEARD_AWAY)
+			become_moved(change, heard, times);
+		return true;
 	case CHANGE_MOVED:
+		if (!was_quiet && place == HEARD_ELSEWHERE)
+			become_moved(change, heard, times);
+		return !was_quiet && !is_there;
 	case CHANGE_ARRIVED:
 		return !was_quiet && !is_there;
 	case CHANGE_WENT:
@@ -168,10 +198,22 @@ static enum event_type either(const struct change *change, enum event_type of_fi
 	return change->is_directory ? of_directory : of_file;
 }
 
+static size_t print_kinds(const struct change *change, const char *path, struct buf *out)
+{
+	size_t count = 0;
+
+	for (int type = 0; type < EVENT_TYPE_COUNT; type++) {
+		if (!(change->kinds & EVENT_KIND(type)))
+			continue;
+		print_event(change, type, path, out);
+		count++;
+	}
+	return count;
+}
+
 size_t change_print(const struct change *change, const char *watch_path, struct buf *out)
 {
 	const char *path = relative(change->path, watch_path);
-	size_t count = 1;
 
 	switch (change->what) {
 	case CHANGE_CAME:
@@ -188,25 +230,19 @@ size_t change_print(const struct change *change, const char *watch_path, struct 
 	case CHANGE_MOVED:
 		print_event(change, either(change, CHILD_FILE_MOVED_FROM, CHILD_DIR_MOVED_FROM),
 			    relative(change->old_path, watch_path), out);
-		count = 2;
-		/* fall through */
+		print_event(change, either(change, CHILD_FILE_MOVED_TO, CHILD_DIR_MOVED_TO), path,
+			    out);
+		return 2 + print_kinds(change, path, out);
 	case CHANGE_ARRIVED:
 		print_event(change, either(change, CHILD_FILE_MOVED_TO, CHILD_DIR_MOVED_TO), path,
 			    out);
-		return count;
+		return 1;
 	case CHANGE_LEFT:
 		print_event(change, either(change, CHILD_FILE_MOVED_FROM, CHILD_DIR_MOVED_FROM),
 			    path, out);
 		return 1;
 	case CHANGE_ALTERED:
-		count = 0;
-		for (int type = 0; type < EVENT_TYPE_COUNT; type++) {
-			if (!(change->kinds & EVENT_KIND(type)))
-				continue;
-			print_event(change, type, path, out);
-			count++;
-		}
-		return count;
+		return print_kinds(change, path, out);
 	}
 	return 0;
 }

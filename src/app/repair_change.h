@@ -1,4 +1,5 @@
-/* repair_change: what a repair found out about one object, and how the cluster would have told it.
+/* repair_change: what a repair found out about one object, and how the cluster
+ * would have told it.
  */
 #ifndef APP_REPAIR_CHANGE_H
 #define APP_REPAIR_CHANGE_H
@@ -25,34 +26,37 @@ struct change {
 	char *id;
 	char *parent_id; /* NULL: not known */
 	char *path;
-	char *old_path;    /* CHANGE_MOVED; of others: where the stream may have told of it. NULL */
-	event_kinds kinds; /* CHANGE_ALTERED */
+	char *old_path;     /* CHANGE_MOVED; of others: where the stream may have told of
+			       it. NULL */
+	event_kinds kinds;  /* CHANGE_ALTERED, and of what moved what else happened to it */
 	int64_t changed_ns; /* by the cluster's clock; WALK_NO_TIME: not known */
+	int64_t modified_ns;
 };
 
 /* entry: the newest that is known of it; path is copied. */
 struct change *change_new(enum change_what what, const struct walk_entry *entry, const char *path);
 void change_free(struct change *change);
 
-/* What live events would have told of the difference; bits of event_type. is_moved: the change time
- * says nothing by itself. */
+/* What live events would have told of the difference; bits of event_type.
+ * is_moved: the change time says nothing by itself. */
 event_kinds change_compare(const struct walk_entry *old, const struct walk_entry *now,
 			   bool is_moved);
 
 /* When changes can be taken for told. All by our clock. */
 struct change_times {
 	int64_t quiet_until_ms; /* what last changed by then was told */
-	int64_t least_ms;       /* cluster's time to ours: at least, and at most, this is added */
+	int64_t least_ms;       /* cluster's time to ours: at least, and at most, this is
+				   added */
 	int64_t most_ms;
 };
 /*
- * Takes out of change what the stream has told, and answers whether anything is left. A change that
- * came may become one that only was written.
+ * Takes out of change what the stream has told, and answers whether anything is
+ * left. A change that came may become one that only was written.
  */
-bool change_is_news(struct change *change, const struct heard *heard,
-		    const struct change_times *times);
+bool change_is_news(struct change *change, struct heard *heard, const struct change_times *times);
 
-/* Appends its events to out, an array of a message without its brackets. Answers how many. */
+/* Appends its events to out, an array of a message without its brackets.
+ * Answers how many. */
 size_t change_print(const struct change *change, const char *watch_path, struct buf *out);
 
 #endif

@@ -60,13 +60,16 @@ int repair_gaps_last(struct store *store, const char *watch, uint64_t *out, stru
 
 static const char *const unknown_snapshot[] = {
 	"what was created and removed again within the gap",
-	"how often and in which order something changed: many changes of one file are one",
+	"how often and in which order something changed: many changes of one file "
+	"are one",
 	"which entries of an ACL changed, and anything about named streams", NULL
 };
 static const char *const unknown_scan[] = {
 	"what was removed or moved out, also what was created and removed again",
-	"how often and in which order something changed: many changes of one file are one",
-	"whether a file whose times say neither written nor created was renamed or got other "
+	"how often and in which order something changed: many changes of one file "
+	"are one",
+	"whether a file whose times say neither written nor created was renamed or "
+	"got other "
 	"permissions: the times of its directory decide",
 	"moved directories, and changes of directories themselves", NULL
 };
@@ -120,21 +123,25 @@ static json_t *outcome_of(const struct repair_state *state, const char *what, bo
 	return outcome;
 }
 
-/* For each gap of the repair, in one transaction with the state. Takes outcome; task may be NULL.
+/* For each gap of the repair, in one transaction with the state. Takes outcome;
+ * tasks may be NULL.
  */
 static int put_all(struct store *store, const char *watch, const struct repair_state *state,
-		   const struct finding *finding, json_t *outcome, const struct repair_task *task,
+		   const struct finding *finding, json_t *outcome, struct list *tasks,
 		   struct error *err)
 {
 	AUTO(store_abort) struct store_txn *txn = NULL;
+	struct repair_task *task;
 	int result = store_begin(store, &txn, err) < 0 || store_fence(txn, STORE_WATCH, err) < 0
 			     ? -1
 			     : repair_state_put(state, txn, watch, err);
 
 	for (size_t i = 0; result == 0 && i < finding->gaps.count; i++)
 		result = repair_outcome_put(txn, finding->ids[i], outcome, err);
-	if (result == 0 && task)
-		result = repair_task_put(task, txn, watch, err);
+	if (tasks)
+		list_for_each (task, tasks, link)
+			if (result == 0)
+				result = repair_task_put(task, txn, watch, err);
 	if (result == 0 && finding->oldest)
 		result = repair_outcomes_trim(txn, finding->oldest, err);
 	json_decref(outcome);
@@ -144,7 +151,7 @@ static int put_all(struct store *store, const char *watch, const struct repair_s
 }
 
 int repair_close_begin(struct store *store, const char *watch, const struct repair_state *state,
-		       const struct repair_task *first, struct error *err)
+		       struct list *first, struct error *err)
 {
 	struct finding finding = { .watch = watch,
 				   .after = state->done_gap,

@@ -1,4 +1,5 @@
-/* repair_close: which gaps wait for a repair, and what is written down when they are closed. */
+/* repair_close: which gaps wait for a repair, and what is written down when
+ * they are closed. */
 #ifndef APP_REPAIR_CLOSE_H
 #define APP_REPAIR_CLOSE_H
 
@@ -18,9 +19,10 @@ MUST_CHECK int repair_gaps_find(struct repair_gaps *out, struct store *store, co
 MUST_CHECK int repair_gaps_last(struct store *store, const char *watch, uint64_t *out,
 				struct error *err);
 
-/* Each in one transaction with the state, whose members about the repair under way they set. */
+/* Each in one transaction with the state, whose members about the repair under
+ * way they set. */
 MUST_CHECK int repair_close_begin(struct store *store, const char *watch,
-				  const struct repair_state *state, const struct repair_task *first,
+				  const struct repair_state *state, struct list *first,
 				  struct error *err);
 MUST_CHECK int repair_close_repaired(struct store *store, const char *watch,
 				     struct repair_state *state, bool may_repeat,
@@ -32,7 +34,8 @@ MUST_CHECK int repair_close_unrepaired(struct store *store, const char *watch,
 MUST_CHECK int repair_close_clear(struct store *store, const char *watch,
 				  const struct repair_state *state, struct error *err);
 
-/* From any process. The beginning of the oldest gap that is open or waits; INT64_MAX: none does. */
+/* From any process. The beginning of the oldest gap that is open or waits;
+ * INT64_MAX: none does. */
 MUST_CHECK int repair_waits_since(struct store *store, const struct settings *settings,
 				  int64_t *out_ms, struct error *err);
 /* What is known of how a gap was closed, for people: new reference. */

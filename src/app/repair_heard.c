@@ -16,7 +16,10 @@ enum change_class { CLASS_DATA, CLASS_TIMES, CLASS_PERMISSIONS, CLASS_OTHER, CLA
 struct object {
 	uint64_t id; /* digest; 0: the slot is free */
 	uint64_t place;
+	uint64_t place_seq;            /* of the record that told it */
 	uint32_t told_ms[CLASS_COUNT]; /* since base_ms; 0: never */
+	uint32_t place_ms;             /* when its place was told */
+	bool is_confirmed;             /* it is there */
 };
 
 struct heard {
@@ -140,8 +143,8 @@ static int class_of(enum event_type type)
 	}
 }
 
-/* The halves of a move may come in any order; what is told of another name of a file says nothing
- * of this one. */
+/* The halves of a move may come in any order; what is told of another name of a
+ * file says nothing of this one. */
 static void note_place(struct object *object, enum event_type type, uint64_t path)
 {
 	bool is_here = object->place == PLACE_NONE || object->place == path;
@@ -168,6 +171,11 @@ static void note_place(struct object *object, enum event_type type, uint64_t pat
 	}
 }
 
+static uint32_t since_base(const struct heard *heard, int64_t time_ms)
+{
+	return (uint32_t)MIN(MAX(time_ms - heard->base_ms, 1), UINT32_MAX);
+}
+
 static void note_time(struct heard *heard, struct object *object, enum event_type type)
 {
 	const struct record *record = heard->record;
@@ -179,8 +187,7 @@ static void note_time(struct heard *heard, struct object *object, enum event_typ
 			return;
 		time_ms = heard->own_ms;
 	}
-	time_ms = MIN(MAX(time_ms - heard->base_ms, 1), UINT32_MAX);
-	object->told_ms[class] = MAX(object->told_ms[class], (uint32_t)time_ms);
+	object->told_ms[class] = MAX(object->told_ms[class], since_base(heard, time_ms));
 }
 
 static bool note_event(void *ctx, const struct event *event)
@@ -192,7 +199,13 @@ static bool note_event(void *ctx, const struct event *event)
 		return true;
 	object = object_of(heard, event->file_id);
 	if (object) {
+		uint64_t before = object->place;
+
 		note_place(object, event->type, digest(event->path));
+		if (object->place != before) {
+			object->place_ms = since_base(heard, heard->record->time_ms);
+			object->place_seq = heard->record->seq;
+		}
 		note_time(heard, object, event->type);
 	}
 	return true;
@@ -226,6 +239,120 @@ int heard_read(struct heard *heard, struct error *err)
 				       note_record, heard, err);
 	} while (count > 0);
 	return count < 0 ? -1 : 0;
+}
+
+struct finding {
+	struct heard *heard;
+	const char *id;
+	uint64_t place;
+	char *path;
+};
+
+static bool find_event(void *ctx, const struct event *event)
+{
+	struct finding *finding = ctx;
+	bool is_place = finding->place == PLACE_AWAY ? event->type == CHILD_FILE_MOVED_FROM ||
+							       event->type == CHILD_DIR_MOVED_FROM
+						     : finding->place == digest(event->path);
+
+	if (!is_place || !text_is(event->file_id, finding->id))
+		return true;
+	free(finding->path);
+	finding->path = text_copy(event->path);
+	return true;
+}
+
+static bool find_in_record(void *ctx, const struct record *record)
+{
+	struct finding *finding = ctx;
+	size_t count;
+	int UNUSED damaged =
+		decode_message(finding->heard->decoder, record->bytes,
+			       text_of(finding->heard->path), find_event, finding, &count, NULL);
+
+	return false;
+}
+
+char *heard_path(struct heard *heard, const char *id)
+{
+	const struct object *object = find(heard, id);
+	struct finding finding = { heard, id };
+
+	if (!object || object->place == PLACE_NONE || object->place == PLACE_GONE)
+		return NULL;
+	finding.place = object->place;
+	if (store_log_read(heard->store, object->place_seq - 1, 1, READ_BYTES, find_in_record,
+			   &finding, NULL) < 0)
+		return NULL;
+	return finding.path;
+}
+
+void heard_confirm(struct heard *heard, const char *id)
+{
+	struct object *object = slot(heard->objects, heard->room, digest(text_of(id)));
+
+	object->is_confirmed = object->id;
+}
+
+struct visiting {
+	struct heard *heard;
+	uint32_t until;
+	size_t count, most;
+	void (*visit)(void *ctx, const struct event *event);
+	void *ctx;
+	uint64_t seq;
+};
+
+static bool visit_event(void *ctx, const struct event *event)
+{
+	struct visiting *visiting = ctx;
+	struct heard *heard = visiting->heard;
+	struct object *object;
+
+	if (!event->file_id.size)
+		return true;
+	object = slot(heard->objects, heard->room, digest(event->file_id));
+	if (!object->id || object->is_confirmed || object->place != digest(event->path) ||
+	    object->place_ms > visiting->until)
+		return true;
+	object->is_confirmed = true;
+	visiting->count++;
+	visiting->visit(visiting->ctx, event);
+	return true;
+}
+
+static bool visit_record(void *ctx, const struct record *record)
+{
+	struct visiting *visiting = ctx;
+	struct heard *heard = visiting->heard;
+	size_t count;
+
+	if (visiting->count >= visiting->most)
+		return false;
+	visiting->seq = record->seq;
+	if (text_is(record->watch, heard->watch) &&
+	    (record->origin == ORIGIN_LIVE || record->origin == ORIGIN_REPAIR)) {
+		int UNUSED damaged =
+			decode_message(heard->decoder, record->bytes, text_of(heard->path),
+				       visit_event, visiting, &count, NULL);
+	}
+	return true;
+}
+
+int heard_visit(struct heard *heard, uint64_t after, int64_t until_ms, size_t most,
+		void (*visit)(void *ctx, const struct event *event), void *ctx, uint64_t *out_seq,
+		struct error *err)
+{
+	struct visiting visiting = {
+		heard, since_base(heard, until_ms), 0, most, visit, ctx, after
+	};
+	int64_t count = store_log_read(heard->store, after, READ_RECORDS, READ_BYTES, visit_record,
+				       &visiting, err);
+
+	if (count < 0)
+		return -1;
+	*out_seq = visiting.seq;
+	return count > 0;
 }
 
 bool heard_is_full(const struct heard *heard)

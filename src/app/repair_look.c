@@ -1,5 +1,8 @@
-/* repair_look: what each kind of task asks, and what follows from the answers. */
+/* repair_look: what each kind of task asks, and what follows from the answers.
+ */
 #include "app/repair_part.h"
+
+#include "base/log.h"
 
 /* One object, decided by itself; lives from one question to the next. */
 struct step {
@@ -155,7 +158,8 @@ static void moved(struct step *step)
 	step_end(step);
 }
 
-/* Whether its old name is still there: then this is another one for the same file. */
+/* Whether its old name is still there: then this is another one for the same
+ * file. */
 static void old_name_told(void *ctx, const struct walk_answer *answer)
 {
 	struct step *step = ctx;
@@ -187,7 +191,8 @@ static void arrival_told(void *ctx, const struct walk_answer *answer)
 		moved(step);
 }
 
-/* step->now is known. What was created since the baseline was not there before. */
+/* step->now is known. What was created since the baseline was not there before.
+ */
 static void arrive(struct step *step)
 {
 	const struct repair_snapshot *older = &state_of(step)->older;
@@ -207,7 +212,8 @@ static void went(struct step *step)
 	step_end(step);
 }
 
-/* Another name of the file that it had before, too: then this one was taken away. */
+/* Another name of the file that it had before, too: then this one was taken
+ * away. */
 static void other_name_told(void *ctx, const struct walk_answer *answer)
 {
 	struct step *step = ctx;
@@ -381,7 +387,8 @@ static void look_at_scanned(struct step *step, const struct walk_entry *entry)
 		found(step, CHANGE_CAME, entry, step->path);
 	} else if (entry->type != FILE_DIRECTORY && entry->changed_ns >= since_ns) {
 		if (entry->modified_ns < since_ns && step->task->is_changed) {
-			/* A new name, or new permissions: entries of its directory changed, too. */
+			/* A new name, or new permissions: entries of its directory changed, too.
+			 */
 			found(step, CHANGE_ARRIVED, entry, step->path);
 		} else {
 			change = found(step, CHANGE_ALTERED, entry, step->path);
@@ -431,6 +438,81 @@ static void entries_told(void *ctx, const struct walk_answer *answer)
 	work_answered(task);
 }
 
+/* ---- What the stream told to be there ---- */
+
+static void parent_told(void *ctx, const struct walk_answer *answer)
+{
+	struct step *step = ctx;
+	struct change *change;
+
+	/* With its directory it moved, of which is told. */
+	if (answer->result == FILE_OK) {
+		change = found(step, CHANGE_MOVED, &step->now, step->now.path);
+		change->old_path = str_copy(step->path);
+	}
+	step_end(step);
+}
+
+static void told_object_told(void *ctx, const struct walk_answer *answer)
+{
+	struct step *step = ctx;
+
+	if (answer->result == FILE_GONE) {
+		found(step, is_elsewhere(answer) ? CHANGE_LEFT : CHANGE_WENT, &step->old,
+		      step->path);
+		return step_end(step);
+	}
+	if (answer->result != FILE_OK)
+		return unreadable(step);
+	keep_now(step, &answer->entries[0]);
+	if (strcmp(step->now.path, step->path) == 0 || step->now.num_links > 1 ||
+	    !is_watched(step, step->now.path))
+		return step_end(step);
+	AUTO(free) char *parent = text_copy(path_parent(text_of(step->path)));
+	walk_look(step->work->walk, parent, state_of(step)->newer.id, parent_told, step);
+}
+
+/* What came since the baseline and went in the gap is in no difference. */
+static void recheck_event(void *ctx, const struct event *event)
+{
+	struct repair_task *task = ctx;
+	AUTO(free) char *path = text_copy(event->path);
+	AUTO(free) char *id = text_copy(event->file_id);
+	struct step *step = step_new(task, path);
+
+	step->old =
+		(struct walk_entry){ .id = TAKE(id),
+				     .type = event_type_is_directory(event->type) ? FILE_DIRECTORY
+										  : FILE_REGULAR,
+				     .changed_ns = WALK_NO_TIME };
+	step->has_old = true;
+	walk_look(step->work->walk, step->old.id, state_of(step)->newer.id, told_object_told, step);
+}
+
+#define RECHECK_MOST 500
+
+static void recheck(struct work *work, struct repair_task *task)
+{
+	uint64_t after = task->next ? strtoull(task->next, NULL, 10) : work->setup.state->older.seq;
+	AUTO_ERROR err = { 0 };
+	uint64_t seq;
+	int more = heard_read(work->heard, &err) < 0
+			   ? -1
+			   : heard_visit(work->heard, after, work->setup.state->until_ms,
+					 RECHECK_MOST, recheck_event, task, &seq, &err);
+
+	if (more) {
+		AUTO(free)
+		char *next = str_format("%llu", (unsigned long long)(more < 0 ? after : seq));
+
+		next_page(task, next);
+	}
+	if (more < 0)
+		log_warn(work->setup.who, "the log cannot be read, trying again: %s",
+			 error_text(&err));
+	work_answered(task);
+}
+
 static int64_t snapshot_for(const struct repair_state *state, enum task_kind kind)
 {
 	switch (kind) {
@@ -449,6 +531,8 @@ void look_start(struct work *work, struct repair_task *task)
 	const struct repair_state *state = work->setup.state;
 
 	work_asks(task);
+	if (task->kind == TASK_RECHECK)
+		return recheck(work, task);
 	if (task->kind == TASK_DIFFERENCE)
 		return walk_difference(work->walk, state->newer.id, state->older.id, task->next,
 				       difference_told, task);

@@ -1,5 +1,5 @@
-/* repair_part: what repair_work.c (tasks, storing) and repair_look.c (questions) know of each
- * other. */
+/* repair_part: what repair_work.c (tasks, storing) and repair_look.c
+ * (questions) know of each other. */
 #ifndef APP_REPAIR_PART_H
 #define APP_REPAIR_PART_H
 
@@ -33,7 +33,8 @@ struct work {
 void look_start(struct work *work, struct repair_task *task);
 void look_forget(struct work *work); /* nobody is asked any more */
 
-/* For look: a question is asked, was answered; at the last one's end the task is done. */
+/* For look: a question is asked, was answered; at the last one's end the task
+ * is done. */
 void work_asks(struct repair_task *task);
 void work_answered(struct repair_task *task);
 void work_found(struct repair_task *task, struct change *change);        /* takes it */

@@ -41,10 +41,11 @@ static int64_t number_at(const json_t *object, const char *name)
 
 static json_t *snapshot_json(const struct repair_snapshot *snapshot)
 {
-	return json_pack("{s:I,s:s,s:I,s:I,s:I,s:I}", "id", (json_int_t)snapshot->id, "source",
+	return json_pack("{s:I,s:s,s:I,s:I,s:I,s:I,s:I}", "id", (json_int_t)snapshot->id, "source",
 			 snapshot->source, "taken_ns", (json_int_t)snapshot->taken_ns, "sent_ms",
 			 (json_int_t)snapshot->sent_ms, "answered_ms",
-			 (json_int_t)snapshot->answered_ms, "seq", (json_int_t)snapshot->seq);
+			 (json_int_t)snapshot->answered_ms, "covers_ms",
+			 (json_int_t)snapshot->covers_ms, "seq", (json_int_t)snapshot->seq);
 }
 
 static void read_snapshot(struct repair_snapshot *out, const json_t *object)
@@ -57,6 +58,7 @@ static void read_snapshot(struct repair_snapshot *out, const json_t *object)
 	out->taken_ns = number_at(object, "taken_ns");
 	out->sent_ms = number_at(object, "sent_ms");
 	out->answered_ms = number_at(object, "answered_ms");
+	out->covers_ms = number_at(object, "covers_ms");
 	out->seq = (uint64_t)number_at(object, "seq");
 }
 
@@ -131,7 +133,8 @@ static int put_json(struct store_txn *txn, const char *key, json_t *object, stru
 	AUTO(free) char *value = json_dumps(object, JSON_COMPACT);
 
 	json_decref(object);
-	if (!value) /* a path that is not UTF-8 has been shown as U+FFFD by the cluster already */
+	if (!value) /* a path that is not UTF-8 has been shown as U+FFFD by the
+		       cluster already */
 		return error_set(err, "%s cannot be written as JSON", key);
 	return store_put(txn, SPACE_REPAIR, text_of(key), text_of(value), err);
 }

@@ -1,6 +1,7 @@
 /*
- * repair_state: what the store knows of a watch's repairs (SPACE_REPAIR): the state, the tasks of
- * the repair under way, and how gaps were closed. Written under the watch role's lease.
+ * repair_state: what the store knows of a watch's repairs (SPACE_REPAIR): the
+ * state, the tasks of the repair under way, and how gaps were closed. Written
+ * under the watch role's lease.
  */
 #ifndef APP_REPAIR_STATE_H
 #define APP_REPAIR_STATE_H
@@ -16,7 +17,8 @@ struct repair_snapshot {
 	int64_t taken_ns; /* by the cluster's clock */
 	int64_t sent_ms;  /* by ours: it was taken between these two */
 	int64_t answered_ms;
-	uint64_t seq; /* the log's last record before it */
+	int64_t covers_ms; /* what happened since then and before it is told, or repaired */
+	uint64_t seq;      /* the log's last record before it */
 };
 
 enum repair_method { REPAIR_NONE, REPAIR_SNAPSHOT, REPAIR_SCAN };
@@ -45,7 +47,8 @@ struct repair_state {
 	uint64_t begun_seq; /* the log's last record before it */
 	uint64_t last_gap;
 	uint64_t next_task; /* falls, so that the newest comes first */
-	char why[512];      /* this method and no other; "": it is the one that was asked for */
+	char why[512];      /* this method and no other; "": it is the one that was asked
+			       for */
 	struct repair_counts counts;
 };
 
@@ -64,6 +67,8 @@ enum task_kind {
 	TASK_MOVED,      /* in the newer one: those that changed */
 	TASK_LEFT,       /* in the older one: those that are not in the newer */
 	TASK_SCAN,       /* as it is now: those whose times are in the window */
+	TASK_RECHECK,    /* last: is what the stream told since the baseline still where
+			    it was? */
 	TASK_KINDS
 };
 struct repair_task {
@@ -90,13 +95,14 @@ MUST_CHECK int repair_task_put(const struct repair_task *task, struct store_txn 
 			       const char *watch, struct error *err);
 MUST_CHECK int repair_task_delete(uint64_t number, struct store_txn *txn, const char *watch,
 				  struct error *err);
-/* Appends to list, in order of their numbers, what has a number of at least `from`, at most `most`.
- * Answers how many. */
+/* Appends to list, in order of their numbers, what has a number of at least
+ * `from`, at most `most`. Answers how many. */
 MUST_CHECK int64_t repair_tasks_load(struct list *list, struct store *store, const char *watch,
 				     uint64_t from, size_t most, struct error *err);
 
-/* How a gap was closed, as JSON for people: {"state":"repaired"|"scanned"|"unrepaired"|"waiting"|
- * "repairing"|"open", "by":.., "differences":..,...}. */
+/* How a gap was closed, as JSON for people:
+ * {"state":"repaired"|"scanned"|"unrepaired"|"waiting"| "repairing"|"open",
+ * "by":.., "differences":..,...}. */
 MUST_CHECK int repair_outcome_put(struct store_txn *txn, uint64_t gap, const json_t *outcome,
 				  struct error *err);
 /* New reference; NULL: nothing is known about it. */

@@ -3,10 +3,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define RUNNING_MOST 64 /* tasks; the walk sends no more of their questions than its ceiling says \
-			 */
-#define TODO_MOST 2000  /* in memory; the rest is in the store only */
-#define FLUSH_TASKS 64  /* so many become durable together, or what there is after: */
+#define RUNNING_MOST                                                                             \
+	64             /* tasks; the walk sends no more of their questions than its ceiling says \
+			*/
+#define TODO_MOST 2000 /* in memory; the rest is in the store only */
+#define FLUSH_TASKS 64 /* so many become durable together, or what there is after: */
 #define FLUSH_MS 200
 #define RETRY_MS 1000
 #define MESSAGE_EVENTS 500
@@ -256,17 +257,37 @@ static void set_trouble(struct work *work, const char *trouble)
 	work->trouble = str_copy(trouble);
 }
 
+static void start_task(struct work *work, struct repair_task *task)
+{
+	list_remove(&task->link);
+	list_append(&work->running, &task->link);
+	work->todo_count--;
+	work->running_count++;
+	task->work = work;
+	look_start(work, task);
+}
+
+/* The last one waits for all others. */
+static bool may_start(struct work *work, struct repair_task *task)
+{
+	if (task->kind != TASK_RECHECK)
+		return true;
+	if (work->has_more) { /* it is in the store, behind them */
+		work->todo_count--;
+		repair_task_free(task);
+		return false;
+	}
+	return !work->running_count && !work->finished_count && list_is_empty(&work->flushing);
+}
+
 static void start_tasks(struct work *work)
 {
 	while (work->running_count < RUNNING_MOST && work->todo_count) {
 		struct repair_task *task = list_entry(work->todo.next, struct repair_task, link);
 
-		list_remove(&task->link);
-		list_append(&work->running, &task->link);
-		work->todo_count--;
-		work->running_count++;
-		task->work = work;
-		look_start(work, task);
+		if (!may_start(work, task))
+			return;
+		start_task(work, task);
 	}
 }
 
@@ -278,7 +299,8 @@ static bool is_flush_due(const struct work *work)
 					 clock_monotonic_ms() - work->flushed_ms >= FLUSH_MS));
 }
 
-/* What is wrong with the store is waited for, with nothing new asked meanwhile. */
+/* What is wrong with the store is waited for, with nothing new asked meanwhile.
+ */
 static bool make_durable(struct work *work)
 {
 	int64_t early_ms = work->setup.state->newer.answered_ms + REPAIR_LATE_MS - clock_now_ms();
@@ -316,14 +338,23 @@ static void turn(uv_timer_t *timer)
 
 /* ---- Life ---- */
 
-struct repair_task *work_first_task(struct repair_state *state, const struct watch_settings *watch)
+static void first_task(struct list *list, struct repair_state *state, enum task_kind kind,
+		       const char *path)
 {
-	struct repair_task *task = repair_task_new(
-		state->method == REPAIR_SCAN ? TASK_SCAN : TASK_DIFFERENCE, "", watch->path);
+	struct repair_task *task = repair_task_new(kind, "", path);
 
-	state->next_task = INT64_MAX; /* as JSON has it */
 	task->number = state->next_task--;
-	return task;
+	list_append(list, &task->link);
+}
+
+void work_first_tasks(struct list *list, struct repair_state *state,
+		      const struct watch_settings *watch)
+{
+	state->next_task = INT64_MAX; /* as JSON has it */
+	if (state->method == REPAIR_SNAPSHOT)
+		first_task(list, state, TASK_RECHECK, watch->path);
+	first_task(list, state, state->method == REPAIR_SCAN ? TASK_SCAN : TASK_DIFFERENCE,
+		   watch->path);
 }
 
 /* Of both snapshots, what each says of how the clocks differ. */

@@ -1,7 +1,7 @@
 /*
- * repair_work: a repair under way: its tasks, the questions that they ask, and what they find on
- * its way into the log. Begins, and goes on after an interruption, with the tasks that the store
- * has.
+ * repair_work: a repair under way: its tasks, the questions that they ask, and
+ * what they find on its way into the log. Begins, and goes on after an
+ * interruption, with the tasks that the store has.
  */
 #ifndef APP_REPAIR_WORK_H
 #define APP_REPAIR_WORK_H
@@ -25,7 +25,8 @@ struct work_setup {
 	const struct watch_settings *watch;
 	const char *who;            /* in log lines */
 	struct repair_state *state; /* counts are kept there; saved together with tasks */
-	/* Once; why: a sentence. From a timer, so that the work may be freed in it. */
+	/* Once; why: a sentence. From a timer, so that the work may be freed in it.
+	 */
 	void (*ended)(void *ctx, enum work_end end, const char *why);
 	void *ctx;
 };
@@ -36,7 +37,8 @@ struct work_setup {
 #define REPAIR_SKEW_MS 10000
 
 struct work *work_new(const struct work_setup *setup);
-void work_free(struct work *work); /* in its loop; what is under way is repeated by the next one */
+void work_free(struct work *work); /* in its loop; what is under way is repeated
+				      by the next one */
 AUTO_DEFINE(struct work *, work_free)
 
 /* Tasks that are known to wait; why nothing goes on ("": it does). */
@@ -45,7 +47,8 @@ const char *work_trouble(const struct work *work);
 /* That the index of what was told is full: some may be judged twice. */
 bool work_may_repeat(const struct work *work);
 
-/* The first task, to be put before work_new. */
-struct repair_task *work_first_task(struct repair_state *state, const struct watch_settings *watch);
+/* The first tasks, to be put before work_new, are appended to list. */
+void work_first_tasks(struct list *list, struct repair_state *state,
+		      const struct watch_settings *watch);
 
 #endif

@@ -45,9 +45,12 @@ static int trim_echoes(struct store *store, const struct settings *settings, uin
 		return -1;
 	if (last > cursor)
 		return 0;
-	/* What is heard is in the log at once where the log is ours alone. */
-	for (size_t i = 0; !settings_store_is_embedded(settings) && i < settings->watch_count; i++)
-		if (cut_to_what_was_heard(store, settings->watches[i].name, &now_ms, err) < 0)
+	/* What is heard is in the log at once where the log is ours alone; but since it was heard
+	 * last there may be a gap already of which nobody knows yet. */
+	for (size_t i = 0; i < settings->watch_count; i++)
+		if ((!settings_store_is_embedded(settings) ||
+		     settings->watches[i].gap_repair != GAP_REPAIR_OFF) &&
+		    cut_to_what_was_heard(store, settings->watches[i].name, &now_ms, err) < 0)
 			return -1;
 	if (cut_to_gaps(store, settings, &now_ms, err) < 0 || store_begin(store, &txn, err) < 0 ||
 	    store_fence(txn, STORE_FILTER, err) < 0)

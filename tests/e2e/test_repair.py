@@ -8,8 +8,10 @@ import time
 
 import pytest
 
-from cluster import ADMIN_TOKEN, NOBODY_TOKEN
+from cluster import ref
 from monitor import wait_until
+
+full = pytest.mark.skipif(not os.environ.get("CN_FULL"), reason="takes long: CN_FULL=1")
 
 RULES = """\
 version: 1
@@ -17,7 +19,7 @@ watched_items:
   - name: new
     when: {event: [created, renamed, moved_in, moved_out, removed, written, permissions]}
     actions:
-      - log: {file: matches.jsonl}
+      - log: {}
 """
 
 
@@ -83,8 +85,15 @@ def write(path, text="x"):
     path.write_text(text)
 
 
-def test_each_net_change_of_a_gap_is_judged_once(make_scene):
-    scene = make_scene(start=False)
+OTHER_SIDES = {"diff_order": "mixed", "diff_page_limit": "3", "diff_replaced": "modify",
+               "id_size": "29", "paging_end": "absent", "spine": "root", "page_limit": "2",
+               "no_expiration": "empty", "snapshot_filter": "needed", "rename_pair": "reversed"}
+
+
+@pytest.mark.parametrize("switches", [{}, OTHER_SIDES], ids=["usual", "other sides"])
+def test_each_net_change_of_a_gap_is_judged_once(make_simulator, make_scene, switches):
+    simulator = make_simulator(switches={"keep_alive": "200ms", **switches})
+    scene = make_scene(simulator, start=False)
     root = scene.root
     for name in ("stays", "written", "goes", "renamed", "moved/inner", "mode", "old/deep/x", "old/y",
                  "tree/kept", "tree/written", "tree/goes", "tree/sub/deep"):
@@ -135,3 +144,243 @@ def test_each_net_change_of_a_gap_is_judged_once(make_scene):
     assert any("created and removed again" in text for text in gap["repair"]["unknown"])
     renamed = [e for e in scene.monitor.tail() if e["path"] == "/called"]
     assert renamed[0]["label"]["old_path"] == "/renamed", renamed
+
+
+def own_snapshots(simulator):
+    entries = simulator.client().get("/v3/snapshots/?filter=all").json["entries"]
+    return [s for s in entries if "_cn_monitor_" in s["name"]]
+
+
+def test_after_a_kill_the_gap_is_repaired_and_nothing_is_left_over(make_scene):
+    scene = make_scene()
+    write(scene.root / "early")
+    first = scene.wait_baseline()
+    wait_until(lambda: ("child_data_written", "/early") in scene.events(), "the event")
+    scene.monitor.kill()
+    write(scene.root / "meanwhile")
+    (scene.root / "early").unlink()
+    # What a monitor left behind that died between taking one and writing that down.
+    suffix = own_snapshots(scene.simulator)[0]["name"].split("_", 1)[1]
+    client = scene.simulator.client()
+    client.post("/v3/snapshots/", {"name_suffix": suffix})
+    client.post("/v3/snapshots/", {"name_suffix": "cn_monitor_of_somebody_else"})
+    scene.monitor.start()
+    gap = scene.wait_repaired()
+    assert "cn_monitor was not running" in gap["reason"]
+    assert scene.events("repair") == [("child_data_written", "/meanwhile"),
+                                      ("child_file_added", "/meanwhile"),
+                                      ("child_file_removed", "/early"),
+                                      ("child_size_changed", "/meanwhile")]
+    baseline = scene.wait_baseline(other_than=first)
+    wait_until(lambda: sorted(s["id"] for s in own_snapshots(scene.simulator)
+                              if s["name"].endswith(suffix)) == [baseline],
+               f"one snapshot in {own_snapshots(scene.simulator)}")
+    assert any(s["name"].endswith("of_somebody_else") for s in own_snapshots(scene.simulator))
+    assert all(s["expiration"] for s in own_snapshots(scene.simulator) if suffix in s["name"])
+
+
+LIMITED = ["PRIVILEGE_FILE_FULL_ACCESS", "PRIVILEGE_FILE_FULL_ACCESS,PRIVILEGE_SNAPSHOT_READ,"
+           "PRIVILEGE_SNAPSHOT_WRITE"]
+SCANNED = [("child_data_written", "/new"), ("child_data_written", "/written"),
+           ("child_file_added", "/new"), ("child_mtime_changed", "/written"),
+           ("child_size_changed", "/new")]
+
+
+def change_and_hide(scene):
+    write(scene.root / "new")
+    write(scene.root / "written", "longer")
+    (scene.root / "goes").unlink()
+
+
+@pytest.mark.parametrize("rights", LIMITED, ids=["no snapshots", "no difference"])
+def test_without_rights_to_snapshots_times_are_compared_and_it_is_said(make_simulator, make_scene,
+                                                                      rights):
+    token = "access-v1:bGltaXRlZA"
+    simulator = make_simulator(
+        switches={"keep_alive": "200ms", "missing_privilege": "401" if "WRITE" in rights else "403"},
+        options=["--user", f"limited:limited:{rights}", "--token", f"limited@{token}"])
+    scene = make_scene(simulator, start=False)
+    for name in ("written", "goes", "sub/stays"):
+        write(scene.root / name)
+    for path in ("/written", "/goes", "/sub", "/sub/stays"):     # long before the gap
+        old = {f"{kind}_time": "2024-05-01T08:09:10Z" for kind in ("creation", "change")}
+        assert simulator.client().patch(f"/v1/files/{ref(path)}/info/attributes", old).status == 200
+    scene.monitor.write_token(token)
+    scene.monitor.start()
+    if "WRITE" in rights:
+        scene.wait_baseline()
+    else:
+        scene.monitor.wait_for_log("no snapshot can be taken, so gaps are repaired by scan")
+        wait_until(lambda: "PRIVILEGE_SNAPSHOT_WRITE" in scene.repair()["why"], "the reason")
+        assert "gaps will be repaired by scan, which does not see removals: the user has no " \
+            "PRIVILEGE_SNAPSHOT_READ" in scene.monitor.run("doctor").stdout
+    scene.gap(lambda: change_and_hide(scene))
+    gap = scene.wait_repaired()["repair"]
+    assert gap["method"] == "scan" and gap["why"]
+    assert any("removed" in text for text in gap["unknown"])
+    assert scene.events("repair") == SCANNED
+    assert "repaired by scan" in scene.monitor.run("status").stdout
+
+
+@pytest.mark.parametrize("trouble", [pytest.param("limit", marks=full), "deleted", "snapshot only"])
+def test_where_no_difference_can_be_had_it_is_said(make_scene, trouble):
+    scene = make_scene(start=False, **({"GAP_REPAIR": "snapshot"} if "only" in trouble else {}))
+    write(scene.root / "stays")
+    scene.monitor.start()
+    baseline = scene.wait_baseline()
+    if trouble == "limit":
+        scene.simulator.switch(snapshot_limit="1")
+    else:
+        scene.simulator.client().delete(f"/v3/snapshots/{baseline}")
+    scene.gap(lambda: write(scene.root / "new"))
+    gap = scene.wait_repaired(state="unrepaired" if "only" in trouble else "repaired")["repair"]
+    why = "no snapshot can be taken" if trouble == "limit" else "has expired or was deleted"
+    assert why in gap["why"]
+    if "only" in trouble:
+        assert gap["unknown"] == ["whatever happened in this time"]
+        assert "cannot be repaired" in scene.monitor.log()
+    else:
+        assert gap["method"] == "scan"
+        assert ("child_file_added", "/new") in scene.events("repair")
+
+
+def test_a_repair_that_is_killed_goes_on_and_tells_nothing_twice(make_simulator, make_scene):
+    simulator = make_simulator(switches={"keep_alive": "200ms", "diff_page_limit": "10"})
+    scene = make_scene(simulator, start=False, REPAIR_REQUESTS="2")
+    scene.monitor.start()
+    scene.wait_baseline()
+
+    scene.gap(delayed_files(scene, 60))
+    wait_until(lambda: scene.repair().get("under_way", {}).get("differences", 0) >= 20,
+               f"some differences; {scene.monitor.log()[-2000:]}")
+    scene.monitor.kill()
+    write(scene.root / "later", "")            # a second gap, while the first is being repaired
+    scene.monitor.start()
+    wait_until(lambda: "was interrupted and goes on" in scene.monitor.log(), "it to go on")
+    simulator.no_faults()
+    scene.wait_repaired(2)
+    first, second = scene.gaps()
+    assert first["repair"]["interruptions"] == 1
+    assert scene.events("repair") == [("child_file_added", f"/f{i:02}") for i in range(60)] \
+        + [("child_file_added", "/later")]
+    assert second["repair"]["snapshots"][0] == first["repair"]["snapshots"][1]
+
+
+def test_what_came_before_a_gap_and_went_in_it_is_told(make_scene):
+    scene = make_scene()
+    scene.wait_baseline()
+    for name in ("goes", "moves", "stays", "in/goes"):
+        write(scene.root / name, "")
+    wait_until(lambda: ("child_file_added", "/in/goes") in scene.events(), "the events")
+
+    def change():
+        (scene.root / "goes").unlink()
+        (scene.root / "moves").rename(scene.root / "moved")
+        shutil.rmtree(scene.root / "in")
+
+    scene.gap(change)
+    scene.wait_repaired()
+    assert scene.events("repair") == [
+        ("child_dir_removed", "/in"), ("child_file_moved_from", "/moves"),
+        ("child_file_moved_to", "/moved"), ("child_file_removed", "/goes"),
+        ("child_file_removed", "/in/goes")]
+
+
+TIDY = """\
+version: 1
+watched_items:
+  - name: tidy
+    when: {event: any, extension: .upload}
+    settle: 1s
+    actions:
+      - rename: {to: "{stem}.ready"}
+  - name: ready
+    when: {event: any, extension: .ready}
+    actions:
+      - log: {}
+"""
+
+
+def test_what_we_did_ourselves_in_a_gap_is_an_echo(make_simulator, make_monitor, make_scene):
+    simulator = make_simulator(switches={"keep_alive": "200ms"})
+    monitor = make_monitor(simulator, TIDY, sections={
+        "WATCH": {"GAP_REPAIR": "snapshot", "SILENCE": "2s"}, "ACT": {"ECHO_EXPIRY": "100ms"}})
+    scene = make_scene(simulator, monitor=monitor)
+    scene.wait_baseline()
+    write(scene.root / "a.upload")
+    wait_until(lambda: ("child_data_written", "/a.upload") in scene.events(), "the event")
+    simulator.streams("stall")                       # nothing is heard, but requests are answered
+    wait_until(lambda: (scene.root / "a.ready").exists(), "the action")
+    write(scene.root / "b.ready")                    # somebody else's, in the same gap
+    scene.wait_repaired()
+    labels = {(e["type"], e["path"]): e.get("label", {}) for e in monitor.tail()
+              if e["origin"] == "repair"}
+    assert "echo_of" in labels["child_file_moved_to", "/a.ready"], labels
+    assert {path for _, path in labels} == {"/a.upload", "/a.ready", "/b.ready"}
+    monitor.wait_idle()
+    ready = [job["body"] for job in monitor.jobs() if job["body"]["rule"] == "ready"]
+    assert {body["event"]["path"] for body in ready} == {"/b.ready"}
+
+
+def delayed_files(scene, count):
+    """count new files in a gap, of which a repair is told slowly."""
+    def change():
+        scene.simulator.fault(path="/v1/files/{}/info/attributes", delay_ms=40, count=-1)
+        for i in range(count):
+            write(scene.root / f"f{i:02}", "")
+    return change
+
+
+@full
+def test_a_standby_on_another_host_goes_on_with_a_repair(make_simulator, make_scene, redis,
+                                                         make_crew):
+    simulator = make_simulator(switches={"keep_alive": "200ms", "diff_page_limit": "10"})
+    crew = make_crew(simulator, redis, RULES, sections={
+        "WATCH": {"GAP_REPAIR": "snapshot", "REPAIR_REQUESTS": "2"}})
+    scene = make_scene(simulator, start=False, monitor=crew)
+    first = crew.start("watch").wait_state("active")
+    second = crew.start("watch").wait_state("standby")
+    crew.start("filter")
+    crew.start("act")
+    crew.wait_at_work()
+    scene.wait_baseline()
+    scene.gap(delayed_files(scene, 60))
+    wait_until(lambda: scene.repair().get("under_way", {}).get("differences", 0) >= 20,
+               f"some differences; {crew.log()[-2000:]}", patience_s=60)
+    first.kill()
+    second.wait_state("active", patience_s=60)
+    wait_until(lambda: "was interrupted and goes on" in second.log(), "it to go on")
+    simulator.no_faults()
+    scene.wait_repaired(2)
+    assert scene.events("repair") == [("child_file_added", f"/f{i:02}") for i in range(60)]
+    assert scene.gaps()[0]["repair"]["interruptions"] == 1
+
+
+@full
+def test_a_hundred_thousand_files_are_found_in_time(make_simulator, make_scene):
+    simulator = make_simulator(switches={"keep_alive": "200ms"})
+    scene = make_scene(simulator, start=False)
+    scene.monitor.write_rules("version: 1\nwatched_items: []\n")
+    for i in range(50_000):
+        path = scene.root / f"old/{i % 100}/{i}"
+        if i < 100:
+            path.parent.mkdir(parents=True)
+        path.touch()
+    scene.monitor.start()
+    scene.wait_baseline()
+
+    def change():
+        for i in range(50_000):
+            path = scene.root / f"new/{i % 100}/{i}"
+            if i < 100:
+                path.parent.mkdir(parents=True)
+            path.touch()
+        shutil.rmtree(scene.root / "old")
+
+    scene.gap(change)
+    began = time.monotonic()
+    wait_until(lambda: scene.gaps()[0]["repair"]["state"] == "repaired", "the repair", 300, 1)
+    repair = scene.gaps()[0]["repair"]
+    print(f"{time.monotonic() - began:.1f} s, {repair['requests']} requests")
+    assert repair["differences"] == 100_000 + 2 * 101
+    assert repair["requests"] < 50_000 + 2 * 101 + 500

@@ -1,0 +1,315 @@
+#include "stores.h"
+
+#include "app/repair_change.h"
+#include "app/repair_heard.h"
+
+/* Clocks: the cluster's is 100 s ahead of ours; the gap began at 50 s of ours. */
+#define AHEAD_MS 100000
+#define AT(ms) (((int64_t)(ms) + AHEAD_MS) * 1000000)
+
+static const struct change_times times = { 50000, -AHEAD_MS - 1, -AHEAD_MS + 2 };
+
+struct scene {
+	struct fixture *f;
+	struct heard *heard;
+};
+
+static void say_as(struct scene *scene, enum origin origin, int64_t time_ms, const char *events)
+{
+	const struct record record = { .time_ms = time_ms,
+				       .origin = origin,
+				       .watch = TEXT("main"),
+				       .bytes = text_of(events) };
+	uint64_t seq;
+
+	ok(scene->f, store_log_append(scene->f->store, &record, &seq, &scene->f->err));
+	ok(scene->f, store_log_commit(scene->f->store, &scene->f->err));
+	assert_int_equal(store_log_drain(scene->f->store, 5000, &scene->f->err), 1);
+}
+
+static void say(struct scene *scene, int64_t time_ms, const char *type, const char *id,
+		const char *path)
+{
+	AUTO(free)
+	char *events = str_format("[{\"type\":\"%s\",\"spine\":[\"2\",\"%s\"],\"path\":\"%s\"}]",
+				  type, id, path);
+
+	say_as(scene, ORIGIN_LIVE, time_ms, events);
+}
+
+static void hear(struct scene *scene)
+{
+	ok(scene->f, heard_read(scene->heard, &scene->f->err));
+}
+
+static void scene_open(struct scene *scene, void **state)
+{
+	scene->f = *state;
+	scene->heard = heard_new(scene->f->store, "main", "/", 0, 0, 60000);
+}
+
+static void scene_close(struct scene *scene)
+{
+	heard_free(scene->heard);
+}
+#define SCENE __attribute__((cleanup(scene_close))) struct scene
+
+static struct walk_entry entry_at(const char *id, const char *path, int64_t changed_ms)
+{
+	return (struct walk_entry){ .id = (char *)id,
+				    .name = (char *)path + 1,
+				    .path = (char *)path,
+				    .type = FILE_REGULAR,
+				    .size = 1,
+				    .mode = (char *)"0644",
+				    .owner = (char *)"1",
+				    .group = (char *)"1",
+				    .data_revision = (char *)"7",
+				    .tag_revision = (char *)"0",
+				    .num_links = 1,
+				    .changed_ns = AT(changed_ms),
+				    .modified_ns = AT(changed_ms),
+				    .created_ns = AT(0),
+				    .accessed_ns = AT(0) };
+}
+
+/* What is left of a change, as events; "" if nothing is. For free(). */
+static char *news(struct scene *scene, enum change_what what, const struct walk_entry *entry,
+		  event_kinds kinds)
+{
+	struct change *change = change_new(what, entry, entry->path);
+	AUTO(buf_free) struct buf *out = buf_new(1 << 20);
+
+	change->kinds = kinds;
+	if (what == CHANGE_MOVED)
+		change->old_path = str_copy("/old");
+	assert_true(buf_append(out, "", 0));
+	if (change_is_news(change, scene->heard, &times))
+		change_print(change, "/", out);
+	change_free(change);
+	return str_copy(out->size ? out->data : "");
+}
+
+#define assert_news(scene, what, entry, kinds, ...)                        \
+	do {                                                               \
+		const char *wanted[] = { __VA_ARGS__ };                    \
+		AUTO(free) char *found_ = news(scene, what, entry, kinds); \
+		const char *at_ = found_;                                  \
+		for (size_t i_ = 0; i_ < ARRAY_SIZE(wanted); i_++) {       \
+			at_ = strstr(at_, wanted[i_]);                     \
+			assert_non_null(at_);                              \
+		}                                                          \
+	} while (0)
+#define assert_no_news(scene, what, entry, kinds)                          \
+	do {                                                               \
+		AUTO(free) char *found_ = news(scene, what, entry, kinds); \
+		assert_string_equal(found_, "");                           \
+	} while (0)
+
+static void what_nobody_told_is_told_as_the_cluster_would(void **state)
+{
+	SCENE scene;
+	struct walk_entry file = entry_at("8", "/a\"b", 55000);
+	struct walk_entry directory = entry_at("9", "/d", 55000);
+
+	directory.type = FILE_DIRECTORY;
+	scene_open(&scene, state);
+	hear(&scene);
+	assert_news(&scene, CHANGE_CAME, &file, 0, "child_file_added", "\"a\\\"b\"",
+		    "child_data_written", "child_size_changed");
+	assert_news(&scene, CHANGE_MOVED, &file, 0, "child_file_moved_from", "\"old\"",
+		    "child_file_moved_to", "\"a\\\"b\"");
+	assert_news(&scene, CHANGE_MOVED, &directory, 0, "child_dir_moved_from",
+		    "child_dir_moved_to");
+	assert_news(&scene, CHANGE_WENT, &directory, 0, "child_dir_removed");
+	assert_news(&scene, CHANGE_LEFT, &file, 0, "child_file_moved_from");
+	assert_news(&scene, CHANGE_ARRIVED, &file, 0, "child_file_moved_to");
+	assert_news(&scene, CHANGE_ALTERED, &file,
+		    EVENT_KIND(CHILD_ACL_CHANGED) | EVENT_KIND(CHILD_MTIME_CHANGED),
+		    "child_mtime_changed", "child_acl_changed");
+}
+
+static void what_the_stream_told_is_left_out(void **state)
+{
+	SCENE scene;
+	struct walk_entry file = entry_at("8", "/a", 49990);
+
+	scene_open(&scene, state);
+	say(&scene, 49995, "child_file_added", "8", "a");
+	say(&scene, 49996, "child_data_written", "8", "a");
+	hear(&scene);
+	assert_no_news(&scene, CHANGE_CAME, &file, 0);
+	file.changed_ns = AT(55000); /* and was written in the gap */
+	assert_news(&scene, CHANGE_CAME, &file, 0, "child_data_written");
+	file.path = (char *)"/b"; /* and got another name */
+	assert_news(&scene, CHANGE_CAME, &file, 0, "child_file_moved_from", "\"a\"",
+		    "child_file_moved_to", "\"b\"");
+	say(&scene, 62000, "child_data_written", "8", "a");
+	hear(&scene);
+	file.path = (char *)"/a";
+	assert_no_news(&scene, CHANGE_CAME, &file, 0);
+}
+
+static void what_last_changed_before_the_gap_was_told(void **state)
+{
+	SCENE scene;
+	struct walk_entry file = entry_at("8", "/a", 49990);
+	event_kinds kinds = EVENT_KIND(CHILD_DATA_WRITTEN) | EVENT_KIND(CHILD_ACL_CHANGED);
+
+	scene_open(&scene, state);
+	hear(&scene);
+	assert_no_news(&scene, CHANGE_ALTERED, &file, kinds);
+	assert_no_news(&scene, CHANGE_MOVED, &file, 0);
+	file.changed_ns = AT(49999); /* by the bounds of the clocks it may have been after it */
+	assert_news(&scene, CHANGE_ALTERED, &file, kinds, "child_acl_changed",
+		    "child_data_written");
+	file.changed_ns = WALK_NO_TIME;
+	assert_news(&scene, CHANGE_ALTERED, &file, kinds, "child_acl_changed");
+}
+
+static void each_kind_of_change_is_told_by_itself(void **state)
+{
+	SCENE scene;
+	struct walk_entry file = entry_at("8", "/a", 61000);
+
+	scene_open(&scene, state);
+	say(&scene, 49000, "child_data_written", "8", "a");
+	say(&scene, 61001, "child_acl_changed", "8", "a");
+	hear(&scene);
+	/* Written in the gap, perhaps; the change time is that of the permissions, told after it.
+	 */
+	AUTO(free)
+	char *left = news(&scene, CHANGE_ALTERED, &file,
+			  EVENT_KIND(CHILD_DATA_WRITTEN) | EVENT_KIND(CHILD_ACL_CHANGED));
+	assert_non_null(strstr(left, "child_data_written"));
+	assert_null(strstr(left, "child_acl_changed"));
+}
+
+static void what_went_was_told_if_the_stream_said_so_of_this_name(void **state)
+{
+	SCENE scene;
+	struct walk_entry file = entry_at("8", "/a", 1);
+
+	scene_open(&scene, state);
+	say(&scene, 100, "child_file_added", "8", "a");
+	say(&scene, 101, "child_file_added", "8", "link");
+	say(&scene, 102, "child_file_removed", "8", "other");
+	hear(&scene);
+	assert_news(&scene, CHANGE_WENT, &file, 0, "child_file_removed");
+	say(&scene, 103, "child_file_removed", "8", "link");
+	hear(&scene);
+	assert_no_news(&scene, CHANGE_WENT, &file, 0);
+}
+
+static void the_halves_of_a_move_may_come_in_any_order(void **state)
+{
+	SCENE scene;
+	struct walk_entry file = entry_at("8", "/b", 55000), other = entry_at("9", "/b", 55000);
+
+	scene_open(&scene, state);
+	say(&scene, 100, "child_file_moved_from", "8", "a");
+	say(&scene, 100, "child_file_moved_to", "8", "b");
+	say(&scene, 100, "child_file_moved_to", "9", "b");
+	say(&scene, 100, "child_file_moved_from", "9", "a");
+	say(&scene, 100, "child_file_moved_from", "10", "a");
+	hear(&scene);
+	assert_no_news(&scene, CHANGE_MOVED, &file, 0);
+	assert_no_news(&scene, CHANGE_MOVED, &other, 0);
+	other.id = (char *)"10";
+	other.path = (char *)"/a";
+	assert_no_news(&scene, CHANGE_LEFT, &other, 0);
+}
+
+static void records_of_this_repair_tell_of_what_was_so_at_its_snapshot(void **state)
+{
+	SCENE scene = { .f = *state };
+	struct walk_entry file = entry_at("8", "/a", 55000);
+	event_kinds kinds = EVENT_KIND(CHILD_DATA_WRITTEN);
+
+	say_as(&scene, ORIGIN_REPAIR, 70000,
+	       "[{\"type\":\"child_data_written\",\"spine\":[\"8\"],\"path\":\"a\"}]");
+	scene.heard = heard_new(scene.f->store, "main", "/", 0, 1, 60000);
+	hear(&scene);
+	/* An earlier one's: when it was written says nothing of when it was so. */
+	assert_news(&scene, CHANGE_ALTERED, &file, kinds, "child_data_written");
+	heard_free(scene.heard);
+	scene.heard = heard_new(scene.f->store, "main", "/", 0, 0, 60000);
+	hear(&scene);
+	assert_no_news(&scene, CHANGE_ALTERED, &file, kinds);
+}
+
+static void what_differs_is_found_by_comparing(void **state)
+{
+	struct walk_entry old = entry_at("8", "/a", 100), now = entry_at("8", "/a", 100);
+
+	assert_int_equal(change_compare(&old, &now, false), 0);
+	now.changed_ns = AT(200); /* nothing that can be seen: an entry of the ACL */
+	assert_int_equal(change_compare(&old, &now, false), EVENT_KIND(CHILD_ACL_CHANGED));
+	assert_int_equal(change_compare(&old, &now, true), 0);
+	now.num_links = 2;
+	assert_int_equal(change_compare(&old, &now, false), 0);
+	now.num_links = 1;
+	now.tag_revision = (char *)"1";
+	assert_int_equal(change_compare(&old, &now, false), 0);
+	now.data_revision = (char *)"8"; /* written, and its time put back */
+	assert_int_equal(change_compare(&old, &now, false), EVENT_KIND(CHILD_DATA_WRITTEN));
+	old.data_revision = (char *)"";
+	assert_int_equal(change_compare(&old, &now, false), 0);
+	now.modified_ns = AT(200);
+	now.size = 2;
+	now.mode = (char *)"0600";
+	now.owner = (char *)"2";
+	now.flags = 4;
+	assert_int_equal(change_compare(&old, &now, false),
+			 EVENT_KIND(CHILD_DATA_WRITTEN) | EVENT_KIND(CHILD_MTIME_CHANGED) |
+				 EVENT_KIND(CHILD_SIZE_CHANGED) | EVENT_KIND(CHILD_ACL_CHANGED) |
+				 EVENT_KIND(CHILD_OWNER_CHANGED) |
+				 EVENT_KIND(CHILD_EXTRA_ATTRS_CHANGED));
+	old.type = now.type = FILE_DIRECTORY; /* whose times change with its entries */
+	assert_int_equal(change_compare(&old, &now, false),
+			 EVENT_KIND(CHILD_ACL_CHANGED) | EVENT_KIND(CHILD_OWNER_CHANGED) |
+				 EVENT_KIND(CHILD_EXTRA_ATTRS_CHANGED));
+}
+
+static void many_objects_are_remembered(void **state)
+{
+	SCENE scene;
+	AUTO(buf_free) struct buf *events = buf_new(1 << 26);
+
+	scene_open(&scene, state);
+	assert_true(buf_append(events, "[", 1));
+	for (int i = 0; i < 5000; i++)
+		assert_true(buf_print(events,
+				      "%s{\"type\":\"child_file_added\",\"spine\":[\"%d\"],"
+				      "\"path\":\"f%d\"}",
+				      i ? "," : "", i, i));
+	assert_true(buf_append(events, "]", 1));
+	say_as(&scene, ORIGIN_LIVE, 10, events->data);
+	hear(&scene);
+	for (int i = 0; i < 5000; i++) {
+		AUTO(free) char *id = str_format("%d", i);
+		AUTO(free) char *path = str_format("/f%d", i);
+
+		assert_int_equal(heard_place(scene.heard, id, path), HEARD_AT);
+		assert_int_equal(heard_place(scene.heard, id, "/f"), HEARD_ELSEWHERE);
+	}
+	assert_int_equal(heard_place(scene.heard, "5000", "/f5000"), HEARD_NOWHERE);
+	assert_false(heard_is_full(scene.heard));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_nobody_told_is_told_as_the_cluster_would),
+		cmocka_unit_test(what_the_stream_told_is_left_out),
+		cmocka_unit_test(what_last_changed_before_the_gap_was_told),
+		cmocka_unit_test(each_kind_of_change_is_told_by_itself),
+		cmocka_unit_test(what_went_was_told_if_the_stream_said_so_of_this_name),
+		cmocka_unit_test(the_halves_of_a_move_may_come_in_any_order),
+		cmocka_unit_test(records_of_this_repair_tell_of_what_was_so_at_its_snapshot),
+		cmocka_unit_test(what_differs_is_found_by_comparing),
+		cmocka_unit_test(many_objects_are_remembered),
+	};
+
+	return run_on_every_store(tests, ARRAY_SIZE(tests));
+}
