@@ -111,15 +111,19 @@ static bool become_altered(struct change *change, const struct heard *heard,
 }
 
 /* The stream told of it under another path: so it moved, and was written perhaps. */
-static void become_moved(struct change *change, struct heard *heard,
+static bool become_moved(struct change *change, struct heard *heard,
 			 const struct change_times *times)
 {
 	char *path = heard_path(heard, change->id);
 
 	if (!path)
-		return;
+		return true;
 	free(change->old_path);
 	change->old_path = path;
+	if (heard_is_carried(heard, path, change->path)) {
+		heard_confirm(heard, change->id);
+		return become_altered(change, heard, times);
+	}
 	/* Its change time is that of the move. */
 	if (change->what == CHANGE_CAME && change->has_data &&
 	    (change->modified_ns == WALK_NO_TIME ||
@@ -127,9 +131,10 @@ static void become_moved(struct change *change, struct heard *heard,
 			   our_ms(change->modified_ns, times->least_ms))))
 		change->kinds = EVENT_KIND(CHILD_DATA_WRITTEN) | EVENT_KIND(CHILD_SIZE_CHANGED);
 	change->what = CHANGE_MOVED;
+	return true;
 }
 
-bool change_is_news(struct change *change, struct heard *heard, const struct change_times *times)
+static bool is_news(struct change *change, struct heard *heard, const struct change_times *times)
 {
 	bool was_quiet = change->changed_ns != WALK_NO_TIME && times->quiet_until_ms &&
 			 our_ms(change->changed_ns, times->most_ms) < times->quiet_until_ms;
@@ -147,12 +152,12 @@ bool change_is_news(struct change *change, struct heard *heard, const struct cha
 		if (is_there)
 			return become_altered(change, heard, times);
 		if (place == HEARD_ELSEWHERE || place == HEARD_AWAY)
-			become_moved(change, heard, times);
+			return become_moved(change, heard, times);
 		return true;
 	case CHANGE_MOVED:
-		if (!was_quiet && place == HEARD_ELSEWHERE)
-			become_moved(change, heard, times);
-		return !was_quiet && !is_there;
+		if (was_quiet || is_there)
+			return false;
+		return place != HEARD_ELSEWHERE || become_moved(change, heard, times);
 	case CHANGE_ARRIVED:
 		return !was_quiet && !is_there;
 	case CHANGE_WENT:
@@ -164,6 +169,15 @@ bool change_is_news(struct change *change, struct heard *heard, const struct cha
 		return change->kinds;
 	}
 	return true;
+}
+
+bool change_is_news(struct change *change, struct heard *heard, const struct change_times *times)
+{
+	bool is_left = is_news(change, heard, times);
+
+	if (is_left && change->what == CHANGE_MOVED && change->is_directory)
+		heard_note_move(heard, change->old_path, change->path);
+	return is_left;
 }
 
 /* ---- As the cluster tells it ---- */

@@ -2,6 +2,7 @@
 
 #include "event/decode.h"
 
+#define MOVES_MOST 1000
 #define FIRST_ROOM 1024 /* a power of two */
 #define READ_RECORDS 10000
 #define READ_BYTES (8u << 20)
@@ -22,6 +23,10 @@ struct object {
 	bool is_confirmed;             /* it is there */
 };
 
+struct move {
+	char *from, *to;
+};
+
 struct heard {
 	struct store *store;
 	const char *watch, *path;
@@ -33,7 +38,9 @@ struct heard {
 	struct object *objects; /* room is a power of two, at most 3/4 are used */
 	size_t count, room;
 	bool is_full;
-	const struct record *record; /* under way */
+	const struct record *record;   /* under way */
+	struct move moves[MOVES_MOST]; /* the oldest goes first */
+	size_t move_count;             /* also of those that are gone */
 };
 
 struct heard *heard_new(struct store *store, const char *watch, const char *path,
@@ -58,6 +65,10 @@ void heard_free(struct heard *heard)
 	if (!heard)
 		return;
 	decoder_free(heard->decoder);
+	for (size_t i = 0; i < MIN(heard->move_count, MOVES_MOST); i++) {
+		free(heard->moves[i].from);
+		free(heard->moves[i].to);
+	}
 	free(heard->objects);
 	free(heard);
 }
@@ -285,6 +296,29 @@ char *heard_path(struct heard *heard, const char *id)
 			   &finding, NULL) < 0)
 		return NULL;
 	return finding.path;
+}
+
+void heard_note_move(struct heard *heard, const char *old_path, const char *path)
+{
+	struct move *move = &heard->moves[heard->move_count++ % MOVES_MOST];
+
+	free(move->from);
+	free(move->to);
+	*move = (struct move){ str_copy(old_path), str_copy(path) };
+}
+
+bool heard_is_carried(const struct heard *heard, const char *old_path, const char *path)
+{
+	for (size_t i = 0; i < MIN(heard->move_count, MOVES_MOST); i++) {
+		const struct move *move = &heard->moves[i];
+		size_t from = strlen(move->from), to = strlen(move->to);
+
+		if (path_is_below(text_of(old_path), text_of(move->from)) &&
+		    path_is_below(text_of(path), text_of(move->to)) &&
+		    strcmp(old_path + from, path + to) == 0)
+			return true;
+	}
+	return false;
 }
 
 void heard_confirm(struct heard *heard, const char *id)

@@ -36,6 +36,10 @@ enum heard_place heard_place(const struct heard *heard, const char *id, const ch
  * had.
  */
 char *heard_path(struct heard *heard, const char *id);
+/* A directory moved, with all that is in it; whether that is how old_path became path. The last
+ * thousand are known. */
+void heard_note_move(struct heard *heard, const char *old_path, const char *path);
+bool heard_is_carried(const struct heard *heard, const char *old_path, const char *path);
 /* The object is where the stream told last: that is known now. */
 void heard_confirm(struct heard *heard, const char *id);
 /*

@@ -269,18 +269,20 @@ def test_a_repair_that_is_killed_goes_on_and_tells_nothing_twice(make_simulator,
 def test_what_came_before_a_gap_and_went_in_it_is_told(make_scene):
     scene = make_scene()
     scene.wait_baseline()
-    for name in ("goes", "moves", "stays", "in/goes"):
+    for name in ("goes", "moves", "stays", "in/goes", "dir/sub/carried"):
         write(scene.root / name, "")
-    wait_until(lambda: ("child_file_added", "/in/goes") in scene.events(), "the events")
+    wait_until(lambda: ("child_file_added", "/dir/sub/carried") in scene.events(), "the events")
 
     def change():
         (scene.root / "goes").unlink()
         (scene.root / "moves").rename(scene.root / "moved")
+        (scene.root / "dir").rename(scene.root / "directory")
         shutil.rmtree(scene.root / "in")
 
     scene.gap(change)
     scene.wait_repaired()
     assert scene.events("repair") == [
+        ("child_dir_moved_from", "/dir"), ("child_dir_moved_to", "/directory"),
         ("child_dir_removed", "/in"), ("child_file_moved_from", "/moves"),
         ("child_file_moved_to", "/moved"), ("child_file_removed", "/goes"),
         ("child_file_removed", "/in/goes")]
