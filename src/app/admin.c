@@ -210,6 +210,8 @@ static bool post_asked(struct admin *admin, const struct http_ask *ask)
 		ask_store(admin, ask, admin_dead_retry, json_object());
 	else if (strcmp(ask->path, "/v1/dead/drop") == 0)
 		ask_store(admin, ask, admin_dead_drop, json_object());
+	else if (strcmp(ask->path, "/v1/approve") == 0)
+		ask_store(admin, ask, admin_approve, json_object());
 	else if (strcmp(ask->path, "/v1/undo") == 0)
 		ask_store(admin, ask, admin_undo, json_object());
 	else if (strcmp(ask->path, "/v1/reload") == 0)

@@ -8,6 +8,7 @@
  *			     is_cut: a question may not cost more
  *	POST /v1/dead/retry  job=ID, or all=1, perhaps rule=NAME: the ids of
  *	POST /v1/dead/drop   those that were dead letters and are none any more
+ *	POST /v1/approve     job=ID, or all=1, perhaps rule=NAME: held jobs go on
  *	POST /v1/undo        job=ID, or rule=NAME since_ms=T, perhaps path=PREFIX;
  *			     force=1 dry_run=1: jobs that take others back
  *	POST /v1/reload      in every process; answers when all have

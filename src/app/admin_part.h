@@ -61,5 +61,6 @@ void admin_jobs(struct admin_question *question);
 void admin_dead_retry(struct admin_question *question);
 void admin_dead_drop(struct admin_question *question);
 void admin_undo(struct admin_question *question);
+void admin_approve(struct admin_question *question);
 
 #endif

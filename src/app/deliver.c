@@ -48,6 +48,8 @@ static void count_end(struct deliver *deliver, enum delivery_write write)
 		metric_add(deliver->dead, 1);
 	else if (write == WRITE_RETRY)
 		metric_add(deliver->retried, 1);
+	else if (write == WRITE_HELD)
+		metric_add(deliver->held, 1);
 }
 
 struct breakers *deliver_breakers(struct deliver *deliver)
@@ -131,6 +133,7 @@ static int write_one(struct delivery *delivery, struct store_txn *txn, struct er
 	case WRITE_DONE:
 		return store_job_end_in(txn, &delivery->job, JOB_DONE, now_ms, err);
 	case WRITE_DEAD:
+	case WRITE_HELD:
 		return store_job_end_in(txn, &delivery->job, JOB_DEAD, now_ms, err);
 	}
 	return 0;
@@ -459,6 +462,7 @@ static void open_metrics(struct deliver *deliver)
 	deliver->done = metric_get("cn_jobs_total{result=\"done\"}", METRIC_COUNTER, help);
 	deliver->dead = metric_get("cn_jobs_total{result=\"dead\"}", METRIC_COUNTER, help);
 	deliver->retried = metric_get("cn_jobs_total{result=\"retry\"}", METRIC_COUNTER, help);
+	deliver->held = metric_get("cn_jobs_total{result=\"held\"}", METRIC_COUNTER, help);
 	deliver->gone = metric_get("cn_jobs_gone_total", METRIC_COUNTER,
 				   "Jobs whose file was gone; they count as done too.");
 	deliver->breakers_open =

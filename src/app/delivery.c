@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "app/approval.h"
 #include "app/delivery_end.h"
 #include "app/undo.h"
 #include "base/clock.h"
@@ -215,20 +216,38 @@ static void prepare_run(struct delivery *delivery)
 	};
 }
 
+static char *planned(struct delivery *delivery)
+{
+	char *plan =
+		delivery->action->type->plan ? delivery->action->type->plan(&delivery->run) : NULL;
+
+	return plan ? plan : str_copy("would run, and cannot say what it would do");
+}
+
 /* No request is built, and nothing is stored but what would have been done. */
 static void plan(struct delivery *delivery)
 {
-	AUTO(free)
-	char *planned =
-		delivery->action->type->plan ? delivery->action->type->plan(&delivery->run) : NULL;
-	AUTO(free)
-	char *why = str_format("dry run: %s",
-			       planned ? planned : "would run, and cannot say what it would do");
+	AUTO(free) char *what = planned(delivery);
+	AUTO(free) char *why = str_format("dry run: %s", what);
 
 	job_body_note(&delivery->body, "planned", why, 0, clock_now_ms());
 	job_body_next_step(&delivery->body, delivery->run.result);
 	end_run(delivery);
 	delivery_begin(delivery);
+}
+
+static bool must_be_approved(struct delivery *delivery)
+{
+	AUTO(free) char *what = NULL;
+	char *sentence;
+
+	if (!approval_wanted(&delivery->body))
+		return false;
+	what = planned(delivery);
+	job_body_note(&delivery->body, "held", what, delivery->job.attempts, clock_now_ms());
+	sentence = approval_hold(&delivery->body, delivery->job.id, what, clock_now_ms());
+	delivery_end(delivery, WRITE_HELD, sentence);
+	return true;
 }
 
 /* The server that the step needs has failed for a while: that is no attempt at the step. */
@@ -269,7 +288,7 @@ static void act(struct delivery *delivery)
 		plan(delivery);
 		return;
 	}
-	if (waits_for_server(delivery))
+	if (must_be_approved(delivery) || waits_for_server(delivery))
 		return;
 	delivery->state = DELIVERY_ACTING;
 	delivery->action->type->start(&delivery->run);

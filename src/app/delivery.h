@@ -23,7 +23,7 @@
 enum delivery_state { DELIVERY_LOOKING, DELIVERY_ACTING, DELIVERY_FINISHED, DELIVERY_WRITING };
 
 /* What is to be stored about a job. */
-enum delivery_write { WRITE_PROGRESS, WRITE_RETRY, WRITE_DONE, WRITE_DEAD };
+enum delivery_write { WRITE_PROGRESS, WRITE_RETRY, WRITE_DONE, WRITE_DEAD, WRITE_HELD };
 
 struct delivery {
 	struct deliver *deliver;
@@ -83,7 +83,7 @@ struct deliver {
 	uint64_t random;
 	pthread_mutex_t lock; /* of status and rules[].offered */
 	struct deliver_status status;
-	struct metric *done, *dead, *retried, *gone, *under_way, *breakers_open;
+	struct metric *done, *dead, *retried, *gone, *under_way, *breakers_open, *held;
 };
 
 /* Takes the job over. */

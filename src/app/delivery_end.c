@@ -52,6 +52,9 @@ void delivery_end(struct delivery *delivery, enum delivery_write write, char *ou
 			"%.*s -> %s; given up: kept as a dead letter (cn_monitor dead show %" PRIu64
 			")",
 			TEXT_ARGS(delivery_place(delivery)), outcome, delivery->job.id);
+	else if (write == WRITE_HELD)
+		delivery_say(delivery, LOG_WARN, "%.*s -> %s", TEXT_ARGS(delivery_place(delivery)),
+			     outcome);
 	else
 		/* What the action log says is its own line; a second one for it would be noise. */
 		delivery_say(delivery, strcmp(outcome, "log: done") == 0 ? LOG_DEBUG : LOG_INFO,

@@ -39,6 +39,8 @@ static json_t *step_of_rule(const struct rule *rule, size_t index)
 	json_object_set_new(step, "options", options ? options : json_object());
 	if (from->dry_run)
 		json_object_set_new(step, "dry_run", json_true());
+	if (from->approve_ms)
+		json_object_set_new(step, "approve_ms", json_integer(from->approve_ms));
 	if (from->attempts)
 		json_object_set_new(step, "attempts", json_integer(from->attempts));
 	if (from->on_error == STEP_CONTINUE)

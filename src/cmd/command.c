@@ -157,6 +157,17 @@ const struct command commands[] = {
 	  "Exit status 1: there is no such dead letter, or the monitor does not run.",
 	  OPTION_CONFIG | OPTION_SOCKET | OPTION_RULE | OPTION_ALL | OPTION_JSON, dead_run,
 	  "[list | show JOB | retry JOB | drop JOB]" },
+	{ "approve", "let jobs go on that wait for somebody's approval",
+	  "A step with 'approve: by hand' waits until somebody decides about it:\n\n"
+	  "  approve [list]      all that wait, newest first, and what they would do\n"
+	  "  approve JOB         this one goes on; or --all, perhaps with --rule\n"
+	  "  dead drop JOB       this one never will\n\n"
+	  "After its time (approve_within, a day if it is not said) it cannot be approved any "
+	  "more. "
+	  "Exit\n"
+	  "status 1: something was not approved.",
+	  OPTION_CONFIG | OPTION_SOCKET | OPTION_RULE | OPTION_ALL | OPTION_JSON, approve_run,
+	  "[list | JOB]" },
 	{ "reload", "have the running monitor read its rules again",
 	  "Waits for the outcome. A file with errors changes nothing: they are printed, the old "
 	  "rules\n"

@@ -90,5 +90,6 @@ int reload_run(const struct arguments *arguments);
 int dead_run(const struct arguments *arguments);
 int history_run(const struct arguments *arguments);
 int undo_run(const struct arguments *arguments);
+int approve_run(const struct arguments *arguments);
 
 #endif

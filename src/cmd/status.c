@@ -243,8 +243,8 @@ static void print_dead(json_t *store)
 
 	if (!count)
 		return;
-	printf(count == 1 ? "dead    %lld job was given up and is kept:\n"
-			  : "dead    %lld jobs were given up and are kept; the newest:\n",
+	printf(count == 1 ? "dead    %lld job was given up, or waits for approval:\n"
+			  : "dead    %lld jobs were given up, or wait for approval; the newest:\n",
 	       count);
 	json_array_foreach(json_object_get(store, "dead"), index, job)
 	{

@@ -3,6 +3,9 @@
 #include "base/parse.h"
 #include "config/key.h"
 
+static const char *const approvals[] = { "no", "by hand", NULL };
+#define APPROVE_WITHIN_MS ((int64_t)24 * 3600 * 1000)
+
 static const struct config_key keys[] = {
 	{ .name = "dry_run",
 	  .type = KEY_BOOL,
@@ -14,6 +17,17 @@ static const struct config_key keys[] = {
 	  .help = "How often it is tried, instead of [ACT] ATTEMPTS.",
 	  .least = 1,
 	  .most = 1000000 },
+	{ .name = "approve",
+	  .type = KEY_CHOICE,
+	  .offset = offsetof(struct step_options, approve),
+	  .help = "by hand: the step waits until somebody says cn_monitor approve.",
+	  .choices = approvals },
+	{ .name = "approve_within",
+	  .type = KEY_TIME,
+	  .offset = offsetof(struct step_options, approve_ms),
+	  .help = "How long it waits for that; a day if it is not said.",
+	  .least = 1000,
+	  .most = (int64_t)366 * 86400000 },
 	{ 0 },
 };
 
@@ -26,7 +40,8 @@ bool step_options_have(struct text key)
 
 const char *step_options_nearest(struct text written)
 {
-	static const char *const names[] = { "on_error", "dry_run", "attempts", NULL };
+	static const char *const names[] = { "on_error", "dry_run",        "attempts",
+					     "approve",  "approve_within", NULL };
 
 	return parse_nearest(written, names);
 }
@@ -41,7 +56,10 @@ static void read_one(struct step_options *out, const struct node *node, struct p
 	if (node->kind != NODE_SCALAR)
 		problems_error(problems, node->key->place, "%s is %s: expected %s", key->name,
 			       node_kind_name(node->kind),
-			       key->type == KEY_BOOL ? "yes or no" : "a number");
+			       key->type == KEY_BOOL     ? "yes or no"
+			       : key->type == KEY_TIME   ? "a time like 24h"
+			       : key->type == KEY_CHOICE ? "by hand"
+							 : "a number");
 	else if (key_set(key, node->text, out, &err) < 0)
 		problems_error(problems, node->place, "%s: %s", key->name, error_text(&err));
 }
@@ -58,6 +76,8 @@ void step_options_read(struct step_options *out, const struct node *step, struct
 		else
 			read_one(out, child, problems);
 	}
+	if (out->approve && !out->approve_ms)
+		out->approve_ms = APPROVE_WITHIN_MS;
 }
 
 bool step_options_on_error(const struct node *on_error, enum step_on_error *out)

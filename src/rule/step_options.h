@@ -8,6 +8,8 @@
 struct step_options {
 	bool dry_run;
 	int64_t attempts;            /* 0: not said */
+	int approve;                 /* 1: by hand */
+	int64_t approve_ms;          /* how long it waits for that; 0: it need not be approved */
 	const struct node *on_error; /* NULL: not said */
 };
 

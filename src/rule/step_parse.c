@@ -89,8 +89,8 @@ static bool tell_unknown_option(struct step_parser *parser, const struct node *s
 
 	problems_error(
 		parser->problems, wrong->key->place,
-		"'%.*s' is no option of a step%s%s%s: expected on_error, dry_run or attempts "
-		"beside the module, or the module's options further to the right",
+		"'%.*s' is no option of a step%s%s%s: expected on_error, dry_run, attempts or "
+		"approve beside the module, or the module's options further to the right",
 		TEXT_ARGS(wrong->key->text), nearest ? "; did you mean '" : "",
 		nearest ? nearest : "", nearest ? "'" : "");
 	return true;
@@ -271,6 +271,7 @@ static void add_step(struct adding *adding, const char *module, struct text name
 		step_options_read(&beside, step, adding->parser->problems);
 	added->dry_run = beside.dry_run;
 	added->attempts = beside.attempts;
+	added->approve_ms = beside.approve_ms;
 	added->after = adding->after;
 	if (beside.on_error)
 		read_on_error(adding, index, beside.on_error);
