@@ -162,6 +162,11 @@ static struct piece piece_next(struct text *rest)
 	return piece;
 }
 
+const char *const *template_fields(void)
+{
+	return field_names;
+}
+
 static char *explain_unknown(struct text name)
 {
 	const char *nearest = parse_nearest(name, field_names);

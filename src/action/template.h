@@ -23,6 +23,9 @@ MUST_CHECK int template_render_escaped(char **out, const char *text, const struc
 				       size_t limit_bytes, template_escape *escape,
 				       struct error *err);
 
+/* The fields that every action has, ended by NULL; the last four are of the file. */
+const char *const *template_fields(void);
+
 /* Text that becomes `text` again: its braces are doubled. For free(). */
 char *template_escape_text(struct text text);
 

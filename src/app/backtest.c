@@ -77,7 +77,8 @@ static void ended(void *ctx, const struct rule_set *set, const struct rule *rule
 	backtest_count_job(result, run->side, counted, run->bound, event, file, time_ms, end,
 			   run->work->wish->examples);
 	if (result->compared && (run->bound == MOST || !run->side->has_bounds))
-		compared_add(result->compared, run->which, rule->name, event->path, file);
+		compared_add(result->compared, run->which, rule->name, event->path, file,
+			     backtest_changes_files(counted));
 }
 
 /* ---- Runs ---- */

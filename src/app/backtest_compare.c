@@ -101,10 +101,11 @@ static void add(struct compared *compared, enum backtest_which which, const char
 }
 
 void compared_add(struct compared *compared, enum backtest_which which, const char *rule,
-		  struct text path, uint64_t file)
+		  struct text path, uint64_t file, bool changes)
 {
 	add(compared, which, rule, path, file);
-	add(compared, which, "", path, file);
+	if (changes)
+		add(compared, which, "", path, file);
 }
 
 static void sum(struct compared *compared, size_t examples)

@@ -14,9 +14,9 @@ struct compared *compared_new(void);
 void compared_free(struct compared *compared);
 AUTO_DEFINE(struct compared *, compared_free)
 
-/* A side's rule has a job for a file. */
+/* A side's rule has a job for a file, and changes it. */
 void compared_add(struct compared *compared, enum backtest_which which, const char *rule,
-		  struct text path, uint64_t file);
+		  struct text path, uint64_t file, bool changes);
 bool compared_is_cut(const struct compared *compared);
 
 /* One rule's files that only one side acts on. */
@@ -30,7 +30,7 @@ struct compared_rule {
  * may be added after it. */
 const struct compared_rule *compared_find(struct compared *compared, const char *rule,
 					  size_t examples);
-/* Files that only one side acts on by any rule at all. */
+/* Files that only one side changes, by whatever rule. */
 const struct compared_rule *compared_all(struct compared *compared, size_t examples);
 
 #endif

@@ -88,7 +88,7 @@ static bool step_changes(const struct rule_step *step)
 	return count > 0;
 }
 
-static bool changes_files(struct backtest_rule *rule)
+bool backtest_changes_files(struct backtest_rule *rule)
 {
 	if (rule->changes < 0) {
 		rule->changes = 0;
@@ -166,7 +166,7 @@ void backtest_count_job(struct backtest *backtest, struct backtest_side *side,
 	side->jobs[bound]++;
 	add_actions(side, rule->rule, bound);
 	distinct_add(side->files[bound], file);
-	if (changes_files(rule))
+	if (backtest_changes_files(rule))
 		distinct_add(side->changed[bound], file);
 	if (bound == MOST || !side->has_bounds) {
 		add_peak(&rule->peak, time_ms);

@@ -12,6 +12,8 @@ void backtest_side_clear(struct backtest_side *side);
 
 struct backtest_rule *backtest_rule_of(struct backtest_side *side, const struct rule_set *set,
 				       const struct rule *rule);
+/* Whether its actions change files on the cluster. */
+bool backtest_changes_files(struct backtest_rule *rule);
 /* A job, or what would be one. file: a hash of the file. */
 void backtest_count_job(struct backtest *backtest, struct backtest_side *side,
 			struct backtest_rule *rule, enum backtest_bound bound,

@@ -468,10 +468,10 @@ static void print_all_files(const struct shown *shown)
 	const struct compared_rule *all = compared_all(shown->outcome->compared, shown->examples);
 
 	if (!all || (!all->only[TRIED] && !all->only[RUNNING])) {
-		puts("  both act on the same files");
+		puts("  both change the same files on the cluster, or none");
 		return;
 	}
-	fputs("  files: + ", stdout);
+	fputs("  files changed on the cluster: + ", stdout);
 	print_number(all->only[TRIED]);
 	fputs(" only by the rules tried, - ", stdout);
 	print_number(all->only[RUNNING]);

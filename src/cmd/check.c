@@ -200,6 +200,10 @@ int check_run(const struct arguments *arguments)
 		settings_print_reference();
 		return EXIT_FINE;
 	}
+	if (arguments->language) {
+		language_print();
+		return EXIT_FINE;
+	}
 	if (arguments->json)
 		checking.files = json_array();
 	if (arguments->items)

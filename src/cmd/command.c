@@ -51,8 +51,8 @@ const struct command commands[] = {
 	  "accepted in the file, by the name in brackets: accept: [loop].\n\n"
 	  "With --items only that rule file is checked. --config-reference prints every key of\n"
 	  "cn_monitor.conf with its default and meaning.",
-	  OPTION_CONFIG | OPTION_ITEMS | OPTION_REFERENCE | OPTION_STRICT | OPTION_VERBOSE |
-		  OPTION_JSON | OPTION_NO_COLOR,
+	  OPTION_CONFIG | OPTION_ITEMS | OPTION_REFERENCE | OPTION_LANGUAGE | OPTION_STRICT |
+		  OPTION_VERBOSE | OPTION_JSON | OPTION_NO_COLOR,
 	  check_run },
 	{ "doctor", "try the cluster: connection, credential, privileges, what will work",
 	  "Connects to each cluster of the configuration and reports for every watch and every "
@@ -199,6 +199,9 @@ static const struct option_text option_texts[] = {
 	{ OPTION_INDEX, "    --index I", "the same as --seq N.I" },
 	{ OPTION_WATCH, "    --watch NAME", "only this watch, and its rules" },
 	{ OPTION_REFERENCE, "    --config-reference", "print every key of cn_monitor.conf" },
+	{ OPTION_LANGUAGE, "    --rules-reference",
+	  "print what rules may say: keys, conditions, events,\n"
+	  "                         actions, fields (Markdown)" },
 	{ OPTION_RULE, "    --rule NAME", "only this rule, or jobs of it (also --item)" },
 	{ OPTION_PATH, "    --path PREFIX", "only files whose path begins so" },
 	{ OPTION_SINCE, "    --since WHEN",
@@ -226,6 +229,7 @@ static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, OPTION_SOCKET },
 	{ "items", required_argument, NULL, OPTION_ITEMS },
 	{ "config-reference", no_argument, NULL, OPTION_REFERENCE },
+	{ "rules-reference", no_argument, NULL, OPTION_LANGUAGE },
 	{ "rule", required_argument, NULL, OPTION_RULE },
 	{ "item", required_argument, NULL, OPTION_RULE }, /* a watched item is a rule */
 	{ "path", required_argument, NULL, OPTION_PATH },
@@ -356,6 +360,9 @@ static int take_option(const struct command *command, struct arguments *argument
 	case OPTION_UNTIL:
 		if (parse_age(optarg, &arguments->until_ms, &err) < 0)
 			return command_wrong(command->name, "--until %s", error_text(&err));
+		break;
+	case OPTION_LANGUAGE:
+		arguments->language = true;
 		break;
 	case OPTION_COMPARE:
 		arguments->compare = true;

@@ -32,6 +32,7 @@ enum command_option {
 	OPTION_VERBOSE = 1 << 21,  /* -v, --verbose */
 	OPTION_UNTIL = 1 << 24,    /* --until AGE or TIME */
 	OPTION_COMPARE = 1 << 25,  /* --compare */
+	OPTION_LANGUAGE = 1 << 26, /* --rules-reference */
 };
 
 #define WORDS_MOST 4
@@ -45,7 +46,7 @@ struct arguments {
 	int64_t seq, index;
 	int64_t since_ms; /* how long ago; -1: not given */
 	int64_t until_ms; /* likewise */
-	bool json, reference, once, all, live, strict, verbose, dry_run, force, compare;
+	bool json, reference, once, all, live, strict, verbose, dry_run, force, compare, language;
 	const char *words[WORDS_MOST]; /* what is no option, of a command that takes some */
 	size_t word_count;
 	bool colour; /* for standard output: a terminal, no NO_COLOR, no --no-color */
@@ -82,6 +83,9 @@ int act_run(const struct arguments *arguments);
 int health_run(const struct arguments *arguments);
 int check_run(const struct arguments *arguments);
 int doctor_run(const struct arguments *arguments);
+/* What rules may say, in Markdown, to standard output. */
+void language_print(void);
+
 int backtest_command(const struct arguments *arguments);
 int explain_run(const struct arguments *arguments);
 int tail_run(const struct arguments *arguments);

@@ -36,21 +36,28 @@ static const struct text type_names[EVENT_TYPE_COUNT + 1] = {
 static const struct {
 	struct text name;
 	event_kinds kinds;
+	const char *help;
 } groups[] = {
-	{ TEXT("created"), EVENT_KIND(CHILD_FILE_ADDED) | EVENT_KIND(CHILD_DIR_ADDED) },
-	{ TEXT("removed"), EVENT_KIND(CHILD_FILE_REMOVED) | EVENT_KIND(CHILD_DIR_REMOVED) },
-	{ TEXT("renamed"), EVENT_RENAMED },
-	{ TEXT("moved_in"), EVENT_MOVED_IN },
-	{ TEXT("moved_out"), EVENT_MOVED_OUT },
-	{ TEXT("written"), EVENT_KIND(CHILD_DATA_WRITTEN) | EVENT_KIND(CHILD_SIZE_CHANGED) },
+	{ TEXT("created"), EVENT_KIND(CHILD_FILE_ADDED) | EVENT_KIND(CHILD_DIR_ADDED),
+	  "a file or directory was created" },
+	{ TEXT("removed"), EVENT_KIND(CHILD_FILE_REMOVED) | EVENT_KIND(CHILD_DIR_REMOVED),
+	  "it was removed" },
+	{ TEXT("renamed"), EVENT_RENAMED, "it was renamed, or moved within what is watched" },
+	{ TEXT("moved_in"), EVENT_MOVED_IN, "it came from a place that is not watched" },
+	{ TEXT("moved_out"), EVENT_MOVED_OUT, "it went to a place that is not watched" },
+	{ TEXT("written"), EVENT_KIND(CHILD_DATA_WRITTEN) | EVENT_KIND(CHILD_SIZE_CHANGED),
+	  "its content or its size changed" },
 	{ TEXT("metadata"),
 	  EVENT_KIND(CHILD_BTIME_CHANGED) | EVENT_KIND(CHILD_MTIME_CHANGED) |
 		  EVENT_KIND(CHILD_ATIME_CHANGED) | EVENT_KIND(CHILD_EXTRA_ATTRS_CHANGED) |
 		  EVENT_KIND(CHILD_ACL_CHANGED) | EVENT_KIND(CHILD_OWNER_CHANGED) |
-		  EVENT_KIND(CHILD_GROUP_CHANGED) },
-	{ TEXT("permissions"), EVENT_KIND(CHILD_ACL_CHANGED) | EVENT_KIND(CHILD_OWNER_CHANGED) |
-				       EVENT_KIND(CHILD_GROUP_CHANGED) },
-	{ TEXT("any"), EVENT_ANY },
+		  EVENT_KIND(CHILD_GROUP_CHANGED),
+	  "its times, attributes, owner, group or permissions changed" },
+	{ TEXT("permissions"),
+	  EVENT_KIND(CHILD_ACL_CHANGED) | EVENT_KIND(CHILD_OWNER_CHANGED) |
+		  EVENT_KIND(CHILD_GROUP_CHANGED),
+	  "its owner, group or permissions changed" },
+	{ TEXT("any"), EVENT_ANY, "any event, also of a type that this version does not know" },
 };
 
 static const char *const origin_names[ORIGIN_COUNT] = { "live", "repair", "expanded", "scan",
@@ -101,6 +108,14 @@ event_kinds event_kinds_parse(struct text name)
 	enum event_type type = event_type_parse(name);
 
 	return type == EVENT_TYPE_UNKNOWN ? 0 : EVENT_KIND(type);
+}
+
+void event_group_visit(void (*visit)(void *ctx, const char *name, event_kinds kinds,
+				     const char *help),
+		       void *ctx)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
+		visit(ctx, groups[i].name.data, groups[i].kinds, groups[i].help);
 }
 
 const char *const *event_kind_names(void)

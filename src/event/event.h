@@ -86,6 +86,10 @@ enum event_type event_type_moved_from(enum event_type moved_to); /* the other ha
  * permissions any; or one type's full name. 0: no such name.
  */
 event_kinds event_kinds_parse(struct text name);
+/* Each group with what it means. */
+void event_group_visit(void (*visit)(void *ctx, const char *name, event_kinds kinds,
+				     const char *help),
+		       void *ctx);
 /* Every name event_kinds_parse knows, ended by NULL. */
 const char *const *event_kind_names(void);
 

@@ -11,6 +11,42 @@ const char *const condition_words[] = { "all",       "any",      "not",         
 					"age",       "modified", "links",         "old_directory",
 					"old_path",  "old_name", "old_extension", NULL };
 
+const char *const condition_helps[] = {
+	[WORD_ALL] = "all of these conditions are true; a list",
+	[WORD_ANY] = "one of these conditions is true; a list",
+	[WORD_NOT] = "this condition is not true",
+	[WORD_EVENT] = "the event is of this kind, see below",
+	[WORD_DIRECTORY] = "the path lies below this directory, at any depth. `/home` itself does "
+			   "not lie below `/home`, nor does `/home2/a`",
+	[WORD_PATH] = "the whole path matches this pattern",
+	[WORD_FILE] = "it is exactly this path",
+	[WORD_NAME] = "the last component of the path matches this pattern",
+	[WORD_EXTENSION] = "the name ends so: `.jpg` or `jpg`, also `.tar.gz`. `''` means no "
+			   "extension",
+	[WORD_REGEX] = "this regular expression is found somewhere in the path",
+	[WORD_DEPTH] = "the path has so many components (`/home/a` has 2): `2`, or `{over: 3}`, "
+		       "`{under: 5}`, `{at_least: 2, at_most: 4}`",
+	[WORD_STREAM] = "the event is about the file's alternate data stream of this name, a "
+			"pattern; `''` is the file's own content",
+	[WORD_WATCH] = "this watch of `cn_monitor.conf` heard it; a pattern",
+	[WORD_ORIGIN] = "it is `live`, or found by `repair`, in a moved directory (`expanded`), by "
+			"a `scan`, or by a `replay`",
+	[WORD_TIME] = "it happened within these hours and days, see below",
+	[WORD_TYPE] = "it is a `file`, a `directory`, a `symlink` or something `other`",
+	[WORD_SIZE] = "it has this size: `0`, `{over: 10 MiB}`, `{at_least: 4 KiB, under: 1 GB}`",
+	[WORD_OWNER] = "it belongs to them: `alice`, `uid:1000`, `sid:S-1-5-21-...`, `auth_id:500`",
+	[WORD_GROUP] = "its group is this: `staff`, `gid:100`, `sid:S-1-5-21-...`",
+	[WORD_MODE] = "it has these permissions: `\"0640\"`; or these bits: `{all: \"0440\", any: "
+		      "\"0022\", none: \"0007\"}`",
+	[WORD_AGE] = "so long before the event it was created: `{over: 7d}`, `{under: 1h}`",
+	[WORD_MODIFIED] = "so long before the event its content changed, likewise",
+	[WORD_LINKS] = "it has so many hard links: `{over: 1}`",
+	[WORD_OLD_DIRECTORY] = "the file was below this directory before it was renamed or moved",
+	[WORD_OLD_PATH] = "its whole path before that matches this pattern",
+	[WORD_OLD_NAME] = "its name before that matches this pattern",
+	[WORD_OLD_EXTENSION] = "its name before that ends so",
+};
+
 /* What each word makes of a path; the words of the old path stand behind those of the new one. */
 static const enum condition_kind word_kinds[] = {
 	[WORD_ALL] = CONDITION_ALL,

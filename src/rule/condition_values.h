@@ -35,6 +35,7 @@ enum condition_word {
 };
 
 extern const char *const condition_words[]; /* by enum condition_word, ended by NULL */
+extern const char *const condition_helps[]; /* likewise: when it is true */
 
 /* An empty condition of the set. */
 struct condition *condition_start(struct condition_parser *parser, enum condition_word word,

@@ -12,19 +12,37 @@
 #define RULES_MAX 100000
 #define NAME_MAX_BYTES 200
 
-static const char *const top_known[] = { "version",       "include", "defaults",
-					 "conditions",    "actions", "tests",
-					 "watched_items", "accept",  "PATHS",
-					 "EXTENSIONS",    NULL };
+/* Name, what it means, and what holds without it. */
+#define FILE_KEYS(KEY)                                                                           \
+	KEY("version", "of the language: `1`", "`1`")                                            \
+	KEY("include", "other files and directories whose rules come to these", NULL)            \
+	KEY("defaults", "what a rule of this file has where it does not say otherwise", NULL)    \
+	KEY("conditions", "names for conditions", NULL)                                          \
+	KEY("actions", "names for actions", NULL)                                                \
+	KEY("tests", "events, and which rules are true for them; `check` runs them", NULL)       \
+	KEY("watched_items", "the rules, a list", NULL)                                          \
+	KEY("accept", "warnings of `check` that are meant so, for all rules of this file", NULL) \
+	KEY("PATHS", "the prototype's form, see below", NULL)                                    \
+	KEY("EXTENSIONS", "likewise", NULL)
+#define RULE_KEYS(KEY)                                                                             \
+	KEY("name", "what the rule is called in logs, mails and listings; no two rules share one", \
+	    "an error")                                                                            \
+	KEY("when", "its conditions", "an error")                                                  \
+	KEY("actions", "what is done, in this order", "an error")                                  \
+	RULE_OPTIONS(KEY)                                                                          \
+	KEY("accept", "warnings of `check` that are meant so: `[loop]`", "all are told")
+
+static const char *const top_known[] = { FILE_KEYS(RULE_OPTION_NAME) NULL };
+const struct reference_row rule_file_keys[] = { FILE_KEYS(RULE_OPTION_ROW){ 0 } };
 static const char *const top_later[] = { "alarms", NULL };
 static const struct words top_words = { "watched_items.yml", top_known, top_later };
 
-static const char *const rule_known[] = { "name",   "when",    RULE_OPTION_NAMES,
-					  "accept", "actions", NULL };
+static const char *const rule_known[] = { RULE_KEYS(RULE_OPTION_NAME) NULL };
+const struct reference_row rule_keys[] = { RULE_KEYS(RULE_OPTION_ROW){ 0 } };
 static const char *const rule_later[] = { "tests", "defaults", "alarms", "include", NULL };
 static const struct words rule_words = { "a rule", rule_known, rule_later };
 
-static const char *const default_known[] = { RULE_OPTION_NAMES, NULL };
+static const char *const default_known[] = { RULE_OPTIONS(RULE_OPTION_NAME) NULL };
 static const struct words default_words = { "'defaults'", default_known,
 					    default_known + ARRAY_SIZE(default_known) - 1 };
 

@@ -7,13 +7,15 @@ import os
 import re
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from cluster import ADMIN_TOKEN
-from monitor import PROGRAM, wait_until
+from monitor import BUILD, PROGRAM, wait_until
 
-COMMANDS = ["run", "check", "doctor", "explain", "tail", "status", "history", "dead", "reload"]
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ["run", "check", "doctor", "explain", "backtest", "tail", "status", "history", "dead", "reload"]
 # What a command wants to know beside its configuration.
 QUESTIONS = {"explain": ["--event", '{"event":"created","path":"/a"}']}
 SECRET = "access-v1:dGhlIHNlY3JldCBvZiB0aGVzZSB0ZXN0cw"
@@ -458,3 +460,9 @@ watched_items:
                  "info  cn_monitor: stopping: SIGTERM"]:
         assert lines.count(line) == 1, "\n".join(lines)
     assert not any("log: done" in line for line in lines)
+
+
+def test_the_tables_of_the_manual_are_those_of_the_program():
+    done = subprocess.run([ROOT / "scripts" / "rules-reference", "--check", "--build", BUILD],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr

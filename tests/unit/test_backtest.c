@@ -270,7 +270,7 @@ static void only_the_time_asked_for_is_judged(void **state)
 	assert_int_equal(outcome->log_from_ms, LINE_MS);
 }
 
-static void two_sets_are_told_apart_by_the_files_they_act_on(void **state)
+static void two_sets_are_told_apart_by_the_files_that_they_change(void **state)
 {
 	AUTO_MONITOR m;
 	struct backtest_wish wish = { 0 };
@@ -278,12 +278,13 @@ static void two_sets_are_told_apart_by_the_files_they_act_on(void **state)
 	AUTO(rule_set_free)
 	struct rule_set *tried = load_rules(
 		"watched_items:\n- {name: a, when: {event: created, extension: [.b, .c]}, actions: "
-		"[log]}\n");
+		"[permissions]}\n- {name: tells, when: {event: created}, actions: [log]}\n");
 	const struct compared_rule *files;
 
 	monitor_start(&m, *state,
 		      "watched_items:\n- {name: a, when: {event: created, extension: [.a, .b]}, "
-		      "actions: [log]}\n- {name: gone, when: {extension: .c}, actions: [log]}\n");
+		      "actions: [permissions]}\n- {name: gone, when: {extension: .c}, actions: "
+		      "[permissions]}\n");
 	hear(&m, ADDED("1", "1.a"));
 	hear(&m, ADDED("2", "2.b"));
 	hear(&m, ADDED("3", "3.c"));
@@ -297,7 +298,8 @@ static void two_sets_are_told_apart_by_the_files_they_act_on(void **state)
 	assert_int_equal(files->example_count[RUNNING], 1);
 	assert_string_equal(files->examples[RUNNING][0], "/home/1.a");
 	files = compared_all(outcome->compared, 1);
-	assert_int_equal(files->only[TRIED], 0); /* the rule that is gone did */
+	assert_int_equal(files->only[TRIED],
+			 0); /* the rule that is gone did; a log line changes none */
 	assert_int_equal(files->only[RUNNING], 2);
 	assert_false(compared_is_cut(outcome->compared));
 }
@@ -351,7 +353,7 @@ int main(void)
 		cmocka_unit_test(what_only_the_cluster_knows_gives_bounds),
 		cmocka_unit_test(what_does_not_depend_on_the_cluster_is_sure),
 		cmocka_unit_test(only_the_time_asked_for_is_judged),
-		cmocka_unit_test(two_sets_are_told_apart_by_the_files_they_act_on),
+		cmocka_unit_test(two_sets_are_told_apart_by_the_files_that_they_change),
 		cmocka_unit_test(who_stops_gets_what_is_known),
 		cmocka_unit_test(a_log_without_judged_records_is_refused),
 	};
