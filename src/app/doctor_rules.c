@@ -108,7 +108,7 @@ void doctor_examine_rules(struct doctor *doctor, const struct watch_settings *wa
 			      problems_error_count(problems) == 1 ? "" : "s");
 		return;
 	}
-	rule_set_check(set, &app_modules, problems);
+	modules_check_rules(set, watch->items, doctor->settings, problems);
 	problems_visit(problems, report_warning, doctor);
 	for (size_t i = 0; i < rule_set_count(set); i++)
 		if (rule_set_get(set, i)->mode != RULE_OFF)

@@ -1,6 +1,7 @@
 #include "app/modules.h"
 
 #include "action/action.h"
+#include "app/settings.h"
 
 #define MODULES_MOST 32
 
@@ -23,6 +24,20 @@ __attribute__((constructor)) static void list_names(void)
 {
 	for (size_t i = 0; action_types[i] && i < MODULES_MOST; i++)
 		names[i] = action_types[i]->name;
+}
+
+void modules_check_rules(const struct rule_set *set, const char *items,
+			 const struct settings *settings, struct problems *problems)
+{
+	size_t count = settings ? settings->watch_count : 0;
+	AUTO(free) char *memory = mem_array(count + 1, sizeof(char *));
+	const char **directories = (const char **)(void *)memory;
+	struct rule_scope scope = { directories, 0 };
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(settings->watches[i].items, items) == 0)
+			directories[scope.count++] = settings->watches[i].path;
+	rule_set_check(set, &app_modules, settings ? &scope : NULL, problems);
 }
 
 const struct rule_modules app_modules = {

@@ -6,4 +6,9 @@
 
 extern const struct rule_modules app_modules;
 
+struct settings;
+/* rule_set_check() for a rule file as the watches of the settings use it (NULL: who knows). */
+void modules_check_rules(const struct rule_set *set, const char *items,
+			 const struct settings *settings, struct problems *problems);
+
 #endif

@@ -92,7 +92,8 @@ static void compile_all(struct reload *reload, struct problems *problems)
 		reload->compiled[i] = rule_set_load_with(reload->files[i].path, &app_modules,
 							 note_path, &reload->found, problems);
 		if (reload->compiled[i])
-			rule_set_check(reload->compiled[i], &app_modules, problems);
+			modules_check_rules(reload->compiled[i], reload->files[i].path,
+					    reload->settings, problems);
 	}
 }
 

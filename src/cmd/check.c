@@ -19,14 +19,14 @@ struct checking {
 };
 
 /* Reads one rule file; what there is to say goes to problems. */
-static void check_items(const char *path, struct verdict *verdict)
+static void check_items(const char *path, const struct settings *settings, struct verdict *verdict)
 {
 	AUTO(rule_set_free)
 	struct rule_set *set = rule_set_load(path, &app_modules, verdict->problems);
 
 	if (!set)
 		return;
-	rule_set_check(set, &app_modules, verdict->problems);
+	modules_check_rules(set, path, settings, verdict->problems);
 	verdict->rules = rule_set_count(set);
 	verdict->tests = rule_set_test(set, verdict->problems);
 }
@@ -113,12 +113,13 @@ static void count(struct checking *checking, const struct problems *problems)
 	checking->accepted += problems_accepted_count(problems);
 }
 
-static void check_file(struct checking *checking, const char *path)
+/* settings: who uses it; NULL: nobody knows. */
+static void check_file(struct checking *checking, const char *path, const struct settings *settings)
 {
 	AUTO(problems_free) struct problems *problems = problems_new();
 	struct verdict verdict = { .problems = problems };
 
-	check_items(path, &verdict);
+	check_items(path, settings, &verdict);
 	count(checking, problems);
 	if (checking->files)
 		json_array_append_new(checking->files, verdict_json(path, &verdict));
@@ -168,7 +169,7 @@ static void check_all(struct checking *checking)
 	report_settings(checking, settings, problems);
 	for (size_t i = 0; settings && i < settings->watch_count; i++)
 		if (!is_checked_before(settings, i))
-			check_file(checking, settings->watches[i].items);
+			check_file(checking, settings->watches[i].items, settings);
 }
 
 static void print_json(const struct checking *checking)
@@ -207,7 +208,7 @@ int check_run(const struct arguments *arguments)
 	if (arguments->json)
 		checking.files = json_array();
 	if (arguments->items)
-		check_file(&checking, arguments->items);
+		check_file(&checking, arguments->items, NULL);
 	else
 		check_all(&checking);
 	if (checking.files)

@@ -231,21 +231,32 @@ static void add_mode(struct build *build, const struct node *node)
 
 /* ---- Times ---- */
 
-static const struct zone *read_zone(struct build *build, const struct node *node)
+static uint64_t hash_of(struct text name)
 {
+	uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+
+	for (size_t i = 0; i < name.size; i++)
+		hash = (hash ^ (unsigned char)name.data[i]) * 0x100000001b3u;
+	return hash;
+}
+
+static void read_zone(struct build *build, const struct node *node, struct time_span *span)
+{
+	struct text name = node ? node->text : TEXT("local");
 	AUTO_ERROR err = { 0 };
 	struct zone *zone;
 
 	if (node && (node->kind != NODE_SCALAR || !node->text.size)) {
 		TELL(build, node->place, "zone: expected a time zone like Europe/Berlin");
-		return NULL;
+		return;
 	}
-	if (zone_open(&zone, node ? node->text.data : "local", &err) < 0) {
+	if (zone_open(&zone, name.data, &err) < 0) {
 		TELL(build, node ? node->place : build->leaf->place, "zone %s", error_text(&err));
-		return NULL;
+		return;
 	}
 	condition_add_zone(build->leaf, zone);
-	return zone;
+	span->zone = zone;
+	span->zone_hash = hash_of(name);
 }
 
 static void add_hours(struct build *build, const struct node *node, struct time_span span)
@@ -309,9 +320,9 @@ static void add_time(struct build *build, const struct node *node)
 			     "time without hours or days: expected {hours: 22:00-06:00}, "
 			     "{days: mon-fri}, or both");
 		span.days = read_days(build, node_get(node, "days"));
-		span.zone = read_zone(build, node_get(node, "zone"));
+		read_zone(build, node_get(node, "zone"), &span);
 	} else if (node->kind == NODE_SCALAR) {
-		span.zone = read_zone(build, NULL);
+		read_zone(build, NULL, &span);
 	} else {
 		TELL(build, node->place,
 		     "time: expected hours like 22:00-06:00, or a mapping with hours, days and "

@@ -10,6 +10,7 @@
 struct search {
 	const struct rule_set *set;
 	const struct rule_modules *modules;
+	const struct rule_scope *scope;
 	struct effect_graph *graph;
 	struct footholds footholds;
 	uint32_t *seen; /* by rule: the last round */
@@ -92,11 +93,22 @@ static void test_rules(struct search *search, struct cause *cause)
 	fold_clear(&fold);
 }
 
+/* What happens where nothing is watched is nobody's event. */
+static bool is_heard(const struct rule_scope *scope, const struct region *place)
+{
+	for (size_t i = 0; scope && i < scope->count; i++)
+		if (region_is_below(place, text_of(scope->directories[i]), false) != TRUTH_FALSE)
+			return true;
+	return !scope;
+}
+
 /* The event itself, and what may come to the file where it is now. */
 static void test_effect(struct search *search, struct cause *cause)
 {
 	static const struct region anywhere = { .kinds = EVENT_ANY, .word = SCAN_NONE };
 
+	if (!is_heard(search->scope, &cause->after))
+		return;
 	cause->kinds = cause->effect->kinds;
 	cause->old = &cause->before;
 	cause->edges = &search->graph->caused;
@@ -294,9 +306,9 @@ static void drop_harmless(const struct search *search, struct effect_edges *edge
 }
 
 void effect_graph_init(struct effect_graph *graph, const struct rule_set *set,
-		       const struct rule_modules *modules)
+		       const struct rule_modules *modules, const struct rule_scope *scope)
 {
-	struct search search = { .set = set, .modules = modules, .graph = graph };
+	struct search search = { .set = set, .modules = modules, .scope = scope, .graph = graph };
 
 	*graph = (struct effect_graph){ .set = set, .modules = modules };
 	search.seen = mem_array(set->count, sizeof(*search.seen));

@@ -34,8 +34,9 @@ struct effect_graph {
 	bool is_cut; /* too many rules for one look: there may be more */
 };
 
+/* scope: where events are heard of; NULL: anywhere. */
 void effect_graph_init(struct effect_graph *graph, const struct rule_set *set,
-		       const struct rule_modules *modules);
+		       const struct rule_modules *modules, const struct rule_scope *scope);
 void effect_graph_clear(struct effect_graph *graph);
 /* Of those caused; or NULL. */
 const struct effect_edge *effect_edge_find(const struct effect_edges *caused, uint32_t from,

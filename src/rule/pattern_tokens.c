@@ -39,7 +39,7 @@ static void add_character(struct tokens *tokens, uint32_t character)
 
 static void add_text(struct tokens *tokens, struct text text)
 {
-	const char *at = text.data, *end = text.data + text.size;
+	const char *at = text.data, *end = at ? at + text.size : NULL;
 
 	while (at < end)
 		add_character(tokens, pattern_next_character(&at, end));

@@ -252,7 +252,15 @@ enum truth region_is_below(const struct region *region, struct text directory, b
 	return result;
 }
 
-static enum truth relate(const struct pattern *known, const struct pattern *asked)
+static bool has_class(const struct pattern *pattern)
+{
+	for (size_t i = 0; i < pattern->token_count; i++)
+		if (pattern->tokens[i].kind == TOKEN_CLASS)
+			return true;
+	return false;
+}
+
+enum truth region_relate(const struct pattern *known, const struct pattern *asked)
 {
 	static const enum truth truths[] = { [PATTERNS_DISJOINT] = TRUTH_FALSE,
 					     [PATTERNS_OVERLAP] = TRUTH_UNKNOWN,
@@ -262,6 +270,9 @@ static enum truth relate(const struct pattern *known, const struct pattern *aske
 
 	if (known->is_folded == asked->is_folded)
 		return truths[pattern_relate(known, asked)];
+	/* [!x] takes an X, and what that folds to is an x. */
+	if (has_class(known->is_folded ? asked : known))
+		return TRUTH_UNKNOWN;
 	folded = pattern_folded(known->is_folded ? asked : known);
 	if (asked->is_folded)
 		return truths[pattern_relate(folded, asked)];
@@ -293,13 +304,13 @@ enum truth region_matches_path(const struct region *region, const struct pattern
 		pattern_of_place(region->directory, region->is_direct, region->name);
 
 	place->is_folded |= region->is_folded;
-	return relate(place, pattern);
+	return region_relate(place, pattern);
 }
 
 enum truth region_matches_name(const struct region *region, const struct pattern *pattern)
 {
 	if (region->name)
-		return relate(region->name, pattern);
+		return region_relate(region->name, pattern);
 	return pattern->is_head_star_tail && !pattern->head.size && !pattern->tail.size
 		       ? TRUTH_TRUE
 		       : TRUTH_UNKNOWN;

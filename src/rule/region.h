@@ -43,5 +43,7 @@ struct text region_name_ending(const struct pattern *name);
 enum truth region_is_below(const struct region *region, struct text directory, bool fold);
 enum truth region_matches_path(const struct region *region, const struct pattern *pattern);
 enum truth region_matches_name(const struct region *region, const struct pattern *pattern);
+/* Whether what matches known matches asked: both of paths, or both of names. */
+enum truth region_relate(const struct pattern *known, const struct pattern *asked);
 
 #endif

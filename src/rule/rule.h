@@ -147,11 +147,19 @@ enum truth rule_test(struct rule_matcher *matcher, const struct rule *rule,
 size_t rule_set_test(const struct rule_set *set, struct problems *problems);
 size_t rule_set_test_count(const struct rule_set *set);
 
+/* The directories from which a set hears of events, at any depth. */
+struct rule_scope {
+	const char *const *directories;
+	size_t count;
+};
+
 /*
- * What can be said about rules without an event, as warnings: actions that cause events which rules
- * match, and what is accepted and does not come. For the problems that the set was loaded with.
+ * What can be said about rules without an event, as warnings: rules that can never be true, are
+ * never reached or are there twice; actions that cause events which rules match; what is accepted
+ * and does not come. scope NULL: who will use the rules is not known. For the problems that the set
+ * was loaded with.
  */
 void rule_set_check(const struct rule_set *set, const struct rule_modules *modules,
-		    struct problems *problems);
+		    const struct rule_scope *scope, struct problems *problems);
 
 #endif

@@ -3,14 +3,22 @@
 #include "rule/accept.h"
 
 void rule_set_check(const struct rule_set *set, const struct rule_modules *modules,
-		    struct problems *problems)
+		    const struct rule_scope *scope, struct problems *problems)
 {
+	AUTO(free) char *memory = mem_array(set->count + 1, sizeof(bool));
+	bool *is_never = (bool *)memory;
 	struct effect_graph graph;
+	/* Whether a program is there is another question on each machine. */
+	unsigned except = 1u << WARN_ACTION;
 
-	effect_graph_init(&graph, set, modules);
+	rule_check_never(set, scope, is_never, problems);
+	rule_check_shadows(set, is_never, problems);
+	rule_check_duplicates(set, is_never, problems);
+	effect_graph_init(&graph, set, modules, scope);
 	rule_check_loops(&graph, problems);
 	rule_check_targets(&graph, problems);
 	effect_graph_clear(&graph);
-	/* Whether a program is there is another question on each machine. */
-	accept_tell_unused(set, 1u << WARN_ACTION, problems);
+	if (!scope)
+		except |= 1u << WARN_NEVER; /* it may be what is watched that makes it so */
+	accept_tell_unused(set, except, problems);
 }

@@ -9,4 +9,14 @@ void rule_check_loops(const struct effect_graph *graph, struct problems *problem
 /* Actions that put files where rules change them again. */
 void rule_check_targets(const struct effect_graph *graph, struct problems *problems);
 
+/* Rules that no event from these directories (NULL: from anywhere) can make true; is_never, by
+ * rule, says which. */
+void rule_check_never(const struct rule_set *set, const struct rule_scope *scope, bool *is_never,
+		      struct problems *problems);
+/* Rules that are never reached, and rules that are there twice. */
+void rule_check_shadows(const struct rule_set *set, const bool *is_never,
+			struct problems *problems);
+void rule_check_duplicates(const struct rule_set *set, const bool *is_never,
+			   struct problems *problems);
+
 #endif

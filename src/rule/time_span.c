@@ -105,13 +105,19 @@ struct time_local time_local_of(const struct zone *zone, int64_t time_ms)
 	};
 }
 
+bool time_span_has_minute(const struct time_span *span, int weekday, int minute)
+{
+	bool today = span->days >> weekday & 1;
+	bool yesterday = span->days >> (weekday + 6) % 7 & 1;
+
+	if (span->from < span->until)
+		return today && minute >= span->from && minute < span->until;
+	return (today && minute >= span->from) || (yesterday && minute < span->until);
+}
+
 bool time_span_has(const struct time_span *span, int64_t time_ms)
 {
 	struct time_local local = time_local_of(span->zone, time_ms);
-	bool today = span->days >> local.weekday & 1;
-	bool yesterday = span->days >> (local.weekday + 6) % 7 & 1;
 
-	if (span->from < span->until)
-		return today && local.minute >= span->from && local.minute < span->until;
-	return (today && local.minute >= span->from) || (yesterday && local.minute < span->until);
+	return time_span_has_minute(span, local.weekday, local.minute);
 }

@@ -12,6 +12,7 @@ struct time_span {
 	unsigned days; /* bit 0 is Monday */
 	int from, until;
 	const struct zone *zone;
+	uint64_t zone_hash; /* of its name: equal ones are the same zone */
 };
 
 #define TIME_DAYS 0x7fu
@@ -29,6 +30,8 @@ MUST_CHECK int time_span_read_days(unsigned *days, struct text text, struct erro
 
 struct time_local time_local_of(const struct zone *zone, int64_t time_ms);
 bool time_span_has(const struct time_span *span, int64_t time_ms);
+/* The same by what the zone's clocks show: weekday 0 is Monday. */
+bool time_span_has_minute(const struct time_span *span, int weekday, int minute);
 const char *time_day_name(int weekday); /* "Mon" */
 
 #endif

@@ -105,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	match(set, matcher, text_of(strange), EVENT_KIND(EVENT_TYPE_UNKNOWN));
 	rule_matcher_free(matcher);
-	rule_set_check(set, &modules, problems);
+	rule_set_check(set, &modules, NULL, problems);
 	assert(rule_set_test(set, problems) <= rule_set_test_count(set));
 	return 0;
 }

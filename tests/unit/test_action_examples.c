@@ -58,7 +58,7 @@ static size_t accepted_tests(const char *folder)
 
 		problems_visit(problems, only_missing_programs, NULL);
 		assert_non_null(set);
-		rule_set_check(set, &all, problems);
+		rule_set_check(set, &all, NULL, problems);
 		tests += rule_set_test(set, problems);
 		problems_visit(problems, only_missing_programs, NULL);
 	}

@@ -32,7 +32,7 @@ static unsigned check(const char *text)
 
 		fail_msg("%s", why);
 	}
-	rule_set_check(set, &fixture, problems);
+	rule_set_check(set, &fixture, NULL, problems);
 	accepted = problems_accepted_count(problems);
 	last[0] = 0;
 	warnings = 0;
