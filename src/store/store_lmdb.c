@@ -120,6 +120,13 @@ int lmdb_seek(const struct lmdb_env *env, MDB_cursor *cursor, struct text from, 
 	return 1;
 }
 
+void lmdb_forget_dead_readers(const struct lmdb_env *env)
+{
+	int dead;
+
+	(void)mdb_reader_check(env->env, &dead); /* if it fails, the next time may do better */
+}
+
 int64_t lmdb_bytes(MDB_txn *txn, const MDB_dbi *dbis, size_t count)
 {
 	int64_t bytes = 0;
@@ -339,7 +346,7 @@ static int open_env(struct lmdb_env *env, const struct store_lmdb *store, const 
 				 env->path, map_bytes);
 	if (rc)
 		return lmdb_fail(env, rc, err);
-	mdb_reader_check(env->env, &rc); /* slots of a process that died */
+	lmdb_forget_dead_readers(env);
 	return check_length(env, err);
 }
 

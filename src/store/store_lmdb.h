@@ -105,6 +105,8 @@ MUST_CHECK int lmdb_seek(const struct lmdb_env *env, MDB_cursor *cursor, struct 
 			 MDB_cursor_op op, struct text *key, struct text *value, struct error *err);
 MUST_CHECK int lmdb_cursor(const struct lmdb_env *env, MDB_txn *txn, MDB_dbi dbi, MDB_cursor **out,
 			   struct error *err);
+/* Whoever looks on (reads_only) and is killed leaves the pages that it saw in use, for ever. */
+void lmdb_forget_dead_readers(const struct lmdb_env *env);
 /* Bytes in the pages of these databases. */
 int64_t lmdb_bytes(MDB_txn *txn, const MDB_dbi *dbis, size_t count);
 uint64_t lmdb_entries(MDB_txn *txn, MDB_dbi dbi);

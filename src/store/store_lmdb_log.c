@@ -255,6 +255,7 @@ int lmdb_log_trim(struct store *base, int64_t now_ms, struct error *err)
 	struct trim trim = { .before_ms = now_ms - store->retention_ms,
 			     .room_bytes = room_of(store) };
 
+	lmdb_forget_dead_readers(&store->log);
 	return trim_once(store, &trim, err);
 }
 

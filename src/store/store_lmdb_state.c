@@ -236,6 +236,7 @@ int lmdb_state_trim(struct store *base, int64_t now_ms, struct error *err)
 	size_t count = 0;
 	int rc, more = 0;
 
+	lmdb_forget_dead_readers(&store->state);
 	if (first_label(base, &fronts[1].before, err) < 0)
 		return -1;
 	if ((rc = any_front_due(store, fronts, ARRAY_SIZE(fronts), err)) <= 0)

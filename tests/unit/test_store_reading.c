@@ -2,6 +2,10 @@
  * tests/e2e/test_backtest.py. */
 #include "stores.h"
 
+#include <sys/wait.h>
+
+#include "store/store_lmdb.h"
+
 static void append(struct fixture *f, const char *bytes)
 {
 	struct record record = { .time_ms = 1000, .watch = TEXT("main"), .bytes = text_of(bytes) };
@@ -112,6 +116,37 @@ static void a_store_that_is_not_there_is_not_made(void **state)
 	assert_int_equal(rmdir(dir), 0); /* it is empty */
 }
 
+static bool die(void *ctx, const struct record *record)
+{
+	_exit(record->seq == 1 ? 0 : 1);
+}
+
+/* What it saw would never be used again, and the log grow for ever. */
+static void a_reader_that_is_killed_is_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	int dead = -1, status;
+	pid_t reader;
+
+	append(f, "one");
+	reader = fork();
+	if (!reader) {
+		struct store_settings settings = f->settings;
+		struct store *store;
+
+		settings.reads_only = true;
+		if (store_open(&store, &settings, NULL) < 0 ||
+		    store_log_read(store, 0, 1, 1, die, NULL, NULL) < 0)
+			_exit(2);
+		_exit(3);
+	}
+	assert_int_equal(waitpid(reader, &status, 0), reader);
+	assert_int_equal(status, 0);
+	assert_true(store_log_trim(f->store, 0, &f->err) >= 0);
+	assert_int_equal(mdb_reader_check(lmdb_of(f->store)->log.env, &dead), 0);
+	assert_int_equal(dead, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,9 +154,10 @@ int main(void)
 		cmocka_unit_test(nothing_can_be_written),
 	};
 	const struct CMUnitTest embedded[] = {
+		cmocka_unit_test(a_reader_that_is_killed_is_forgotten),
 		cmocka_unit_test(a_store_that_is_not_there_is_not_made),
 	};
 
 	return run_on_every_store(tests, ARRAY_SIZE(tests)) +
-	       cmocka_run_group_tests(embedded, NULL, NULL);
+	       run_on_one_store(embedded, ARRAY_SIZE(embedded), &store_kinds[0]);
 }
