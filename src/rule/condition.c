@@ -88,23 +88,75 @@ void condition_add_zone(struct condition *condition, struct zone *zone)
 	condition->zones[condition->zone_count++] = zone;
 }
 
-static void condition_free(struct condition *condition)
+static void free_directories(struct condition *condition)
 {
 	for (size_t i = 0; i < condition->directory_count; i++)
 		free(condition->directories[i]);
 	free(condition->directories);
+}
+
+static void free_regexes(struct condition *condition)
+{
 	for (size_t i = 0; i < condition->regex_count; i++)
 		regex_free(condition->regexes[i].regex);
 	free(condition->regexes);
+}
+
+static void free_spans(struct condition *condition)
+{
 	for (size_t i = 0; i < condition->zone_count; i++)
 		zone_free(condition->zones[i]);
 	free(condition->zones);
 	free(condition->spans);
-	free(condition->ranges);
-	free(condition->modes);
+}
+
+/* What it compares with. */
+static void free_content(struct condition *condition)
+{
+	switch (condition->kind) {
+	case CONDITION_ALL:
+	case CONDITION_ANY:
+	case CONDITION_NOT:
+		free(condition->children);
+		break;
+	case CONDITION_DIRECTORY:
+		free_directories(condition);
+		break;
+	case CONDITION_PATH:
+	case CONDITION_NAME:
+	case CONDITION_STREAM:
+	case CONDITION_WATCH:
+		pattern_list_clear(&condition->patterns);
+		break;
+	case CONDITION_REGEX:
+		free_regexes(condition);
+		break;
+	case CONDITION_DEPTH:
+	case CONDITION_SIZE:
+	case CONDITION_AGE:
+	case CONDITION_MODIFIED:
+	case CONDITION_LINKS:
+		free(condition->ranges);
+		break;
+	case CONDITION_TIME:
+		free_spans(condition);
+		break;
+	case CONDITION_MODE:
+		free(condition->modes);
+		break;
+	case CONDITION_EVENT:
+	case CONDITION_ORIGIN:
+	case CONDITION_TYPE:
+	case CONDITION_OWNER:
+	case CONDITION_GROUP:
+		break;
+	}
+}
+
+static void condition_free(struct condition *condition)
+{
+	free_content(condition);
 	free(condition->values);
-	free(condition->children);
-	pattern_list_clear(&condition->patterns);
 	free(condition);
 }
 

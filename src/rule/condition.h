@@ -17,7 +17,7 @@
 #define CONDITION_SIZE_MAX 100000 /* evaluated nodes and values of one rule */
 
 enum condition_kind {
-	CONDITION_ALL,
+	CONDITION_ALL, /* the first three have children */
 	CONDITION_ANY,
 	CONDITION_NOT,
 	CONDITION_EVENT,
@@ -56,38 +56,64 @@ struct condition_regex {
 	uint32_t word; /* that the set's scan finds where it may match, or SCAN_NONE */
 };
 
-/* Conditions are shared: a named one stands in the trees of all rules that name it. */
+/*
+ * Conditions are shared: a named one stands in the trees of all rules that name it. There are
+ * hundreds of thousands in a large set: what an event asks for comes first, and what only one kind
+ * has shares its place with what others have.
+ */
 struct condition {
 	enum condition_kind kind;
-	const char *key; /* as in the file: "old_extension"; static */
-	struct place place;
 	bool is_old; /* asks about the path before a rename */
 	bool ignores_case;
-	event_kinds kinds;
-	struct pattern_list patterns;
-	char **directories;
-	size_t directory_count;
-	struct condition_regex *regexes;
-	size_t regex_count;
-	struct range *ranges; /* of a depth, a size, an age in milliseconds .. */
-	size_t range_count;
-	struct time_span *spans;
-	size_t span_count;
-	struct zone **zones; /* of the spans */
-	size_t zone_count;
-	unsigned origins; /* bit n for enum origin n */
-	unsigned types;   /* bit n for enum file_type n */
-	struct mode_test *modes;
-	size_t mode_count;
 	bool takes_none; /* of streams: the file's own content too */
-	const struct condition **children;
-	size_t child_count;
+	union {
+		event_kinds kinds;
+		unsigned origins; /* bit n for enum origin n */
+		unsigned types;   /* bit n for enum file_type n */
+	};
+	union {
+		struct { /* all, any, not */
+			const struct condition **children;
+			size_t child_count;
+		};
+		struct {
+			char **directories;
+			size_t directory_count;
+		};
+		struct pattern_list patterns; /* of a path, a name, a stream, a watch */
+		struct {
+			struct condition_regex *regexes;
+			size_t regex_count;
+		};
+		struct { /* of a depth, a size, an age in milliseconds .. */
+			struct range *ranges;
+			size_t range_count;
+		};
+		struct {
+			struct mode_test *modes;
+			size_t mode_count;
+		};
+		struct {
+			struct time_span *spans;
+			size_t span_count;
+			struct zone **zones; /* of the spans */
+			size_t zone_count;
+		};
+	};
+	const char *key; /* as in the file: "old_extension"; static */
+	struct place place;
 	char *values; /* as the file has them, each ended by a NUL: to tell people */
 	size_t values_size;
 	unsigned height; /* 1 for one without children */
 	size_t size;     /* what evaluating it costs at most, children included */
 	struct condition *made_before;
 };
+
+/* How many .children it has: only these three kinds have any. */
+static inline size_t condition_child_count(const struct condition *condition)
+{
+	return condition->kind <= CONDITION_NOT ? condition->child_count : 0;
+}
 
 /* Owns conditions, whoever refers to them. */
 struct condition_pool {

@@ -341,6 +341,7 @@ const struct condition *condition_parse_values(struct condition_parser *parser,
 	}
 	if (build.is_wrong)
 		return NULL;
-	build.leaf->size += build.leaf->patterns.count;
+	if (build.leaf->kind == CONDITION_PATH || build.leaf->kind == CONDITION_NAME)
+		build.leaf->size += build.leaf->patterns.count;
 	return build.has_no_extension ? with_no_extension(&build, node) : build.leaf;
 }

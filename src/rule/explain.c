@@ -225,7 +225,7 @@ static void fill_node(struct explain_node *node, const struct condition *conditi
 		node->finding = describe(condition, node->truth, subject, event);
 		return;
 	}
-	node->child_count = condition->child_count;
+	node->child_count = condition_child_count(condition);
 	node->children = mem_array(node->child_count, sizeof(*node->children));
 	for (size_t i = 0; i < node->child_count; i++)
 		fill_node(&node->children[i], condition->children[i], subject, event);

@@ -1,7 +1,7 @@
 #include "rule/index_sieve.h"
 
-#define BITS_EACH 16 /* then one wrong answer in about seventy */
-#define LEAST_BITS 1024
+#define HASHES_EACH 4 /* to a word: then about one answer in fifty is wrong */
+#define LEAST_WORDS 16
 
 void index_sieve_add(struct index_sieve *sieve, uint64_t hash)
 {
@@ -31,22 +31,18 @@ static size_t count_different(struct index_sieve *sieve)
 	return count;
 }
 
-static void set_bit(struct index_sieve *sieve, uint64_t at)
-{
-	sieve->bits[(at & sieve->mask) / 64] |= (uint64_t)1 << at % 64;
-}
-
 void index_sieve_finish(struct index_sieve *sieve)
 {
-	size_t wanted = count_different(sieve) * BITS_EACH, bits = LEAST_BITS;
+	size_t wanted = count_different(sieve) / HASHES_EACH, count = LEAST_WORDS;
 
-	while (bits < wanted)
-		bits *= 2;
-	sieve->bits = mem_array(bits / 64, sizeof(*sieve->bits));
-	sieve->mask = bits - 1;
+	while (count < wanted)
+		count *= 2;
+	sieve->words = mem_array(count, sizeof(*sieve->words));
+	sieve->mask = count - 1;
 	for (size_t i = 0; i < sieve->count; i++) {
-		set_bit(sieve, sieve->hashes[i] >> 1);
-		set_bit(sieve, sieve->hashes[i] >> 33);
+		uint64_t hash = sieve->hashes[i];
+
+		sieve->words[hash >> 32 & sieve->mask] |= index_sieve_bits(hash);
 	}
 	free(TAKE(sieve->hashes));
 	sieve->count = sieve->room = 0;
@@ -55,6 +51,6 @@ void index_sieve_finish(struct index_sieve *sieve)
 void index_sieve_clear(struct index_sieve *sieve)
 {
 	free(sieve->hashes);
-	free(sieve->bits);
+	free(sieve->words);
 	*sieve = (struct index_sieve){ 0 };
 }

@@ -31,10 +31,13 @@ enum pattern_token_kind {
 };
 
 struct pattern_token {
-	enum pattern_token_kind kind;
-	uint32_t character;
-	uint32_t first_range, range_count; /* TOKEN_CLASS: in the pattern's ranges */
-	bool is_negated;
+	enum pattern_token_kind kind : 8;
+	unsigned is_negated : 8;
+	unsigned range_count : 16; /* a glob is not that long */
+	union {
+		uint32_t character;
+		uint32_t first_range; /* TOKEN_CLASS: in the pattern's ranges */
+	};
 };
 
 struct pattern_range {

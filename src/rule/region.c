@@ -147,7 +147,7 @@ static void any_regions(struct region_list *out, const struct condition *conditi
 	}
 }
 
-static void path_regions(struct region_list *out, const struct condition *condition)
+static void directory_regions(struct region_list *out, const struct condition *condition)
 {
 	struct region region = everywhere;
 
@@ -158,6 +158,13 @@ static void path_regions(struct region_list *out, const struct condition *condit
 		region.directory = directory.size > 1 ? directory : TEXT_NONE;
 		add(out, region);
 	}
+}
+
+static void pattern_regions(struct region_list *out, const struct condition *condition)
+{
+	struct region region = everywhere;
+
+	region.is_folded = condition->ignores_case;
 	for (size_t i = 0; i < condition->patterns.count; i++) {
 		const struct pattern *pattern = condition->patterns.items[i];
 		bool is_path = pattern->of == PATTERN_OF_PATH;
@@ -217,11 +224,13 @@ void region_list_of(struct region_list *out, const struct condition *condition)
 		add(out, region);
 		return;
 	case CONDITION_DIRECTORY:
+		directory_regions(out, condition);
+		return;
 	case CONDITION_PATH:
 	case CONDITION_NAME:
 		break;
 	}
-	path_regions(out, condition);
+	pattern_regions(out, condition);
 }
 
 static enum truth is_below(struct text place, struct text directory, bool is_direct)

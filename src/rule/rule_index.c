@@ -2,10 +2,12 @@
 
 #include "rule/condition.h"
 #include "rule/index_choice.h"
+#include "rule/index_hash.h"
 #include "rule/index_sieve.h"
 
 #define PART_MAX 255 /* bytes of a name's beginning or ending that are looked up */
 #define KINDS 32
+#define HEAD_ONLY UINT32_MAX /* no rule: something is filed below this directory */
 
 /* What a hash is of; part of the hash. */
 enum tail_kind { TAIL_NONE, TAIL_NAME, TAIL_START, TAIL_ENDING, TAIL_SCAN, TAIL_HEAD };
@@ -16,8 +18,8 @@ struct entry {
 };
 
 struct slot {
-	uint64_t key; /* 0: empty */
-	uint32_t first, count;
+	uint64_t key;          /* 0: empty */
+	uint32_t first, count; /* of filed; a single rule stands here itself */
 };
 
 /* Which lengths of beginnings and endings are worth hashing. */
@@ -43,49 +45,25 @@ struct numbers {
 struct rule_index {
 	struct scan *scans[2];
 	struct space spaces[2];
-	struct entry *entries;
+	struct entry *entries; /* until it is finished */
 	size_t entry_count, entry_room;
+	uint32_t *filed;
 	struct slot *slots;
 	uint64_t mask;
 	struct index_sieve sieve; /* of tails, and of keys */
 	struct index_choices choices;
 	event_kinds *kinds; /* by rule */
 	size_t rule_count, rule_room;
+	event_kinds scanned_kinds[2]; /* of those that only a scan finds: plain, folded */
 	struct numbers unfiled[KINDS];
 	struct numbers unfiled_any;
 	size_t unfiled_count;
 	uint32_t last_unfiled; /* a rule */
 };
 
-/* FNV-1a, which goes byte by byte, as prefixes want it; mix() makes up for its weak low bits. */
-#define HASH_START 0xcbf29ce484222325u
-
-static uint64_t hash_byte(uint64_t hash, unsigned char byte)
-{
-	return (hash ^ byte) * 0x100000001b3u;
-}
-
-static uint64_t hash_text(struct text text)
-{
-	uint64_t hash = HASH_START;
-
-	for (size_t i = 0; i < text.size; i++)
-		hash = hash_byte(hash, text.data[i]);
-	return hash;
-}
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	uint64_t hash = (a ^ (b + 0x9e3779b97f4a7c15u + (a << 6) + (a >> 2)));
-
-	hash = (hash ^ (hash >> 32)) * 0xd6e8feb86659fd93u;
-	hash = (hash ^ (hash >> 32)) * 0xd6e8feb86659fd93u;
-	return (hash ^ (hash >> 32)) | 1;
-}
-
 static uint64_t tail_hash(enum tail_kind kind, uint64_t hash)
 {
-	return mix(hash, kind);
+	return index_hash_mix(hash, kind);
 }
 
 static void lengths_add(struct lengths *lengths, size_t length)
@@ -133,6 +111,7 @@ void rule_index_free(struct rule_index *index)
 	index_choices_clear(&index->choices);
 	index_sieve_clear(&index->sieve);
 	free(index->slots);
+	free(index->filed);
 	free(index->entries);
 	free(index);
 }
@@ -185,31 +164,31 @@ static struct name_parts name_parts_of(const struct pattern *name)
 static uint64_t parts_tail(struct space *space, const struct name_parts *parts)
 {
 	if (parts->is_whole)
-		return tail_hash(TAIL_NAME, hash_text(parts->start));
+		return tail_hash(TAIL_NAME, index_hash_text(parts->start));
 	if (parts->ending.size) {
 		lengths_add(&space->endings, parts->ending.size);
-		return tail_hash(TAIL_ENDING, hash_text(parts->ending));
+		return tail_hash(TAIL_ENDING, index_hash_text(parts->ending));
 	}
 	if (parts->start.size) {
 		lengths_add(&space->starts, parts->start.size);
-		return tail_hash(TAIL_START, hash_text(parts->start));
+		return tail_hash(TAIL_START, index_hash_beginning(parts->start));
 	}
 	return tail_hash(TAIL_NONE, 0);
 }
 
 static uint64_t place_key(const struct space *space, uint64_t head, uint64_t tail)
 {
-	return mix(head ^ space->salt, tail);
+	return index_hash_mix(head ^ space->salt, tail);
 }
 
 static uint64_t head_key(const struct space *space, uint64_t head)
 {
-	return mix(head ^ space->salt, TAIL_HEAD);
+	return index_hash_mix(head ^ space->salt, TAIL_HEAD);
 }
 
 static uint64_t scan_key(bool is_folded, uint32_t word)
 {
-	return mix(tail_hash(TAIL_SCAN, word), is_folded);
+	return index_hash_mix(tail_hash(TAIL_SCAN, word), is_folded);
 }
 
 static uint32_t word_of(struct rule_index *index, const struct region *region)
@@ -229,6 +208,7 @@ static void add_scanned(struct rule_index *index, uint32_t rule, const struct re
 
 	if (word != SCAN_NONE) {
 		file_under(index, scan_key(is_folded, word), rule);
+		index->scanned_kinds[is_folded] |= region->kinds;
 		return;
 	}
 	file_unfiled(index, region->kinds, rule);
@@ -249,10 +229,10 @@ static void add_region(struct rule_index *index, uint32_t rule, const struct reg
 	}
 	space->is_used = true;
 	if (has_head) {
-		head = hash_text(region->directory);
+		head = index_hash_directory(region->directory);
 		space->has_heads = true;
 		space->longest_head = MAX(space->longest_head, region->directory.size);
-		file_under(index, head_key(space, head), UINT32_MAX);
+		file_under(index, head_key(space, head), HEAD_ONLY);
 	}
 	if (parts.is_whole || !parts.start.size || !parts.ending.size) {
 		uint64_t tail = parts_tail(space, &parts);
@@ -263,8 +243,8 @@ static void add_region(struct rule_index *index, uint32_t rule, const struct reg
 		file_under(index, key, rule);
 		return;
 	}
-	uint64_t start = tail_hash(TAIL_START, hash_text(parts.start));
-	uint64_t ending = tail_hash(TAIL_ENDING, hash_text(parts.ending));
+	uint64_t start = tail_hash(TAIL_START, index_hash_beginning(parts.start));
+	uint64_t ending = tail_hash(TAIL_ENDING, index_hash_text(parts.ending));
 
 	index_choices_add(
 		&index->choices,
@@ -329,30 +309,46 @@ static struct slot *slot_for(struct slot *slots, uint64_t mask, uint64_t key)
 	return &slots[at];
 }
 
-void rule_index_finish(struct rule_index *index)
+static void sort_entries(struct rule_index *index)
 {
-	size_t kept = 0, room = 16;
+	struct entry *entries = index->entries;
+	size_t kept = 0;
 
-	file_choices(index);
 	if (index->entry_count)
-		qsort(index->entries, index->entry_count, sizeof(*index->entries), compare_entries);
+		qsort(entries, index->entry_count, sizeof(*entries), compare_entries);
 	for (size_t i = 0; i < index->entry_count; i++)
-		if (!kept || compare_entries(&index->entries[kept - 1], &index->entries[i]) != 0)
-			index->entries[kept++] = index->entries[i];
+		if (!kept || compare_entries(&entries[kept - 1], &entries[i]) != 0)
+			entries[kept++] = entries[i];
 	index->entry_count = kept;
-	while (room < kept * 2)
+}
+
+/* From the sorted entries. */
+static void fill_slots(struct rule_index *index)
+{
+	size_t room = 16, end;
+
+	while (room < index->entry_count * 2)
 		room *= 2;
 	index->slots = mem_array(room, sizeof(*index->slots));
 	index->mask = room - 1;
-	for (size_t i = 0; i < kept; i++) {
-		struct slot *slot = slot_for(index->slots, index->mask, index->entries[i].key);
+	index->filed = mem_array(index->entry_count, sizeof(*index->filed));
+	for (size_t i = 0; i < index->entry_count; i = end) {
+		uint64_t key = index->entries[i].key;
+		struct slot *slot = slot_for(index->slots, index->mask, key);
 
-		if (!slot->key) {
-			*slot = (struct slot){ index->entries[i].key, i, 0 };
-			index_sieve_add(&index->sieve, slot->key);
-		}
-		slot->count++;
+		for (end = i; end < index->entry_count && index->entries[end].key == key; end++)
+			index->filed[end] = index->entries[end].rule;
+		*slot = (struct slot){ key, end - i == 1 ? index->filed[i] : i, end - i };
+		index_sieve_add(&index->sieve, key);
 	}
+	free(TAKE(index->entries));
+}
+
+void rule_index_finish(struct rule_index *index)
+{
+	file_choices(index);
+	sort_entries(index);
+	fill_slots(index);
 	index_sieve_finish(&index->sieve);
 }
 
@@ -383,17 +379,17 @@ static bool look_up(const struct rule_index *index, uint64_t key, const struct r
 		    struct rule_candidates *candidates)
 {
 	const struct slot *slot;
-	const struct entry *entry;
+	const uint32_t *rules;
 
 	if (!index_sieve_has(&index->sieve, key))
 		return false;
 	slot = slot_for(index->slots, index->mask, key);
 	if (!slot->key)
 		return false;
-	entry = index->entries + slot->first;
-	for (uint32_t i = 0; i < slot->count; i++, entry++)
-		if (entry->rule != UINT32_MAX)
-			find_rule(index, query, candidates, entry->rule);
+	rules = slot->count == 1 ? &slot->first : index->filed + slot->first;
+	for (uint32_t i = 0; i < slot->count; i++)
+		if (rules[i] != HEAD_ONLY)
+			find_rule(index, query, candidates, rules[i]);
 	return true;
 }
 
@@ -408,27 +404,44 @@ static void add_tail(const struct rule_index *index, struct tails *tails, uint64
 		tails->items[tails->count++] = tail;
 }
 
+static void find_starts(const struct rule_index *index, const struct space *space, struct text name,
+			struct tails *tails)
+{
+	uint64_t hash = INDEX_HASH_START;
+	size_t end = MIN(name.size, space->starts.most);
+
+	for (size_t i = 0; i < end; i++) {
+		hash = index_hash_byte(hash, name.data[i]);
+		if (lengths_have(&space->starts, i + 1))
+			add_tail(index, tails, tail_hash(TAIL_START, hash));
+	}
+}
+
+static void find_endings(const struct rule_index *index, const struct space *space,
+			 struct text name, struct tails *tails)
+{
+	size_t first = name.size - MIN(name.size, space->endings.most);
+	struct text ending = { name.data + first, name.size - first };
+	const char *dot;
+
+	while (ending.size && (dot = memchr(ending.data, '.', ending.size))) {
+		ending = (struct text){ dot, ending.data + ending.size - dot };
+		if (lengths_have(&space->endings, ending.size))
+			add_tail(index, tails, tail_hash(TAIL_ENDING, index_hash_text(ending)));
+		ending.data++;
+		ending.size--;
+	}
+}
+
 /* Those parts of the name that some rule is filed under, in whatever directory. */
 static void find_tails(const struct rule_index *index, const struct space *space, struct text name,
 		       struct tails *tails)
 {
-	uint64_t hash = HASH_START;
-
 	tails->count = 0;
 	add_tail(index, tails, tail_hash(TAIL_NONE, 0));
-	for (size_t i = 0; i < name.size; i++) {
-		size_t left = name.size - i;
-
-		if (name.data[i] == '.' && lengths_have(&space->endings, left)) {
-			struct text ending = { name.data + i, left };
-
-			add_tail(index, tails, tail_hash(TAIL_ENDING, hash_text(ending)));
-		}
-		hash = hash_byte(hash, name.data[i]);
-		if (lengths_have(&space->starts, i + 1))
-			add_tail(index, tails, tail_hash(TAIL_START, hash));
-	}
-	add_tail(index, tails, tail_hash(TAIL_NAME, hash));
+	find_starts(index, space, name, tails);
+	find_endings(index, space, name, tails);
+	add_tail(index, tails, tail_hash(TAIL_NAME, index_hash_text(name)));
 }
 
 static void find_at(const struct rule_index *index, const struct space *space, uint64_t head,
@@ -444,27 +457,35 @@ static void find_in_space(const struct rule_index *index, const struct space *sp
 			  struct rule_candidates *candidates)
 {
 	struct tails tails;
-	uint64_t hash = HASH_START;
-	size_t end = MIN(path.size, space->longest_head + 1);
+	uint64_t head = INDEX_HASH_START;
+	size_t end = MIN(path.size, space->longest_head + 1), next;
 
 	if (!space->is_used)
 		return;
 	find_tails(index, space, path_name(path), &tails);
 	find_at(index, space, 0, &tails, query, candidates);
-	for (size_t i = 0; i < end && space->has_heads; i++) {
-		if (path.data[i] == '/' && i > 0 &&
-		    look_up(index, head_key(space, hash), query, candidates))
-			find_at(index, space, hash, &tails, query, candidates);
-		hash = hash_byte(hash, path.data[i]);
+	for (size_t slash = 0; slash < end && space->has_heads; slash = next) {
+		struct text name = { path.data + slash + 1, 0 };
+
+		next = index_hash_next_slash(path, slash);
+		if (next >= end)
+			return;
+		name.size = next - slash - 1;
+		head = index_hash_below(head, name);
+		if (look_up(index, head_key(space, head), query, candidates))
+			find_at(index, space, head, &tails, query, candidates);
 	}
 }
 
 static void find_scanned(const struct rule_index *index, bool is_folded, struct scanner *scanner,
 			 const struct rule_query *query, struct rule_candidates *candidates)
 {
+	const uint32_t *found;
 	size_t count;
-	const uint32_t *found = scanner_all(scanner, &count);
 
+	if (!(index->scanned_kinds[is_folded] & query->kinds))
+		return;
+	found = scanner_all(scanner, &count);
 	for (size_t i = 0; i < count; i++)
 		look_up(index, scan_key(is_folded, found[i]), query, candidates);
 }

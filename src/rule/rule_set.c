@@ -214,7 +214,7 @@ static void add_questions(struct questions *questions, const struct condition *c
 		is_new = strcmp(questions->keys[i], condition->key) != 0;
 	if (is_new && questions->count < CONDITION_KINDS)
 		questions->keys[questions->count++] = condition->key;
-	for (size_t i = 0; i < condition->child_count; i++)
+	for (size_t i = 0; i < condition_child_count(condition); i++)
 		add_questions(questions, condition->children[i]);
 }
 
