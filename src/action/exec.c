@@ -1,4 +1,6 @@
 /* exec: runs a program about an event, without a shell. */
+#include <grp.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include "action/module.h"
@@ -16,6 +18,9 @@ struct exec_config {
 	struct key_list environment;
 	char *directory;
 	int64_t timeout_ms;
+	char *user;
+	char *group;
+	int64_t memory_bytes;
 };
 
 static const struct config_key exec_keys[] = {
@@ -42,6 +47,22 @@ static const struct config_key exec_keys[] = {
 	  .type = KEY_PATH,
 	  .offset = offsetof(struct exec_config, directory),
 	  .help = "The directory in which the program runs; the monitor's own if not given." },
+	{ .name = "user",
+	  .type = KEY_TEXT,
+	  .offset = offsetof(struct exec_config, user),
+	  .help = "As whom the program runs, if the monitor runs as root; with the main group of "
+		  "that user." },
+	{ .name = "group",
+	  .type = KEY_TEXT,
+	  .offset = offsetof(struct exec_config, group),
+	  .help = "With which group it runs, instead." },
+	{ .name = "memory",
+	  .type = KEY_SIZE,
+	  .offset = offsetof(struct exec_config, memory_bytes),
+	  .help = "How much memory each process of it may take; more is refused to it. No limit if "
+		  "it is not said.",
+	  .least = 1024 * 1024,
+	  .most = (int64_t)1 << 50 },
 	{ 0 },
 };
 
@@ -122,6 +143,50 @@ static void check_program(const char *program, struct place place, struct proble
 				 program);
 }
 
+/* Whom user and group mean on this machine; home for free(), NULL: ours. -1: there is nobody. */
+static int find_user(const struct exec_config *config, struct child_user *out, char **home,
+		     struct error *err)
+{
+	char room[16384];
+	struct passwd user, *found_user = NULL;
+	struct group group, *found_group = NULL;
+
+	*out = (struct child_user){ geteuid(), getegid() };
+	if (config->user) {
+		(void)getpwnam_r(config->user, &user, room, sizeof(room), &found_user);
+		if (!found_user)
+			return error_set(err, "user '%s': there is none of that name here",
+					 config->user);
+		*out = (struct child_user){ user.pw_uid, user.pw_gid };
+		*home = str_copy(user.pw_dir);
+	}
+	if (config->group) {
+		(void)getgrnam_r(config->group, &group, room, sizeof(room), &found_group);
+		if (!found_group)
+			return error_set(err, "group '%s': there is none of that name here",
+					 config->group);
+		out->gid = group.gr_gid;
+	}
+	return 0;
+}
+
+static void check_user(const struct exec_config *config, struct place place,
+		       struct problems *problems)
+{
+	AUTO(free) char *home = NULL;
+	struct child_user user;
+	AUTO_ERROR err = { 0 };
+
+	if (!config->user && !config->group)
+		return;
+	if (find_user(config, &user, &home, &err) < 0)
+		problems_error(problems, place, "exec: %s", error_text(&err));
+	else if (geteuid() && (user.uid != geteuid() || user.gid != getegid()))
+		problems_warning(problems, place,
+				 "exec: only root can start programs as somebody else; if the "
+				 "monitor runs as this user does, its jobs will fail");
+}
+
 static bool is_variable_name(struct text name)
 {
 	for (size_t i = 0; i < name.size; i++)
@@ -140,6 +205,7 @@ static void exec_check(const void *options, struct place place, struct problems 
 		problems_error(problems, place, "exec: command is empty: expected a program");
 	else
 		check_program(config->command.items[0], place, problems);
+	check_user(config, place, problems);
 	for (size_t i = 0; i < config->environment.count; i++) {
 		struct text value = text_of(config->environment.items[i]);
 		struct text name = text_cut(&value, '=');
@@ -189,12 +255,14 @@ static void add_event(struct strings *strings, json_t *omitted, const struct act
 }
 
 /* Only what a program needs to feel at home: our own environment may hold secrets. */
-static void add_ours(struct strings *strings, json_t *omitted)
+static void add_ours(struct strings *strings, json_t *omitted, const char *home)
 {
 	static const char *const names[] = { "PATH", "HOME", "LANG", "TZ" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (getenv(names[i]))
+		if (i == 1 && home)
+			add_variable(strings, omitted, names[i], text_of(home));
+		else if (getenv(names[i]))
 			add_variable(strings, omitted, names[i], text_of(getenv(names[i])));
 }
 
@@ -263,12 +331,14 @@ static void exec_start(struct action_run *run)
 	struct strings environment = { 0 };
 	json_t *event = module_event(run);
 	json_t *omitted = json_array();
+	struct child_user user;
+	AUTO(free) char *home = NULL;
 	AUTO_ERROR err = { 0 };
-	bool fits;
+	bool fits = find_user(config, &user, &home, &err) == 0;
 
-	add_ours(&environment, omitted);
+	add_ours(&environment, omitted, home);
 	add_event(&environment, omitted, run);
-	fits = render_list(&environment, &config->environment, run, &err) == 0 &&
+	fits = fits && render_list(&environment, &config->environment, run, &err) == 0 &&
 	       render_list(&arguments, &config->command, run, &err) == 0;
 	if (fits && arguments.bytes + environment.bytes > total_max()) {
 		error_set(&err,
@@ -292,6 +362,8 @@ static void exec_start(struct action_run *run)
 			.argv = (const char *const *)arguments.items,
 			.environment = (const char *const *)environment.items,
 			.directory = config->directory,
+			.user = &user,
+			.memory_limit_bytes = config->memory_bytes,
 			.input = text_of(input),
 			.timeout_ms = config->timeout_ms,
 			.output_limit_bytes = OUTPUT_MAX,

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -176,6 +177,16 @@ static void ends_close(int ends[PIPE_COUNT][2], int which)
 			close(ends[i][which]);
 }
 
+/* Data and not address space: of the latter many programs take far more than they ever use. It has
+ * just begun, and what it starts inherits this. */
+static void limit_memory(pid_t pid, int64_t bytes)
+{
+	struct rlimit limit = { (rlim_t)bytes, (rlim_t)bytes };
+
+	if (bytes > 0)
+		(void)prlimit(pid, RLIMIT_DATA, &limit, NULL);
+}
+
 /*
  * Pipes of our own: libuv would make sockets, and then /dev/stderr and /dev/stdin, which scripts
  * like to name, cannot be opened.
@@ -197,12 +208,20 @@ static int child_spawn(struct child *child, uv_loop_t *loop, const struct child_
 	};
 	int status;
 
+	if (options->user && (options->user->uid != geteuid() || options->user->gid != getegid())) {
+		spawn.flags |= UV_PROCESS_SETUID | UV_PROCESS_SETGID;
+		spawn.uid = options->user->uid;
+		spawn.gid = options->user->gid;
+	}
 	for (int i = 0; i < PIPE_COUNT; i++) {
 		if (pipe_make(ends[i], i == PIPE_INPUT, err) < 0) {
 			ends_close(ends, 0);
 			ends_close(ends, 1);
 			return -1;
 		}
+		/* So that it may open /dev/stdin as another user, too. */
+		if (spawn.flags & UV_PROCESS_SETUID)
+			(void)!fchown(ends[i][1], spawn.uid, spawn.gid);
 		stdio[i].flags = UV_INHERIT_FD;
 		stdio[i].data.fd = ends[i][1];
 	}
@@ -217,6 +236,7 @@ static int child_spawn(struct child *child, uv_loop_t *loop, const struct child_
 				 uv_strerror(status));
 	}
 	child->group = child->process.pid;
+	limit_memory(child->group, options->memory_limit_bytes);
 	for (int i = 0; i < PIPE_COUNT; i++)
 		if (uv_pipe_open(&child->pipes[i], ends[i][0]) < 0)
 			abort(); /* a fresh pipe */

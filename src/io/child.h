@@ -20,11 +20,19 @@ struct child_exit {
 	struct text errors; /* the same of standard error */
 };
 
+/* As whom it runs; only root may ask for another than itself. It has no further groups. */
+struct child_user {
+	uid_t uid;
+	gid_t gid;
+};
+
 struct child_options {
 	const char *const *argv;        /* ended by NULL; argv[0] is a path or looked up in PATH */
 	const char *const *environment; /* the whole of it, "NAME=value", ended by NULL */
 	const char *directory;          /* NULL: stays where we are */
 	struct text input;              /* copied; a child that does not read it is no error */
+	const struct child_user *user;  /* NULL: as we are */
+	int64_t memory_limit_bytes;     /* what it may take for its data; 0: no limit */
 	int64_t timeout_ms;
 	size_t output_limit_bytes;
 	void (*done)(void *ctx, const struct child_exit *exit); /* once, not inside child_start */

@@ -222,6 +222,11 @@ static void the_program_is_checked_when_it_is_loaded(void **state)
 		{ "{command: sh, environment: [1A=b]}", "expected NAME=value" },
 		{ "{command: sh, environment: [A]}", "expected NAME=value" },
 		{ "{timeout: 3s}", "command" },
+		{ "{command: sh, user: nobody-here}",
+		  "exec: user 'nobody-here': there is none of that name here" },
+		{ "{command: sh, group: nobody-here}",
+		  "exec: group 'nobody-here': there is none of that name here" },
+		{ "{command: sh, memory: 3}", "memory" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
@@ -232,6 +237,26 @@ static void the_program_is_checked_when_it_is_loaded(void **state)
 	}
 	AUTO(free) char *nothing = checked("{command: [sh, -c, \"{name}\"], timeout: 5m}");
 	assert_string_equal(nothing, "");
+}
+
+static void it_runs_as_the_user_that_is_named(void **state)
+{
+	AUTO(fake_free) struct fake *fake = fake_new();
+	AUTO(fake_run_free) struct action_run *run = NULL;
+
+	if (geteuid()) {
+		print_message("skipped because: only root can start programs as somebody else\n");
+		skip();
+	}
+	fake_open(fake, "exec",
+		  "{\"command\": [\"sh\", \"-c\", \"id -un; id -gn; echo $HOME\"], "
+		  "\"user\": \"nobody\", \"group\": \"daemon\"}");
+	run = fake_run(fake, "7", "/home/a");
+	run->action->type->start(run);
+	uv_run(&fake->loop, UV_RUN_DEFAULT);
+	assert_int_equal(run->outcome, ACTION_DONE);
+	assert_string_equal(json_string_value(json_object_get(run->result, "output")),
+			    "nobody\ndaemon\n/nonexistent");
 }
 
 static void only_attributes_make_it_read_the_file(void **state)
@@ -274,6 +299,7 @@ int main(void)
 		cmocka_unit_test(a_path_past_the_kernels_limit_is_left_out_of_the_environment),
 		cmocka_unit_test(a_cancelled_program_says_nothing_more),
 		cmocka_unit_test(the_program_is_checked_when_it_is_loaded),
+		cmocka_unit_test(it_runs_as_the_user_that_is_named),
 		cmocka_unit_test(only_attributes_make_it_read_the_file),
 		cmocka_unit_test(a_plan_shows_the_command_and_runs_nothing),
 	};

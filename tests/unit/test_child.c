@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "io/child.h"
@@ -221,20 +223,59 @@ static void a_child_inherits_three_files_and_leaves_none_behind(void **state)
 	scene_run(&scene, "ls /proc/self/fd | wc -l", (struct child_options){ 0 });
 	assert_string_equal(scene.output, "4\n"); /* one is the ls's own */
 	before = open_files();
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < (getenv("CN_FULL") ? 10000 : 50); i++) {
 		scene.done_count = 0;
 		scene_run(&scene, "exit 0", (struct child_options){ 0 });
 	}
 	uv_run(&scene.loop, UV_RUN_DEFAULT);
 	assert_int_equal(open_files(), before);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no zombie either */
+	assert_int_equal(errno, ECHILD);
 	scene_close(&scene);
 	close(leaky);
+}
+
+static void memory_past_the_limit_is_refused_to_it(void **state)
+{
+	struct scene scene;
+	/* It waits for its input, which comes when the limit is set. */
+	const char *script = "read go; dd if=/dev/zero of=/dev/null bs=200M count=1";
+
+	scene_open(&scene);
+	scene_run(&scene, script, (struct child_options){ .input = TEXT("go\n") });
+	assert_int_equal(scene.status, 0);
+	scene.done_count = 0;
+	scene_run(&scene, script,
+		  (struct child_options){ .input = TEXT("go\n"),
+					  .memory_limit_bytes = 64 * 1024 * 1024 });
+	assert_int_equal(scene.status, 1);
+	assert_non_null(strstr(scene.errors, "memory exhausted"));
+	scene_close(&scene);
+}
+
+static void it_runs_as_somebody_else_who_can_open_its_streams(void **state)
+{
+	struct scene scene;
+	struct child_user nobody = { 65534, 65534 };
+
+	if (geteuid()) {
+		print_message("skipped because: only root can start programs as somebody else\n");
+		skip();
+	}
+	scene_open(&scene);
+	scene_run(&scene, "cat /dev/stdin; id -u; id -g; id -G >/dev/stderr",
+		  (struct child_options){ .input = TEXT("in\n"), .user = &nobody });
+	assert_string_equal(scene.output, "in\n65534\n65534\n");
+	assert_string_equal(scene.errors, "65534\n");
+	scene_close(&scene);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(input_output_errors_and_status_reach_their_ends),
+		cmocka_unit_test(memory_past_the_limit_is_refused_to_it),
+		cmocka_unit_test(it_runs_as_somebody_else_who_can_open_its_streams),
 		cmocka_unit_test(standard_streams_can_be_opened_by_their_names),
 		cmocka_unit_test(arguments_are_not_words_of_a_shell),
 		cmocka_unit_test(what_cannot_be_run_is_told_at_once),
