@@ -511,7 +511,7 @@ def test_a_request_whose_answer_is_lost_is_applied_exactly_once(simulator, run, 
 def test_jobs_wait_for_a_web_hook_that_fails_and_none_is_given_up(simulator, run, inbox, hooks):
     hooks.answers = [503] * 12
     monitor = run(f'webhook: {{url: "{hooks.url}/x"}}', sections={"ACT": {
-        "ATTEMPTS": "4", "BACK_OFF": "30ms", "BACK_OFF_MAX": "120ms", "CIRCUIT_BREAKER": "3", "CONCURRENCY": "2"}})
+        "ATTEMPTS": "20", "BACK_OFF": "30ms", "BACK_OFF_MAX": "120ms", "CIRCUIT_BREAKER": "3", "CONCURRENCY": "2"}})
     shown = []
     for i in range(20):
         (inbox / f"{i}.txt").write_text("x")
