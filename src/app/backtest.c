@@ -8,7 +8,7 @@
 
 #define BATCH_BYTES (16 * 1024 * 1024) /* read in one go: longer would keep the log's old pages */
 #define TIMERS_AT_ONCE 10000
-#define EXACT_MOST (4 * 1024 * 1024) /* files that are counted exactly, all counts together */
+#define EXACT_MOST (8 * 1024 * 1024) /* files that are counted exactly, all counts together */
 
 /* One set of rules under one bound. */
 struct trial_run {
@@ -366,8 +366,7 @@ int backtest_run(struct backtest **out, struct store *store, const struct backte
 		result->compared = compared_new();
 	for (int which = TRIED; which < SIDE_COUNT; which++)
 		if (wish->sets[which])
-			backtest_side_init(result, which, wish->sets[which],
-					   wish->settings->watch_count);
+			backtest_side_init(result, which, wish);
 	work.echoes = past_echoes_new(store);
 	if (find_records(&work, err) < 0 || open_runs(&work, err) < 0 || read_all(&work, err) < 0)
 		return -1;

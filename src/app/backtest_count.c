@@ -25,12 +25,13 @@ static void add_set(struct backtest_side *side, struct rule_set *set)
 }
 
 void backtest_side_init(struct backtest *backtest, enum backtest_which which,
-			struct rule_set *const *sets, size_t count)
+			const struct backtest_wish *wish)
 {
 	struct backtest_side *side = &backtest->sides[which];
 
-	for (size_t i = 0; i < count; i++)
-		add_set(side, sets[i]);
+	for (size_t i = 0; i < wish->settings->watch_count; i++)
+		if (!wish->watch || strcmp(wish->watch, wish->settings->watches[i].name) == 0)
+			add_set(side, wish->sets[which][i]);
 	for (int bound = 0; bound < BOUND_COUNT; bound++) {
 		side->files[bound] = distinct_new(&backtest->room);
 		side->changed[bound] = distinct_new(&backtest->room);

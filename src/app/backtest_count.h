@@ -5,9 +5,9 @@
 #include "app/backtest.h"
 #include "app/trial.h"
 
-/* Sets of a side, one per watch; each is shared. */
+/* With the wish's sets of that side, of the watches that are wanted; each is shared. */
 void backtest_side_init(struct backtest *backtest, enum backtest_which which,
-			struct rule_set *const *sets, size_t count);
+			const struct backtest_wish *wish);
 void backtest_side_clear(struct backtest_side *side);
 
 struct backtest_rule *backtest_rule_of(struct backtest_side *side, const struct rule_set *set,

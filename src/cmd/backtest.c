@@ -66,10 +66,13 @@ static int load_sets(struct sets *sets, const struct settings *settings, const c
 	return 0;
 }
 
-static bool is_in(const struct sets *sets, const char *name)
+/* watch: only its rules; NULL: all. */
+static bool is_in(const struct sets *sets, const struct settings *settings, const char *watch,
+		  const char *name)
 {
 	for (size_t i = 0; i < sets->count; i++)
-		if (rule_set_find(sets->items[i], name))
+		if ((!watch || strcmp(settings->watches[i].name, watch) == 0) &&
+		    rule_set_find(sets->items[i], name))
 			return true;
 	return false;
 }
@@ -337,7 +340,8 @@ int backtest_command(const struct arguments *arguments)
 	if (load_sets(&tried, settings, arguments->items) < 0 ||
 	    (arguments->compare && load_sets(&running, settings, NULL) < 0))
 		return EXIT_WRONG;
-	if (arguments->rule && !is_in(&tried, arguments->rule) && !is_in(&running, arguments->rule))
+	if (arguments->rule && !is_in(&tried, settings, arguments->watch, arguments->rule) &&
+	    !is_in(&running, settings, arguments->watch, arguments->rule))
 		return no_such_rule(&tried, &running, arguments->rule);
 	signal(SIGBUS, on_missing_page);
 	return run(arguments, settings, &tried, &running);

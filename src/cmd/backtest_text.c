@@ -126,7 +126,7 @@ static void print_notes(const struct shown *shown)
 	if (outcome->records && shown->since_ms && shown->since_ms < outcome->log_from_ms) {
 		fputs("the log reaches back to ", stdout);
 		print_time(outcome->log_from_ms);
-		puts(" UTC only ([STORE] RETENTION)");
+		puts(" UTC only; [STORE] RETENTION says how long it is kept");
 	}
 	if (outcome->unjudged) {
 		print_number(outcome->unjudged);

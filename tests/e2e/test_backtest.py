@@ -191,7 +191,7 @@ def test_people_read_what_rules_would_have_done(simulator, make_monitor, home, t
     shown = monitor.run("backtest", "--since", "1ms").stdout
     assert "nothing was heard in that time: the log reaches from 20" in shown
     shown = monitor.run("backtest", "--since", "2020-01-01", "--rule", "zips").stdout
-    assert " UTC only ([STORE] RETENTION)\n" in shown and "in all" not in shown
+    assert " UTC only; [STORE] RETENTION says" in shown and "in all" not in shown
 
     # The rules that judged then are not those of now.
     monitor.write_rules(RULES + "# changed\n")

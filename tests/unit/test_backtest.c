@@ -304,6 +304,44 @@ static void two_sets_are_told_apart_by_the_files_that_they_change(void **state)
 	assert_false(compared_is_cut(outcome->compared));
 }
 
+/* What another watch heard, and one that is not in the settings any more. */
+static void only_the_watch_asked_for_is_judged_and_its_rules_shown(void **state)
+{
+	AUTO_MONITOR m;
+	struct backtest_wish wish = { .until_ms = LINE_MS + 1000 };
+	struct watch_settings watches[2];
+	const struct settings settings = { .watches = watches, .watch_count = 2 };
+	AUTO(rule_set_free)
+	struct rule_set *lab =
+		load_rules("watched_items:\n- {name: lab, when: {event: any}, actions: [log]}\n");
+	AUTO(backtest_free) struct backtest *both = NULL;
+	AUTO(backtest_free) struct backtest *one = NULL;
+
+	monitor_start(&m, *state,
+		      "watched_items:\n- {name: main, when: {event: any}, actions: [log]}\n");
+	hear(&m, ADDED("1", "a"));
+	hear_as(&m, "lab", ADDED("2", "b"));
+	hear_as(&m, "gone", ADDED("3", "c"));
+	pass(&m, 0);
+	watches[0] = watches[1] = m.watch;
+	watches[1].name = (char *)"lab";
+
+	struct rule_set *const sets[] = { m.set, lab };
+
+	wish.settings = &settings;
+	wish.sets[TRIED] = sets;
+	ok(m.f, backtest_run(&both, m.f->store, &wish, &m.f->err));
+	assert_int_equal(both->records, 2);
+	assert_int_equal(both->strange, 1);
+	assert_int_equal(both->sides[TRIED].set_count, 2);
+	assert_int_equal(both->sides[TRIED].jobs[SURE], 2);
+	wish.watch = "lab";
+	ok(m.f, backtest_run(&one, m.f->store, &wish, &m.f->err));
+	assert_int_equal(one->records, 1);
+	assert_int_equal(one->sides[TRIED].set_count, 1);
+	assert_int_equal(rule_at(one, 0)->counts[SURE].jobs, 1);
+}
+
 static bool stop_at_once(void *ctx, const struct backtest_progress *progress)
 {
 	return false;
@@ -354,6 +392,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_depend_on_the_cluster_is_sure),
 		cmocka_unit_test(only_the_time_asked_for_is_judged),
 		cmocka_unit_test(two_sets_are_told_apart_by_the_files_that_they_change),
+		cmocka_unit_test(only_the_watch_asked_for_is_judged_and_its_rules_shown),
 		cmocka_unit_test(who_stops_gets_what_is_known),
 		cmocka_unit_test(a_log_without_judged_records_is_refused),
 	};
