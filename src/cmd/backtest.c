@@ -19,6 +19,7 @@
 /* One per watch; those of one file are the same. */
 struct sets {
 	struct rule_set **items;
+	bool *are_shown; /* as --watch says */
 	size_t count;
 };
 
@@ -27,6 +28,7 @@ static void sets_clear(struct sets *sets)
 	for (size_t i = 0; i < sets->count; i++)
 		rule_set_free(sets->items[i]);
 	free(sets->items);
+	free(sets->are_shown);
 }
 
 static struct rule_set *load(const char *items)
@@ -48,8 +50,10 @@ static const char *items_of(const struct settings *settings, const char *items, 
 }
 
 /* items NULL: those that each watch names. */
-static int load_sets(struct sets *sets, const struct settings *settings, const char *items)
+static int load_sets(struct sets *sets, const struct settings *settings, const char *items,
+		     const char *watch)
 {
+	sets->are_shown = mem_array(settings->watch_count, sizeof(bool));
 	sets->items = mem_array(settings->watch_count, sizeof(struct rule_set *));
 	for (size_t i = 0; i < settings->watch_count; i++) {
 		struct rule_set *set = NULL;
@@ -61,18 +65,16 @@ static int load_sets(struct sets *sets, const struct settings *settings, const c
 			set = load(items_of(settings, items, i));
 		if (!set)
 			return -1;
+		sets->are_shown[i] = !watch || strcmp(settings->watches[i].name, watch) == 0;
 		sets->items[sets->count++] = set;
 	}
 	return 0;
 }
 
-/* watch: only its rules; NULL: all. */
-static bool is_in(const struct sets *sets, const struct settings *settings, const char *watch,
-		  const char *name)
+static bool is_in(const struct sets *sets, const char *name)
 {
 	for (size_t i = 0; i < sets->count; i++)
-		if ((!watch || strcmp(settings->watches[i].name, watch) == 0) &&
-		    rule_set_find(sets->items[i], name))
+		if (sets->are_shown[i] && rule_set_find(sets->items[i], name))
 			return true;
 	return false;
 }
@@ -82,12 +84,14 @@ static int no_such_rule(const struct sets *tried, const struct sets *running, co
 	const struct sets *both[] = { tried, running };
 	size_t count = 0;
 	AUTO(free) char *memory = NULL;
-	const char **names = NULL, *nearest;
+	const char **names = mem_array(1, sizeof(*names)), *nearest;
 
 	for (size_t which = 0; which < ARRAY_SIZE(both); which++)
 		for (size_t i = 0; i < both[which]->count; i++) {
 			const struct rule_set *set = both[which]->items[i];
 
+			if (!both[which]->are_shown[i])
+				continue;
 			names = mem_grow(names, count + rule_set_count(set) + 1, sizeof(*names));
 			for (size_t j = 0; j < rule_set_count(set); j++)
 				names[count++] = rule_set_get(set, j)->name;
@@ -337,11 +341,10 @@ int backtest_command(const struct arguments *arguments)
 		return EXIT_WRONG;
 	if (arguments->watch && (result = no_such_watch(settings, arguments->watch)))
 		return result;
-	if (load_sets(&tried, settings, arguments->items) < 0 ||
-	    (arguments->compare && load_sets(&running, settings, NULL) < 0))
+	if (load_sets(&tried, settings, arguments->items, arguments->watch) < 0 ||
+	    (arguments->compare && load_sets(&running, settings, NULL, arguments->watch) < 0))
 		return EXIT_WRONG;
-	if (arguments->rule && !is_in(&tried, settings, arguments->watch, arguments->rule) &&
-	    !is_in(&running, settings, arguments->watch, arguments->rule))
+	if (arguments->rule && !is_in(&tried, arguments->rule) && !is_in(&running, arguments->rule))
 		return no_such_rule(&tried, &running, arguments->rule);
 	signal(SIGBUS, on_missing_page);
 	return run(arguments, settings, &tried, &running);
