@@ -23,6 +23,7 @@
 #define RETRY_FIRST_MS 5000
 #define RETRY_MOST_MS (10 * 60 * 1000)
 #define PROGRESS_MS 10000
+#define LOOK_MS 30000
 
 struct pause {
 	int64_t until_ms; /* monotonic */
@@ -50,8 +51,12 @@ struct repair {
 	struct repair_snapshot taking;
 	int64_t stray; /* the snapshot that is being deleted */
 
+	uint64_t taken_reconnects; /* of the stream, when the candidate was ordered */
+	bool is_ours;              /* this run has ordered it */
+
 	struct repair_gaps gaps; /* that wait */
 	uint64_t gaps_seen;      /* as the watcher counts them */
+	int64_t gaps_seen_ms;    /* monotonic */
 	struct pause snapshots;  /* between attempts at a baseline, or at tidying up */
 	struct pause attempts;   /* at a repair */
 	int64_t repair_at_ms,
@@ -152,7 +157,7 @@ static void taken(struct repair *repair, const struct snapshot *snapshot)
 	repair->taking.taken_ns = snapshot->taken_ns;
 	repair->taking.answered_ms = clock_now_ms();
 	repair->taking.covers_ms = repair->taking.sent_ms;
-	repair->snapshots.length_ms = repair->attempts.length_ms = 0;
+	repair->attempts.length_ms = 0;
 	error_clear(&repair->trouble);
 }
 
@@ -237,11 +242,16 @@ static void candidate_taken(void *ctx, const struct qumulo_answer *answer,
 		return no_snapshot(repair, answer);
 	taken(repair, &snapshots[0]);
 	repair->state.candidate = repair->taking;
+	repair->is_ours = true;
 	(void)save(repair); /* else it is a stray */
 }
 
 static void take_candidate(struct repair *repair, const struct walk_entry *directory)
 {
+	struct watcher_status heard;
+
+	watcher_get_status(repair->watcher, &heard);
+	repair->taken_reconnects = heard.reconnects;
 	(void)take(repair, directory->id, candidate_taken);
 }
 
@@ -259,6 +269,7 @@ static void promote(struct repair *repair)
 		repair->state.baseline = old;
 		return;
 	}
+	repair->snapshots.length_ms = 0;
 	log_info(repair->who, "snapshot %" PRId64 " is what a repair would begin from",
 		 repair->state.baseline.id);
 	if (old.id >= 0)
@@ -271,11 +282,12 @@ static void judge_candidate(struct repair *repair, const struct watcher_status *
 	AUTO_ERROR err = { 0 };
 	int64_t until_ms;
 
-	if (heard->since_ms > repair->state.candidate.sent_ms) { /* lost since: it proves nothing */
+	/* The stream was lost since: it proves nothing. */
+	if (!repair->is_ours || heard->reconnects != repair->taken_reconnects) {
 		repair->state.candidate.id = -1;
-		repair->is_tidy = false;
+		repair->is_ours = repair->is_tidy = false;
 		(void)save(repair);
-		return;
+		return back_off(repair, 0);
 	}
 	if (heard->complete_ms < good_ms)
 		return;
@@ -603,12 +615,15 @@ static void find_gaps(struct repair *repair, const struct watcher_status *heard)
 {
 	AUTO_ERROR err = { 0 };
 
-	if (repair->gaps_seen == heard->gaps)
+	/* Now and then anyway: one may have been stored late. */
+	if (repair->gaps_seen == heard->gaps &&
+	    clock_monotonic_ms() - repair->gaps_seen_ms < LOOK_MS)
 		return;
 	if (repair_gaps_find(&repair->gaps, repair->store, repair->watch->name,
 			     repair->state.done_gap, &err) < 0)
 		return set_trouble(repair, "%s", error_text(&err));
 	repair->gaps_seen = heard->gaps;
+	repair->gaps_seen_ms = clock_monotonic_ms();
 	metric_set(repair->gaps_waiting, (int64_t)repair->gaps.count);
 }
 

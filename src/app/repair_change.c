@@ -9,6 +9,7 @@ struct change *change_new(enum change_what what, const struct walk_entry *entry,
 	list_init(&change->link);
 	change->what = what;
 	change->is_directory = entry->type == FILE_DIRECTORY;
+	change->is_linked = entry->type != FILE_DIRECTORY && entry->num_links > 1;
 	change->has_data = entry->type == FILE_REGULAR && entry->size > 0;
 	change->id = str_copy(entry->id);
 	change->path = str_copy(path);
@@ -110,27 +111,71 @@ static bool become_altered(struct change *change, const struct heard *heard,
 	return change->kinds;
 }
 
+/* Where it is by what was told last: by the stream, else by the older snapshot, in which it was at
+ * path (taken over; NULL: it was not); and its directories may have moved since. NULL: not known.
+ */
+static char *told_path(const struct change *change, struct heard *heard, enum heard_place place,
+		       char *path)
+{
+	uint64_t at = 0;
+	char *told = place == HEARD_ELSEWHERE || place == HEARD_AWAY
+			     ? heard_path(heard, change->id, &at)
+			     : NULL;
+	char *carried;
+
+	if (told) {
+		free(path);
+		path = told;
+	}
+	carried = path ? heard_carry(heard, path, at) : NULL;
+	free(path);
+	return carried;
+}
+
+/* False: its directory brought it where it is. */
+static bool find_old_path(struct change *change, struct heard *heard, enum heard_place place)
+{
+	change->old_path = told_path(change, heard, place, change->old_path);
+	return !change->old_path || strcmp(change->old_path, change->path) != 0;
+}
+
 /* The stream told of it under another path: so it moved, and was written perhaps. */
 static bool become_moved(struct change *change, struct heard *heard,
-			 const struct change_times *times)
+			 const struct change_times *times, enum heard_place place)
 {
-	char *path = heard_path(heard, change->id);
-
-	if (!path)
-		return true;
-	free(change->old_path);
-	change->old_path = path;
-	if (heard_is_carried(heard, path, change->path)) {
-		heard_confirm(heard, change->id);
+	if (!find_old_path(change, heard, place))
 		return become_altered(change, heard, times);
-	}
+	if (!change->old_path)
+		return true;
 	/* Its change time is that of the move. */
-	if (change->what == CHANGE_CAME && change->has_data &&
-	    (change->modified_ns == WALK_NO_TIME ||
-	     !heard_change(heard, change->id, CHILD_DATA_WRITTEN,
-			   our_ms(change->modified_ns, times->least_ms))))
+	if (change->has_data && (change->modified_ns == WALK_NO_TIME ||
+				 !heard_change(heard, change->id, CHILD_DATA_WRITTEN,
+					       our_ms(change->modified_ns, times->least_ms))))
 		change->kinds = EVENT_KIND(CHILD_DATA_WRITTEN) | EVENT_KIND(CHILD_SIZE_CHANGED);
 	change->what = CHANGE_MOVED;
+	return true;
+}
+
+static bool came_is_news(struct change *change, struct heard *heard,
+			 const struct change_times *times, enum heard_place place)
+{
+	if (place == HEARD_AT ||
+	    (change->old_path && heard_place(heard, change->id, change->old_path) == HEARD_AT))
+		return become_altered(change, heard, times);
+	if (place == HEARD_NOWHERE || place == HEARD_GONE || change->is_linked)
+		return true;
+	free(TAKE(change->old_path));
+	return become_moved(change, heard, times, place);
+}
+
+/* It went from where it was told to be. */
+static bool went_is_news(struct change *change, struct heard *heard, enum heard_place place)
+{
+	if (place == HEARD_GONE || (place == HEARD_AWAY && !change->is_linked))
+		return false;
+	change->path =
+		told_path(change, heard, change->is_linked ? HEARD_NOWHERE : place, change->path);
+	heard_confirm(heard, change->id);
 	return true;
 }
 
@@ -139,36 +184,24 @@ static bool is_news(struct change *change, struct heard *heard, const struct cha
 	bool was_quiet = change->changed_ns != WALK_NO_TIME && times->quiet_until_ms &&
 			 our_ms(change->changed_ns, times->most_ms) < times->quiet_until_ms;
 	enum heard_place place = heard_place(heard, change->id, change->path);
-	bool is_there =
-		place == HEARD_AT || (change->what == CHANGE_CAME && change->old_path &&
-				      heard_place(heard, change->id, change->old_path) == HEARD_AT);
 
-	if (is_there)
-		heard_confirm(heard, change->id);
+	if (change->what == CHANGE_WENT || change->what == CHANGE_LEFT)
+		return went_is_news(change, heard, place);
+	/* It is there, whatever was told of it. */
+	heard_confirm(heard, change->id);
+	if (was_quiet)
+		return false;
 	switch (change->what) {
 	case CHANGE_CAME:
-		if (was_quiet)
-			return false;
-		if (is_there)
-			return become_altered(change, heard, times);
-		if (place == HEARD_ELSEWHERE || place == HEARD_AWAY)
-			return become_moved(change, heard, times);
-		return true;
+		return came_is_news(change, heard, times, place);
 	case CHANGE_MOVED:
-		if (was_quiet || is_there)
-			return false;
-		return place != HEARD_ELSEWHERE || become_moved(change, heard, times);
+		return place != HEARD_AT && find_old_path(change, heard, place);
 	case CHANGE_ARRIVED:
-		return !was_quiet && !is_there;
-	case CHANGE_WENT:
-		return place != HEARD_GONE;
-	case CHANGE_LEFT:
-		return place != HEARD_AWAY && place != HEARD_GONE;
-	case CHANGE_ALTERED:
-		change->kinds = was_quiet ? 0 : news_of(change, heard, times, change->kinds);
+		return place != HEARD_AT;
+	default:
+		change->kinds = news_of(change, heard, times, change->kinds);
 		return change->kinds;
 	}
-	return true;
 }
 
 bool change_is_news(struct change *change, struct heard *heard, const struct change_times *times)

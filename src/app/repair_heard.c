@@ -3,6 +3,8 @@
 #include "event/decode.h"
 
 #define MOVES_MOST 1000
+#define HALVES_MOST 64
+#define INDEX_BITS 20
 #define FIRST_ROOM 1024 /* a power of two */
 #define READ_RECORDS 10000
 #define READ_BYTES (8u << 20)
@@ -17,14 +19,23 @@ enum change_class { CLASS_DATA, CLASS_TIMES, CLASS_PERMISSIONS, CLASS_OTHER, CLA
 struct object {
 	uint64_t id; /* digest; 0: the slot is free */
 	uint64_t place;
-	uint64_t place_seq;            /* of the record that told it */
+	uint64_t place_at;             /* where in the log it was told: place_in_log() */
 	uint32_t told_ms[CLASS_COUNT]; /* since base_ms; 0: never */
 	uint32_t place_ms;             /* when its place was told */
+	uint32_t name;                 /* digest of its name there */
 	bool is_confirmed;             /* it is there */
 };
 
 struct move {
 	char *from, *to;
+	uint64_t at; /* where in the log it was told */
+};
+
+/* Half of the move of a directory, in a record that was read. */
+struct half {
+	uint64_t id;
+	char *path;
+	bool is_from;
 };
 
 struct heard {
@@ -38,9 +49,11 @@ struct heard {
 	struct object *objects; /* room is a power of two, at most 3/4 are used */
 	size_t count, room;
 	bool is_full;
-	const struct record *record;   /* under way */
-	struct move moves[MOVES_MOST]; /* the oldest goes first */
-	size_t move_count;             /* also of those that are gone */
+	const struct record *record;     /* under way */
+	struct move moves[MOVES_MOST];   /* the oldest goes first */
+	size_t move_count;               /* also of those that are gone */
+	struct half halves[HALVES_MOST]; /* the same */
+	size_t half_count;
 };
 
 struct heard *heard_new(struct store *store, const char *watch, const char *path,
@@ -69,6 +82,8 @@ void heard_free(struct heard *heard)
 		free(heard->moves[i].from);
 		free(heard->moves[i].to);
 	}
+	for (size_t i = 0; i < HALVES_MOST; i++)
+		free(heard->halves[i].path);
 	free(heard->objects);
 	free(heard);
 }
@@ -156,16 +171,21 @@ static int class_of(enum event_type type)
 
 /* The halves of a move may come in any order; what is told of another name of a
  * file says nothing of this one. */
-static void note_place(struct object *object, enum event_type type, uint64_t path)
+static void note_place(const struct heard *heard, struct object *object, const struct event *event)
 {
+	uint64_t path = digest(event->path);
+	uint32_t name = (uint32_t)digest(path_name(event->path));
+	/* Where a directory has moved, the same name may be what is left of its path. */
+	bool is_carried = heard->move_count && object->name == name;
 	bool is_here = object->place == PLACE_NONE || object->place == path;
 
-	switch (type) {
+	switch (event->type) {
 	case CHILD_FILE_ADDED:
 	case CHILD_DIR_ADDED:
 	case CHILD_FILE_MOVED_TO:
 	case CHILD_DIR_MOVED_TO:
 		object->place = path;
+		object->name = name;
 		return;
 	case CHILD_FILE_MOVED_FROM:
 	case CHILD_DIR_MOVED_FROM:
@@ -174,7 +194,7 @@ static void note_place(struct object *object, enum event_type type, uint64_t pat
 		return;
 	case CHILD_FILE_REMOVED:
 	case CHILD_DIR_REMOVED:
-		if (is_here || object->place == PLACE_AWAY)
+		if (is_here || is_carried || object->place == PLACE_AWAY)
 			object->place = PLACE_GONE;
 		return;
 	default:
@@ -201,6 +221,45 @@ static void note_time(struct heard *heard, struct object *object, enum event_typ
 	object->told_ms[class] = MAX(object->told_ms[class], since_base(heard, time_ms));
 }
 
+/* Records and the events in them, in their order. */
+static uint64_t place_in_log(const struct heard *heard, const struct event *event)
+{
+	return heard->record->seq << INDEX_BITS | MIN(event->index, (1u << INDEX_BITS) - 1);
+}
+
+static void add_move(struct heard *heard, const char *from, const char *to, uint64_t at)
+{
+	struct move *move = &heard->moves[heard->move_count++ % MOVES_MOST];
+
+	free(move->from);
+	free(move->to);
+	*move = (struct move){ str_copy(from), str_copy(to), at };
+}
+
+/* The halves may come in any order. */
+static void note_half(struct heard *heard, const struct event *event)
+{
+	bool is_from = event->type == CHILD_DIR_MOVED_FROM;
+	uint64_t id = digest(event->file_id);
+	AUTO(free) char *path = text_copy(event->path);
+
+	for (size_t i = 0; i < HALVES_MOST; i++) {
+		struct half *half = &heard->halves[i];
+
+		if (!half->path || half->id != id || half->is_from == is_from)
+			continue;
+		add_move(heard, is_from ? path : half->path, is_from ? half->path : path,
+			 place_in_log(heard, event));
+		free(TAKE(half->path));
+		return;
+	}
+
+	struct half *half = &heard->halves[heard->half_count++ % HALVES_MOST];
+
+	free(half->path);
+	*half = (struct half){ id, TAKE(path), is_from };
+}
+
 static bool note_event(void *ctx, const struct event *event)
 {
 	struct heard *heard = ctx;
@@ -208,14 +267,16 @@ static bool note_event(void *ctx, const struct event *event)
 
 	if (!event->file_id.size || event->stream.size)
 		return true;
+	if (event->type == CHILD_DIR_MOVED_FROM || event->type == CHILD_DIR_MOVED_TO)
+		note_half(heard, event);
 	object = object_of(heard, event->file_id);
 	if (object) {
 		uint64_t before = object->place;
 
-		note_place(object, event->type, digest(event->path));
+		note_place(heard, object, event);
 		if (object->place != before) {
 			object->place_ms = since_base(heard, heard->record->time_ms);
-			object->place_seq = heard->record->seq;
+			object->place_at = place_in_log(heard, event);
 		}
 		note_time(heard, object, event->type);
 	}
@@ -284,7 +345,7 @@ static bool find_in_record(void *ctx, const struct record *record)
 	return false;
 }
 
-char *heard_path(struct heard *heard, const char *id)
+char *heard_path(struct heard *heard, const char *id, uint64_t *out_at)
 {
 	const struct object *object = find(heard, id);
 	struct finding finding = { heard, id };
@@ -292,33 +353,33 @@ char *heard_path(struct heard *heard, const char *id)
 	if (!object || object->place == PLACE_NONE || object->place == PLACE_GONE)
 		return NULL;
 	finding.place = object->place;
-	if (store_log_read(heard->store, object->place_seq - 1, 1, READ_BYTES, find_in_record,
-			   &finding, NULL) < 0)
+	*out_at = object->place_at;
+	if (store_log_read(heard->store, (object->place_at >> INDEX_BITS) - 1, 1, READ_BYTES,
+			   find_in_record, &finding, NULL) < 0)
 		return NULL;
 	return finding.path;
 }
 
 void heard_note_move(struct heard *heard, const char *old_path, const char *path)
 {
-	struct move *move = &heard->moves[heard->move_count++ % MOVES_MOST];
-
-	free(move->from);
-	free(move->to);
-	*move = (struct move){ str_copy(old_path), str_copy(path) };
+	add_move(heard, old_path, path, UINT64_MAX);
 }
 
-bool heard_is_carried(const struct heard *heard, const char *old_path, const char *path)
+char *heard_carry(const struct heard *heard, const char *path, uint64_t since)
 {
-	for (size_t i = 0; i < MIN(heard->move_count, MOVES_MOST); i++) {
-		const struct move *move = &heard->moves[i];
-		size_t from = strlen(move->from), to = strlen(move->to);
+	size_t first = heard->move_count - MIN(heard->move_count, MOVES_MOST);
+	char *whole = str_copy(path);
 
-		if (path_is_below(text_of(old_path), text_of(move->from)) &&
-		    path_is_below(text_of(path), text_of(move->to)) &&
-		    strcmp(old_path + from, path + to) == 0)
-			return true;
+	for (size_t i = first; i < heard->move_count; i++) {
+		const struct move *move = &heard->moves[i % MOVES_MOST];
+		char *old = whole;
+
+		if (move->at <= since || !path_is_below(text_of(old), text_of(move->from)))
+			continue;
+		whole = str_format("%s%s", move->to, old + strlen(move->from));
+		free(old);
 	}
-	return false;
+	return whole;
 }
 
 void heard_confirm(struct heard *heard, const char *id)

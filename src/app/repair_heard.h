@@ -32,14 +32,15 @@ bool heard_is_full(const struct heard *heard);
 enum heard_place { HEARD_NOWHERE, HEARD_AT, HEARD_ELSEWHERE, HEARD_GONE, HEARD_AWAY };
 /* What was told last of where the object is, compared with path. */
 enum heard_place heard_place(const struct heard *heard, const char *id, const char *path);
-/* The path under which its place was told, read from the log again; for free(), NULL: not to be
- * had.
- */
-char *heard_path(struct heard *heard, const char *id);
-/* A directory moved, with all that is in it; whether that is how old_path became path. The last
- * thousand are known. */
+/* The path under which its place was told, read from the log again, and where in the log; for
+ * free(), NULL: not to be had. */
+char *heard_path(struct heard *heard, const char *id, uint64_t *out_at);
+/* A directory moved, with all that is in it: this repair has found that out. (Of those that the
+ * stream told it knows.) */
 void heard_note_move(struct heard *heard, const char *old_path, const char *path);
-bool heard_is_carried(const struct heard *heard, const char *old_path, const char *path);
+/* Where moves of directories that were told after that have brought what was at path; since: as
+ * heard_path says, 0: all. For free(). The last thousand moves are known. */
+char *heard_carry(const struct heard *heard, const char *path, uint64_t since);
 /* The object is where the stream told last: that is known now. */
 void heard_confirm(struct heard *heard, const char *id);
 /*

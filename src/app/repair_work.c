@@ -88,32 +88,45 @@ static struct message *message_begin(struct work *work)
 	return message;
 }
 
-/* What finished tasks found and the stream has not told. */
+struct printing {
+	struct work *work;
+	struct message *message;
+	size_t count; /* of events in it */
+};
+
+static void print_change(struct printing *printing, struct change *change)
+{
+	struct work *work = printing->work;
+	bool is_news = change_is_news(change, work->heard, &work->times);
+
+	if (is_news) {
+		if (!printing->message || printing->count >= MESSAGE_EVENTS ||
+		    printing->message->events->size >= MESSAGE_BYTES) {
+			printing->message = message_begin(work);
+			printing->count = 0;
+		}
+		printing->count +=
+			change_print(change, work->setup.watch->path, printing->message->events);
+	}
+	work->setup.state->counts.differences += is_news;
+	work->setup.state->counts.known += !is_news;
+	change_free(change);
+}
+
+/* What finished tasks found and the stream has not told; what went before what took its place. */
 static void print_news(struct work *work)
 {
-	struct repair_counts *counts = &work->setup.state->counts;
-	struct message *message = NULL;
+	struct printing printing = { work };
 	struct repair_task *task;
 	struct change *change;
-	size_t count = 0;
 
-	list_for_each (task, &work->flushing, link) {
-		list_for_each (change, &task->changes, link) {
-			bool is_news = change_is_news(change, work->heard, &work->times);
-
-			if (is_news && (!message || count >= MESSAGE_EVENTS ||
-					message->events->size >= MESSAGE_BYTES)) {
-				message = message_begin(work);
-				count = 0;
-			}
-			if (is_news)
-				count += change_print(change, work->setup.watch->path,
-						      message->events);
-			counts->differences += is_news;
-			counts->known += !is_news;
-			change_free(change);
-		}
-	}
+	list_for_each (task, &work->flushing, link)
+		list_for_each (change, &task->changes, link)
+			if (change->what == CHANGE_WENT || change->what == CHANGE_LEFT)
+				print_change(&printing, change);
+	list_for_each (task, &work->flushing, link)
+		list_for_each (change, &task->changes, link)
+			print_change(&printing, change);
 }
 
 static int append_messages(struct work *work, struct error *err)

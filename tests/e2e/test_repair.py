@@ -132,7 +132,7 @@ def test_each_net_change_of_a_gap_is_judged_once(make_simulator, make_scene, swi
         + [(t, p) for t in written[0] for p in ("/new", "/made/a/b", "/written", "/wood/written",
                                                "/wood/sub/new")]
         + [("child_mtime_changed", p) for p in ("/written", "/wood/written")]
-        + [("child_file_removed", p) for p in ("/goes", "/old/deep/x", "/old/y", "/tree/goes")]
+        + [("child_file_removed", p) for p in ("/goes", "/old/deep/x", "/old/y", "/wood/goes")]
         + [("child_dir_removed", p) for p in ("/old", "/old/deep")]
         + [("child_file_moved_from", p) for p in ("/renamed", "/moved/inner")]
         + [("child_file_moved_to", p) for p in ("/called", "/made/inner")]
