@@ -1,317 +1,20 @@
-#include "app/repair.h"
+#include "app/repair_inside.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "app/repair_close.h"
-#include "app/repair_work.h"
-#include "app/watch_gap.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/metric.h"
-#include "qumulo/snapshots.h"
-#include "qumulo/walk.h"
 
 #define TICK_MS 100
 #define SETTLE_MS 500 /* gaps so close together are repaired together */
 #define PAUSE_FIRST_MS 1000
 #define PAUSE_MOST_MS 60000
 #define STORM_MS 60000 /* repairs closer together than this come at growing intervals */
-#define RETRY_FIRST_MS 5000
-#define RETRY_MOST_MS (10 * 60 * 1000)
 #define PROGRESS_MS 10000
 #define LOOK_MS 30000
-
-struct pause {
-	int64_t until_ms; /* monotonic */
-	int64_t length_ms;
-};
-
-struct repair {
-	uv_loop_t *loop;
-	struct qumulo *cluster;
-	const struct watch_settings *watch;
-	struct watcher *watcher;
-	struct store *store;
-	char *who;
-	uv_timer_t *timer; /* freed when it is closed */
-	struct walk *walk; /* for the directory itself */
-	struct repair_state state;
-	bool is_loaded;
-	bool is_tidy; /* no snapshot of ours is there that nobody needs */
-
-	/* One thing at a time: */
-	struct qumulo_call *call;
-	bool is_looking;
-	struct work *work;
-	void (*then)(struct repair *repair, const struct walk_entry *directory);
-	struct repair_snapshot taking;
-	int64_t stray; /* the snapshot that is being deleted */
-
-	uint64_t taken_reconnects; /* of the stream, when the candidate was ordered */
-	bool is_ours;              /* this run has ordered it */
-
-	struct repair_gaps gaps; /* that wait */
-	uint64_t gaps_seen;      /* as the watcher counts them */
-	int64_t gaps_seen_ms;    /* monotonic */
-	struct pause snapshots;  /* between attempts at a baseline, or at tidying up */
-	struct pause attempts;   /* at a repair */
-	int64_t repair_at_ms,
-		pause_ms;     /* monotonic: no repair begins before; it grows in a storm */
-	int64_t begun_ms;     /* monotonic: the last repair */
-	int64_t told_ms;      /* monotonic: of its progress */
-	struct error trouble; /* of the store, or of snapshots; text NULL: none */
-
-	pthread_mutex_t lock; /* for status */
-	struct repair_status status;
-	struct metric *differences, *requests, *waiting, *gaps_waiting, *baseline_time;
-	struct repair_counts measured; /* of these counts the metrics know */
-};
-
-static bool may_take_snapshots(const struct repair *repair)
-{
-	return repair->watch->gap_repair == GAP_REPAIR_AUTO ||
-	       repair->watch->gap_repair == GAP_REPAIR_SNAPSHOT;
-}
-
-static void set_trouble(struct repair *repair, const char *format, ...) PRINTF_LIKE(2, 3);
-static void set_trouble(struct repair *repair, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	AUTO(free) char *text = str_vformat(format, args);
-	va_end(args);
-	if (!repair->trouble.text || strcmp(repair->trouble.text, text) != 0)
-		log_warn(repair->who, "%s", text);
-	error_clear(&repair->trouble);
-	error_set(&repair->trouble, "%s", text);
-}
-
-static bool save(struct repair *repair)
-{
-	AUTO_ERROR err = { 0 };
-
-	if (repair_state_save(&repair->state, repair->store, repair->watch->name, &err) == 0)
-		return true;
-	set_trouble(repair, "%s", error_text(&err));
-	return false;
-}
-
-/* The next attempt comes later, and later each time. */
-static void back_off(struct repair *repair, int64_t at_least_ms)
-{
-	struct pause *pause = repair->gaps.count ? &repair->attempts : &repair->snapshots;
-
-	pause->length_ms =
-		pause->length_ms ? MIN(pause->length_ms * 2, RETRY_MOST_MS) : RETRY_FIRST_MS;
-	pause->until_ms = clock_monotonic_ms() + MAX(pause->length_ms, at_least_ms);
-}
-
-/* ---- Snapshots ---- */
-
-static void look_told(void *ctx, const struct walk_answer *answer)
-{
-	struct repair *repair = ctx;
-
-	repair->is_looking = false;
-	if (answer->result == FILE_OK)
-		return repair->then(repair, &answer->entries[0]);
-	set_trouble(repair, "%s cannot be looked at: %s", repair->watch->path, answer->why);
-	back_off(repair, 0);
-}
-
-static void look_then(struct repair *repair,
-		      void (*then)(struct repair *repair, const struct walk_entry *directory))
-{
-	repair->is_looking = true;
-	repair->then = then;
-	walk_look(repair->walk, repair->watch->path, WALK_NOW, look_told, repair);
-}
-
-static bool take(struct repair *repair, const char *source, snapshots_done *done)
-{
-	AUTO_ERROR err = { 0 };
-	uint64_t first, last;
-
-	if (store_log_range(repair->store, &first, &last, &err) < 0) {
-		set_trouble(repair, "%s", error_text(&err));
-		back_off(repair, 0);
-		return false;
-	}
-	repair->taking =
-		(struct repair_snapshot){ .id = -1, .sent_ms = clock_now_ms(), .seq = last };
-	snprintf(repair->taking.source, sizeof(repair->taking.source), "%s", source);
-	repair->call =
-		snapshots_create(repair->cluster, repair->state.suffix, source,
-				 clock_now_ms() + repair->watch->baseline_expiry_ms, done, repair);
-	return true;
-}
-
-static void taken(struct repair *repair, const struct snapshot *snapshot)
-{
-	repair->taking.id = snapshot->id;
-	repair->taking.taken_ns = snapshot->taken_ns;
-	repair->taking.answered_ms = clock_now_ms();
-	repair->taking.covers_ms = repair->taking.sent_ms;
-	repair->attempts.length_ms = 0;
-	error_clear(&repair->trouble);
-}
-
-/* What else wears our name is left over: of a start before this one, or of an
- * answer that was lost.
- */
-static void stray_deleted(void *ctx, const struct qumulo_answer *answer,
-			  const struct snapshot *snapshots, size_t count)
-{
-	struct repair *repair = ctx;
-
-	repair->call = NULL;
-	if (answer->result != FILE_OK && answer->result != FILE_GONE) {
-		log_warn(repair->who,
-			 "snapshot %" PRId64 " of ours cannot be deleted (it expires): %s",
-			 repair->stray, answer->why);
-		back_off(repair, 0);
-	} else {
-		log_info(repair->who, "deleted snapshot %" PRId64 ", which nobody needs any more",
-			 repair->stray);
-		repair->is_tidy = false; /* there may be more of them */
-	}
-}
-
-static void delete_snapshot(struct repair *repair, int64_t id)
-{
-	repair->stray = id;
-	repair->call = snapshots_delete(repair->cluster, id, stray_deleted, repair);
-}
-
-static bool is_needed(const struct repair_state *state, int64_t id)
-{
-	return id == state->baseline.id || id == state->candidate.id ||
-	       (state->method == REPAIR_SNAPSHOT &&
-		(id == state->older.id || id == state->newer.id));
-}
-
-static void strays_listed(void *ctx, const struct qumulo_answer *answer,
-			  const struct snapshot *snapshots, size_t count)
-{
-	struct repair *repair = ctx;
-
-	repair->call = NULL;
-	repair->is_tidy = true; /* whoever may not list them has none either */
-	for (size_t i = 0; i < count; i++) {
-		if (snapshot_has_suffix(&snapshots[i], repair->state.suffix) &&
-		    !snapshots[i].in_delete && !is_needed(&repair->state, snapshots[i].id))
-			return delete_snapshot(repair, snapshots[i].id);
-	}
-}
-
-static void tidy(struct repair *repair)
-{
-	repair->call = snapshots_list(repair->cluster, strays_listed, repair);
-}
-
-/* ---- The baseline ---- */
-
-static void no_snapshot(struct repair *repair, const struct qumulo_answer *answer)
-{
-	const char *then = repair->watch->gap_repair == GAP_REPAIR_AUTO
-				   ? "gaps are repaired by scan, which does not see removals"
-				   : "gaps cannot be repaired";
-
-	set_trouble(repair, "no snapshot can be taken, so %s: %s%s", then, answer->why,
-		    answer->result == FILE_DENIED
-			    ? "; it needs PRIVILEGE_SNAPSHOT_WRITE, PRIVILEGE_SNAPSHOT_READ and "
-			      "PRIVILEGE_SNAPSHOT_DIFFERENCE_READ"
-			    : "");
-	if (answer->result == FILE_AMBIGUOUS)
-		repair->is_tidy = false; /* it may have been taken */
-	back_off(repair, answer->result == FILE_DENIED ? RETRY_MOST_MS : answer->retry_after_ms);
-}
-
-static void candidate_taken(void *ctx, const struct qumulo_answer *answer,
-			    const struct snapshot *snapshots, size_t count)
-{
-	struct repair *repair = ctx;
-
-	repair->call = NULL;
-	if (answer->result != FILE_OK)
-		return no_snapshot(repair, answer);
-	taken(repair, &snapshots[0]);
-	repair->state.candidate = repair->taking;
-	repair->is_ours = true;
-	(void)save(repair); /* else it is a stray */
-}
-
-static void take_candidate(struct repair *repair, const struct walk_entry *directory)
-{
-	struct watcher_status heard;
-
-	watcher_get_status(repair->watcher, &heard);
-	repair->taken_reconnects = heard.reconnects;
-	(void)take(repair, directory->id, candidate_taken);
-}
-
-/* The stream was heard for a while after it, and all that is durable: what was
- * before it was told.
- */
-static void promote(struct repair *repair)
-{
-	struct repair_snapshot old = repair->state.baseline;
-
-	repair->state.baseline = repair->state.candidate;
-	repair->state.candidate.id = -1;
-	if (!save(repair)) {
-		repair->state.candidate = repair->state.baseline;
-		repair->state.baseline = old;
-		return;
-	}
-	repair->snapshots.length_ms = 0;
-	log_info(repair->who, "snapshot %" PRId64 " is what a repair would begin from",
-		 repair->state.baseline.id);
-	if (old.id >= 0)
-		delete_snapshot(repair, old.id);
-}
-
-static void judge_candidate(struct repair *repair, const struct watcher_status *heard)
-{
-	int64_t good_ms = repair->state.candidate.answered_ms + REPAIR_LATE_MS;
-	AUTO_ERROR err = { 0 };
-	int64_t until_ms;
-
-	/* The stream was lost since: it proves nothing. */
-	if (!repair->is_ours || heard->reconnects != repair->taken_reconnects) {
-		repair->state.candidate.id = -1;
-		repair->is_ours = repair->is_tidy = false;
-		(void)save(repair);
-		return back_off(repair, 0);
-	}
-	if (heard->complete_ms < good_ms)
-		return;
-	if (watch_gap_heard_until(repair->store, repair->watch->name, &until_ms, &err) < 0)
-		return set_trouble(repair, "%s", error_text(&err));
-	if (until_ms < good_ms)
-		watcher_note_alive(repair->watcher);
-	else
-		promote(repair);
-}
-
-static void keep_baseline(struct repair *repair, const struct watcher_status *heard)
-{
-	const struct repair_snapshot *baseline = &repair->state.baseline;
-	int64_t age_ms = clock_now_ms() - baseline->answered_ms;
-
-	if (repair->state.candidate.id >= 0)
-		return judge_candidate(repair, heard);
-	/* A clock that was put back makes it young for ever. */
-	if (baseline->id >= 0 && age_ms >= 0 && age_ms < repair->watch->baseline_every_ms)
-		return;
-	if (may_take_snapshots(repair) && clock_monotonic_ms() >= repair->snapshots.until_ms)
-		look_then(repair, take_candidate);
-}
 
 /* ---- A repair ---- */
 
@@ -365,8 +68,8 @@ static void begin(struct repair *repair, bool is_changed)
 	}
 	*state = before;
 	repair->is_tidy = false; /* the snapshot that was taken for it */
-	set_trouble(repair, "a repair cannot begin: %s", error_text(&err));
-	back_off(repair, 0);
+	repair_set_trouble(repair, "a repair cannot begin: %s", error_text(&err));
+	repair_back_off(repair, 0);
 }
 
 static void give_up(struct repair *repair, const char *why)
@@ -379,7 +82,7 @@ static void give_up(struct repair *repair, const char *why)
 	repair->state.last_gap = repair->gaps.last;
 	if (repair_close_unrepaired(repair->store, repair->watch->name, &repair->state, why, &err) <
 	    0)
-		return set_trouble(repair, "%s", error_text(&err));
+		return repair_set_trouble(repair, "%s", error_text(&err));
 	repair->gaps_seen = UINT64_MAX;
 }
 
@@ -405,7 +108,7 @@ static void scan_instead(struct repair *repair, const char *format, ...)
 	if (repair->watch->gap_repair == GAP_REPAIR_SNAPSHOT)
 		return give_up(repair, why);
 	snprintf(repair->state.why, sizeof(repair->state.why), "%s", why);
-	look_then(repair, begin_scan);
+	repair_look_then(repair, begin_scan);
 }
 
 /* Waiting may help. */
@@ -417,9 +120,9 @@ static bool is_for_later(const struct qumulo_answer *answer)
 
 static void try_later(struct repair *repair, const struct qumulo_answer *answer)
 {
-	set_trouble(repair, "the repair of a gap waits: %s", answer->why);
+	repair_set_trouble(repair, "the repair of a gap waits: %s", answer->why);
 	repair->is_tidy &= answer->result != FILE_AMBIGUOUS;
-	back_off(repair, answer->retry_after_ms);
+	repair_back_off(repair, answer->retry_after_ms);
 }
 
 static void newer_taken(void *ctx, const struct qumulo_answer *answer,
@@ -429,7 +132,7 @@ static void newer_taken(void *ctx, const struct qumulo_answer *answer,
 
 	repair->call = NULL;
 	if (answer->result == FILE_OK) {
-		taken(repair, &snapshots[0]);
+		repair_taken(repair, &snapshots[0]);
 		repair->state.method = REPAIR_SNAPSHOT;
 		repair->state.older = repair->state.baseline;
 		repair->state.newer = repair->taking;
@@ -444,7 +147,7 @@ static void newer_taken(void *ctx, const struct qumulo_answer *answer,
 static void take_newer(struct repair *repair, const struct walk_entry *directory)
 {
 	if (strcmp(directory->id, repair->state.baseline.source) == 0) {
-		(void)take(repair, directory->id, newer_taken);
+		(void)repair_take(repair, directory->id, newer_taken);
 		return;
 	}
 	repair->state.baseline.id = -1;
@@ -459,7 +162,7 @@ static void baseline_prolonged(void *ctx, const struct qumulo_answer *answer,
 
 	repair->call = NULL;
 	if (answer->result == FILE_OK)
-		return look_then(repair, take_newer);
+		return repair_look_then(repair, take_newer);
 	if (is_for_later(answer))
 		return try_later(repair, answer);
 	if (answer->result == FILE_GONE)
@@ -481,7 +184,7 @@ static void begin_repair(struct repair *repair)
 	repair->repair_at_ms = now_ms + repair->pause_ms;
 	if (repair->watch->gap_repair == GAP_REPAIR_SCAN) {
 		repair->state.why[0] = '\0';
-		return look_then(repair, begin_scan);
+		return repair_look_then(repair, begin_scan);
 	}
 	if (baseline->id < 0)
 		return scan_instead(repair, "there is no snapshot from before the gap%s%s",
@@ -521,7 +224,7 @@ static void finish(struct repair *repair, bool may_repeat)
 	if (repair_close_repaired(repair->store, repair->watch->name, state, may_repeat, &err) <
 	    0) {
 		*state = before;
-		set_trouble(repair, "%s", error_text(&err));
+		repair_set_trouble(repair, "%s", error_text(&err));
 		repair->repair_at_ms = clock_monotonic_ms() + PAUSE_FIRST_MS;
 		return;
 	}
@@ -537,7 +240,7 @@ static void finish(struct repair *repair, bool may_repeat)
 		 (double)(clock_now_ms() - before.begun_ms) / 1000);
 	repair->gaps_seen = UINT64_MAX;
 	if (old >= 0)
-		delete_snapshot(repair, old);
+		repair_delete_snapshot(repair, old);
 }
 
 static void ended(void *ctx, enum work_end end, const char *why)
@@ -559,7 +262,7 @@ static void ended(void *ctx, enum work_end end, const char *why)
 	repair->state.method = REPAIR_NONE;
 	repair->is_tidy = false;
 	if (repair_close_clear(repair->store, repair->watch->name, &repair->state, &err) < 0)
-		return set_trouble(repair, "%s", error_text(&err));
+		return repair_set_trouble(repair, "%s", error_text(&err));
 	scan_instead(repair, "the difference of the snapshots cannot be read: %s%s", reason,
 		     end == WORK_DENIED ? "; it needs PRIVILEGE_SNAPSHOT_DIFFERENCE_READ" : "");
 }
@@ -621,7 +324,7 @@ static void find_gaps(struct repair *repair, const struct watcher_status *heard)
 		return;
 	if (repair_gaps_find(&repair->gaps, repair->store, repair->watch->name,
 			     repair->state.done_gap, &err) < 0)
-		return set_trouble(repair, "%s", error_text(&err));
+		return repair_set_trouble(repair, "%s", error_text(&err));
 	repair->gaps_seen = heard->gaps;
 	repair->gaps_seen_ms = clock_monotonic_ms();
 	metric_set(repair->gaps_waiting, (int64_t)repair->gaps.count);
@@ -656,7 +359,7 @@ static void step(struct repair *repair)
 	if (!repair->is_loaded) {
 		repair->is_loaded = load(repair, &err) == 0;
 		if (!repair->is_loaded)
-			set_trouble(repair, "%s", error_text(&err));
+			repair_set_trouble(repair, "%s", error_text(&err));
 		return;
 	}
 	watcher_get_status(repair->watcher, &heard);
@@ -670,11 +373,11 @@ static void step(struct repair *repair)
 		if (clock_now_ms() - heard.since_ms >= SETTLE_MS &&
 		    now_ms >= repair->repair_at_ms && now_ms >= repair->attempts.until_ms)
 			begin_repair(repair);
-	} else if (!repair->is_tidy && may_take_snapshots(repair) &&
+	} else if (!repair->is_tidy && repair_may_take_snapshots(repair) &&
 		   now_ms >= repair->snapshots.until_ms) {
-		tidy(repair);
+		repair_tidy(repair);
 	} else {
-		keep_baseline(repair, &heard);
+		repair_keep_baseline(repair, &heard);
 	}
 }
 
@@ -698,10 +401,10 @@ static void show(struct repair *repair)
 	else if (is_repairing && *state->why)
 		why = state->why;
 	snprintf(status.state, sizeof(status.state), "%s",
-		 is_repairing                                             ? "repairing"
-		 : repair->gaps.count                                     ? "waiting"
-		 : !may_take_snapshots(repair) || status.baseline_id >= 0 ? "ready"
-									  : "no_baseline");
+		 is_repairing                                                    ? "repairing"
+		 : repair->gaps.count                                            ? "waiting"
+		 : !repair_may_take_snapshots(repair) || status.baseline_id >= 0 ? "ready"
+										 : "no_baseline");
 	snprintf(status.method, sizeof(status.method), "%s", repair_method_name(state->method));
 	snprintf(status.why, sizeof(status.why), "%s", why);
 	pthread_mutex_lock(&repair->lock);

@@ -10,6 +10,8 @@ const char *repair_method_name(enum repair_method method)
 	return method_names[method];
 }
 
+#define NUMBER_SIZE 16 /* digits of a task's number in its key */
+
 static char *state_key(const char *watch)
 {
 	return str_format("s/%s", watch);
@@ -220,6 +222,8 @@ static bool load_task(void *ctx, struct text key, struct text value)
 
 	if (!text_starts_with(key, start))
 		return false;
+	if (key.size - start.size != NUMBER_SIZE)
+		return true; /* of a watch whose name begins like this one's */
 	AUTO(free)
 	char *number = str_copy_n(key.data + start.size, key.size - start.size);
 

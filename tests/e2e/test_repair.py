@@ -90,7 +90,8 @@ OTHER_SIDES = {"diff_order": "mixed", "diff_page_limit": "3", "diff_replaced": "
                "no_expiration": "empty", "snapshot_filter": "needed", "rename_pair": "reversed"}
 
 
-@pytest.mark.parametrize("switches", [{}, OTHER_SIDES], ids=["usual", "other sides"])
+@pytest.mark.parametrize("switches", [pytest.param({}, id="usual"),
+                                      pytest.param(OTHER_SIDES, id="other sides", marks=full)])
 def test_each_net_change_of_a_gap_is_judged_once(make_simulator, make_scene, switches):
     simulator = make_simulator(switches={"keep_alive": "200ms", **switches})
     scene = make_scene(simulator, start=False)
@@ -222,7 +223,8 @@ def test_without_rights_to_snapshots_times_are_compared_and_it_is_said(make_simu
     assert "repaired by scan" in scene.monitor.run("status").stdout
 
 
-@pytest.mark.parametrize("trouble", [pytest.param("limit", marks=full), "deleted", "snapshot only"])
+@pytest.mark.parametrize("trouble", [pytest.param("limit", marks=full),
+                                     pytest.param("deleted", marks=full), "snapshot only"])
 def test_where_no_difference_can_be_had_it_is_said(make_scene, trouble):
     scene = make_scene(start=False, **({"GAP_REPAIR": "snapshot"} if "only" in trouble else {}))
     write(scene.root / "stays")
