@@ -5,6 +5,7 @@
 #include "app/judge.h"
 #include "app/past_echoes.h"
 #include "app/scratch_store.h"
+#include "app/settle.h"
 
 #define BATCH_BYTES (16 * 1024 * 1024) /* read in one go: longer would keep the log's old pages */
 #define TIMERS_AT_ONCE 10000
@@ -260,17 +261,41 @@ static int let_time_pass(struct backtest_work *work, struct error *err)
 	return 0;
 }
 
+static void count_waiting(void *ctx, const char *watch, const char *name)
+{
+	struct trial_run *run = ctx;
+	const struct settings *settings = run->work->wish->settings;
+
+	for (size_t i = 0; i < settings->watch_count; i++) {
+		const struct rule_set *set = run->work->wish->sets[run->which][i];
+		const struct rule *rule = strcmp(settings->watches[i].name, watch) == 0
+						  ? rule_set_find(set, name)
+						  : NULL;
+
+		if (rule)
+			backtest_rule_of(run->side, set, rule)->counts[run->bound].waiting++;
+	}
+}
+
+static int look_who_waits(struct backtest_work *work, struct error *err)
+{
+	for (size_t i = 0; i < work->run_count; i++)
+		if (settle_visit(work->runs[i].scratch, count_waiting, &work->runs[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 static int read_all(struct backtest_work *work, struct error *err)
 {
 	work->is_over = work->first > work->last;
 	while (!work->is_over) {
 		if (!go_on(work))
-			return 0;
+			return look_who_waits(work, err);
 		if (read_batch(work, err) < 0)
 			return -1;
 	}
 	work->result->is_complete = true;
-	return let_time_pass(work, err);
+	return let_time_pass(work, err) < 0 ? -1 : look_who_waits(work, err);
 }
 
 /* ---- Where to begin ---- */

@@ -27,6 +27,7 @@ struct backtest_counts {
 	uint64_t limited;  /* the same because of the rule's limit */
 	uint64_t counted;  /* events before a threshold was reached */
 	uint64_t throttled;
+	uint64_t waiting;   /* files whose settle or absent was not over at the end */
 	int64_t limited_ms; /* when the limit was reached first; 0: never */
 };
 

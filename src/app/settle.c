@@ -454,6 +454,41 @@ int64_t settle_expire(struct settle *settle, struct store_txn *txn, int64_t now_
 	return count;
 }
 
+struct visiting {
+	void (*visit)(void *ctx, const char *watch, const char *rule);
+	void *ctx;
+};
+
+static bool visit_timer(void *ctx, struct text key, struct text value)
+{
+	const struct visiting *visiting = ctx;
+	struct text watch = { key.data + 1, key.size - 1 };
+	struct text rule = value;
+
+	if (key.data[0] != FILE_ENTRY)
+		return false;
+	if (value.size <= sizeof(struct timer))
+		return true;
+	rule.data += sizeof(struct timer);
+	rule.size -= sizeof(struct timer);
+
+	AUTO(free) char *rule_name = text_copy(text_cut(&rule, 0));
+	AUTO(free) char *watch_name = text_copy(text_cut(&watch, 0));
+
+	visiting->visit(visiting->ctx, watch_name, rule_name);
+	return true;
+}
+
+int settle_visit(struct store *store, void (*visit)(void *ctx, const char *watch, const char *rule),
+		 void *ctx, struct error *err)
+{
+	const char kind = FILE_ENTRY;
+	struct visiting visiting = { visit, ctx };
+
+	return store_peek_scan(store, SPACE_SETTLE, (struct text){ &kind, 1 }, visit_timer,
+			       &visiting, err);
+}
+
 int settle_load(struct settle *settle, struct store *store, struct error *err)
 {
 	const char kind = TIME_ENTRY;

@@ -37,6 +37,10 @@ typedef int settle_fire(void *ctx, struct text rule, const struct event *event, 
  */
 MUST_CHECK int64_t settle_expire(struct settle *settle, struct store_txn *txn, int64_t now_ms,
 				 size_t max, settle_fire *fire, void *ctx, struct error *err);
+/* Visits every timer that runs, as it is committed. */
+MUST_CHECK int settle_visit(struct store *store,
+			    void (*visit)(void *ctx, const char *watch, const char *rule),
+			    void *ctx, struct error *err);
 /* When the next timer is due, or sooner; INT64_MAX if none runs. */
 int64_t settle_next_due(const struct settle *settle);
 

@@ -83,6 +83,7 @@ static json_t *rule_json(const struct backtest_rule *shown, const struct backtes
 	json_object_set_new(object, "limit_reached", time_json(most->limited_ms));
 	json_object_set_new(object, "counted", bounds(sure->counted, most->counted));
 	json_object_set_new(object, "throttled", bounds(sure->throttled, most->throttled));
+	json_object_set_new(object, "waiting", bounds(sure->waiting, most->waiting));
 	json_object_set_new(object, "files", files_json(shown->files, side));
 	json_object_set_new(object, "busiest_minute", peak_json(&shown->peak));
 	json_object_set_new(object, "examples",

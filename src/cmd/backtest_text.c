@@ -261,6 +261,12 @@ static void print_rule(const struct shown *shown, const struct backtest_rule *ru
 						     : rule->rule->absent_ms);
 	}
 	putchar('\n');
+	if (rule->counts[shown_bound(side)].waiting) {
+		fputs("  at the end ", stdout);
+		print_many(rule->counts[SURE].waiting, rule->counts[shown_bound(side)].waiting,
+			   "file still waits", "files still wait");
+		putchar('\n');
+	}
 	if (sure != most || shown_jobs(rule, SURE) != shown_jobs(rule, shown_bound(side))) {
 		fputs("  depends on ", stdout);
 		rule_visit_questions(rule->rule, print_key, &keys);

@@ -270,6 +270,31 @@ static void only_the_time_asked_for_is_judged(void **state)
 	assert_int_equal(outcome->log_from_ms, LINE_MS);
 }
 
+static void files_that_still_wait_at_the_end_are_told(void **state)
+{
+	AUTO_MONITOR m;
+	struct backtest_wish wish = { .until_ms = LINE_MS + 2500 };
+	AUTO(backtest_free) struct backtest *outcome = NULL;
+
+	monitor_start(
+		&m, *state,
+		"watched_items:\n"
+		"- {name: quiet, when: {event: created}, settle: 2s, actions: [log]}\n"
+		"- {name: empty, when: {event: created}, absent: {event: written, within: 1h}, "
+		"actions: [log]}\n");
+	for (int i = 0; i < 3; i++) {
+		AUTO(free) char *message = str_format(ADDED("%d", "f%d"), i, i);
+
+		hear(&m, message);
+		pass(&m, 1000);
+	}
+	outcome = try_with(&m, &wish, m.set, NULL);
+	assert_int_equal(rule_at(outcome, 0)->counts[SURE].jobs, 1);
+	assert_int_equal(rule_at(outcome, 0)->counts[SURE].waiting, 2);
+	assert_int_equal(rule_at(outcome, 1)->counts[SURE].jobs, 0);
+	assert_int_equal(rule_at(outcome, 1)->counts[SURE].waiting, 3);
+}
+
 static void two_sets_are_told_apart_by_the_files_that_they_change(void **state)
 {
 	AUTO_MONITOR m;
@@ -391,6 +416,7 @@ int main(void)
 		cmocka_unit_test(what_only_the_cluster_knows_gives_bounds),
 		cmocka_unit_test(what_does_not_depend_on_the_cluster_is_sure),
 		cmocka_unit_test(only_the_time_asked_for_is_judged),
+		cmocka_unit_test(files_that_still_wait_at_the_end_are_told),
 		cmocka_unit_test(two_sets_are_told_apart_by_the_files_that_they_change),
 		cmocka_unit_test(only_the_watch_asked_for_is_judged_and_its_rules_shown),
 		cmocka_unit_test(who_stops_gets_what_is_known),
