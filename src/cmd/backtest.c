@@ -288,7 +288,7 @@ static int run(const struct arguments *arguments, const struct settings *setting
 	AUTO(free) char *tried_items = name_items(settings, arguments->items, arguments->watch);
 	AUTO(free) char *running_items = name_items(settings, NULL, arguments->watch);
 	struct bar bar = { isatty(STDERR_FILENO), 0 };
-	int64_t now_ms = clock_now_ms();
+	int64_t now_ms = arguments->now_ms;
 	AUTO_ERROR err = { 0 };
 	struct backtest_wish wish = {
 		.settings = settings,

@@ -297,14 +297,14 @@ int command_wrong(const char *command, const char *format, ...)
 }
 
 /* How long ago: an age, a time or a day. */
-static int parse_age(const char *text, int64_t *out_ms, struct error *err)
+static int parse_age(const char *text, int64_t now_ms, int64_t *out_ms, struct error *err)
 {
 	AUTO(free) char *day = str_format("%sT00:00:00Z", text);
 	AUTO_ERROR ignored = { 0 };
 	int64_t time_ms;
 
 	if (clock_parse(text, &time_ms) || (strlen(text) == 10 && clock_parse(day, &time_ms))) {
-		*out_ms = clock_now_ms() - time_ms;
+		*out_ms = now_ms - time_ms;
 		return *out_ms >= 0 ? 0 : error_set(err, "%s: that is still to come", text);
 	}
 	if (parse_duration(text_of(text), out_ms, &ignored) == 0)
@@ -354,11 +354,11 @@ static int take_option(const struct command *command, struct arguments *argument
 		arguments->path = optarg;
 		break;
 	case OPTION_SINCE:
-		if (parse_age(optarg, &arguments->since_ms, &err) < 0)
+		if (parse_age(optarg, arguments->now_ms, &arguments->since_ms, &err) < 0)
 			return command_wrong(command->name, "--since %s", error_text(&err));
 		break;
 	case OPTION_UNTIL:
-		if (parse_age(optarg, &arguments->until_ms, &err) < 0)
+		if (parse_age(optarg, arguments->now_ms, &arguments->until_ms, &err) < 0)
 			return command_wrong(command->name, "--until %s", error_text(&err));
 		break;
 	case OPTION_LANGUAGE:
@@ -441,6 +441,7 @@ static int take_word(const struct command *command, struct arguments *arguments,
 static int run_command(const struct command *command, int argc, char **argv)
 {
 	struct arguments arguments = { .lines = -1,
+				       .now_ms = clock_now_ms(),
 				       .since_ms = -1,
 				       .until_ms = -1,
 				       .seq = -1,

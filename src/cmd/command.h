@@ -44,7 +44,8 @@ struct arguments {
 	const char *rule, *path, *event, *watch;
 	int64_t lines; /* -1: not given */
 	int64_t seq, index;
-	int64_t since_ms; /* how long ago; -1: not given */
+	int64_t now_ms;   /* when the command began */
+	int64_t since_ms; /* how long before that; -1: not given */
 	int64_t until_ms; /* likewise */
 	bool json, reference, once, all, live, strict, verbose, dry_run, force, compare, language;
 	const char *words[WORDS_MOST]; /* what is no option, of a command that takes some */
