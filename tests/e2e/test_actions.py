@@ -131,7 +131,7 @@ def tags(simulator, path):
 
 def test_a_file_is_tagged_then_locked_and_both_once(simulator, run, inbox):
     monitor = run("tag: {key: Herkunft ä/ö, value: '{dir} by {rule}'}",
-                  "lock: {for: 2y, legal_hold: yes, confirm: true}",
+                  "lock: {until: 2040-01-01, legal_hold: yes, confirm: true}",
                   "log: {text: '{tag.value}, {lock.retention}'}",
                   when="{event: [created, metadata], directory: /in}")
     (inbox / "a.txt").write_text("x")
