@@ -132,8 +132,11 @@ static int run_end(struct trial_run *run, struct error *err)
 {
 	struct judge_counts counts;
 
-	if (judge_end(run->judge, run->last, err) < 0 || store_commit(TAKE(run->txn), err) < 0)
+	if (judge_end(run->judge, run->last, err) < 0)
 		return -1;
+	if (store_commit(TAKE(run->txn), err) < 0)
+		return error_prefix(err, "what is counted (in TMPDIR: has that "
+					 "room?)");
 	counts = judge_committed(run->judge);
 	if (run == run->work->runs) {
 		run->work->result->events += counts.events;

@@ -2,52 +2,12 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/escape.h"
-#include "cmd/backtest.h"
+#include "cmd/backtest_print.h"
 #include "rule/words.h"
 
 #define NAMES_MOST 20 /* of rules that were never true */
 
-static void print_safe(const char *text)
-{
-	escape_print(stdout, text, ESCAPE_TEXT);
-}
-
-static const char *colour(const struct shown *shown, const char *code)
-{
-	return shown->arguments->colour ? code : "";
-}
-
-/* ---- Numbers ---- */
-
-static void print_number(uint64_t number)
-{
-	if (number >= 1000) {
-		print_number(number / 1000);
-		printf(",%03u", (unsigned)(number % 1000));
-	} else {
-		printf("%u", (unsigned)number);
-	}
-}
-
-/* "12", "3 to 57", "at most 57". */
-static void print_bounds(uint64_t sure, uint64_t most)
-{
-	if (sure != most && !sure)
-		fputs("at most ", stdout);
-	else
-		print_number(sure);
-	if (sure != most && sure)
-		fputs(" to ", stdout);
-	if (sure != most)
-		print_number(most);
-}
-
-static void print_many(uint64_t sure, uint64_t most, const char *one, const char *many)
-{
-	print_bounds(sure, most);
-	printf(" %s", sure == most && sure == 1 ? one : many);
-}
+/* ---- Counts ---- */
 
 static uint64_t of(const uint64_t *numbers, const struct backtest_side *side)
 {
@@ -66,13 +26,6 @@ static void print_files(struct distinct *const files[BOUND_COUNT], const struct 
 }
 
 /* ---- When ---- */
-
-static void print_time(int64_t time_ms)
-{
-	AUTO(free) char *text = clock_format(time_ms);
-
-	printf("%.10s %.8s", text, text + 11);
-}
 
 static void print_peak(const char *before, const struct backtest_peak *peak, bool is_most)
 {
@@ -151,21 +104,6 @@ static void print_key(void *ctx, const char *key)
 	size_t *count = ctx;
 
 	printf("%s%s", (*count)++ ? ", " : "", key);
-}
-
-static void print_duration(int64_t ms)
-{
-	static const struct {
-		int64_t ms;
-		const char *unit;
-	} units[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" } };
-
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
-		if (ms % units[i].ms == 0) {
-			printf("%lld%s", (long long)(ms / units[i].ms), units[i].unit);
-			return;
-		}
-	printf("%lldms", (long long)ms);
 }
 
 static void print_window(const char *what, const struct rule_window *window)
@@ -324,6 +262,14 @@ static void print_actions(const struct backtest_side *side)
 		putchar('\n');
 }
 
+static bool runs_programs(const struct backtest_side *side)
+{
+	for (size_t i = 0; i < side->action_count; i++)
+		if (strcmp(side->actions[i].module, "exec") == 0)
+			return true;
+	return false;
+}
+
 static void print_sum(const struct shown *shown)
 {
 	const struct backtest_side *side = &shown->outcome->sides[TRIED];
@@ -339,6 +285,8 @@ static void print_sum(const struct shown *shown)
 		fputs(" on the cluster", stdout);
 	}
 	putchar('\n');
+	if (runs_programs(side))
+		puts("  what the programs of exec would change is not known");
 	if (written) {
 		fputs("  dry runs besides: ", stdout);
 		print_bounds(side->written[SURE], written);
@@ -348,171 +296,13 @@ static void print_sum(const struct shown *shown)
 	print_peak("  ", &side->peak, side->jobs[SURE] != of(side->jobs, side));
 }
 
-/* ---- Beside the rules at work ---- */
-
-static void print_only(const struct compared_rule *files, const char *indent)
-{
-	static const char *const signs[] = { [TRIED] = "+", [RUNNING] = "-" };
-
-	for (int which = TRIED; files && which < SIDE_COUNT; which++) {
-		for (size_t i = 0; i < files->example_count[which]; i++) {
-			printf("%s%s ", indent, signs[which]);
-			print_safe(files->examples[which][i]);
-			putchar('\n');
-		}
-		if (files->only[which] > files->example_count[which] &&
-		    files->example_count[which]) {
-			printf("%s%s and ", indent, signs[which]);
-			print_number(files->only[which] - files->example_count[which]);
-			puts(" more");
-		}
-	}
-}
-
-static void print_jobs_of(const struct shown *shown, const struct backtest_rule *rule,
-			  enum backtest_which which)
-{
-	const struct backtest_side *side = &shown->outcome->sides[which];
-	bool is_dry = rule->rule->mode == RULE_DRY_RUN;
-
-	print_many(shown_jobs(rule, SURE), shown_jobs(rule, shown_bound(side)),
-		   is_dry ? "dry run" : "job", is_dry ? "dry runs" : "jobs");
-}
-
-static void print_name(const struct shown *shown, const char *what, const char *code,
-		       const struct backtest_rule *rule)
-{
-	printf("  %s%-8s%s ", colour(shown, code), what, colour(shown, "\033[0m"));
-	print_safe(rule->rule->name);
-	fputs(": ", stdout);
-}
-
-/* Of many rules only what they do is worth a line each. */
-struct others {
-	uint64_t same, idle_new, idle_gone;
-};
-
-static void print_others(const struct others *others)
-{
-	const struct {
-		const char *what;
-		uint64_t count;
-		const char *how;
-	} lines[] = {
-		{ "new", others->idle_new, " without a job" },
-		{ "gone", others->idle_gone, " without a job" },
-		{ "the same", others->same, "" },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		if (!lines[i].count)
-			continue;
-		printf("  %-8s ", lines[i].what);
-		print_many(lines[i].count, lines[i].count, "rule", "rules");
-		puts(lines[i].how);
-	}
-}
-
-static void print_difference(const struct shown *shown, const struct backtest_rule *rule,
-			     struct others *others)
-{
-	const struct backtest_rule *before = shown_find(shown, RUNNING, rule->rule->name);
-	const struct compared_rule *files =
-		compared_find(shown->outcome->compared, rule->rule->name, shown->examples);
-	uint64_t now_jobs = shown_jobs(rule, shown_bound(&shown->outcome->sides[TRIED]));
-
-	if (!before && !now_jobs) {
-		others->idle_new++;
-		return;
-	}
-	if (!before) {
-		print_name(shown, "new", "\033[32m", rule);
-		print_jobs_of(shown, rule, TRIED);
-		putchar('\n');
-		print_only(files, "             ");
-		return;
-	}
-	if (rule->rule->mode == before->rule->mode &&
-	    now_jobs == shown_jobs(before, shown_bound(&shown->outcome->sides[RUNNING])) &&
-	    shown_jobs(rule, SURE) == shown_jobs(before, SURE) &&
-	    (!files || (!files->only[TRIED] && !files->only[RUNNING]))) {
-		others->same++;
-		return;
-	}
-	print_name(shown, "changed", "\033[33m", rule);
-	print_jobs_of(shown, before, RUNNING);
-	fputs(" -> ", stdout);
-	print_jobs_of(shown, rule, TRIED);
-	putchar('\n');
-	print_only(files, "             ");
-}
-
-static void print_gone(const struct shown *shown, struct others *others)
-{
-	const struct backtest_side *side = &shown->outcome->sides[RUNNING];
-
-	for (size_t i = 0; i < shown->rule_count[RUNNING]; i++) {
-		const struct backtest_rule *rule = shown->rules[RUNNING][i];
-
-		if (shown_find(shown, TRIED, rule->rule->name))
-			continue;
-		if (!shown_jobs(rule, shown_bound(side))) {
-			others->idle_gone++;
-			continue;
-		}
-		print_name(shown, "gone", "\033[31m", rule);
-		print_jobs_of(shown, rule, RUNNING);
-		putchar('\n');
-		print_only(
-			compared_find(shown->outcome->compared, rule->rule->name, shown->examples),
-			"             ");
-	}
-}
-
-static void print_all_files(const struct shown *shown)
-{
-	const struct compared_rule *all = compared_all(shown->outcome->compared, shown->examples);
-
-	if (!all || (!all->only[TRIED] && !all->only[RUNNING])) {
-		puts("  both change the same files on the cluster, or none");
-		return;
-	}
-	fputs("  files changed on the cluster: + ", stdout);
-	print_number(all->only[TRIED]);
-	fputs(" only by the rules tried, - ", stdout);
-	print_number(all->only[RUNNING]);
-	puts(" only by those at work");
-}
-
-static void print_comparison(const struct shown *shown)
-{
-	struct others others = { 0 };
-
-	fputs("\ncompared with ", stdout);
-	print_safe(shown->items[RUNNING]);
-	puts(":");
-	for (size_t i = 0; i < shown->rule_count[TRIED]; i++)
-		print_difference(shown, shown->rules[TRIED][i], &others);
-	print_gone(shown, &others);
-	print_others(&others);
-	print_all_files(shown);
-	if (shown->outcome->sides[TRIED].has_bounds || shown->outcome->sides[RUNNING].has_bounds)
-		puts("  what only the cluster knows of a file is taken as it suits the rule, on "
-		     "both "
-		     "sides");
-	if (compared_is_cut(shown->outcome->compared))
-		puts("  there are too many files: only the first half a million were compared");
-	if (shown->is_other || shown->changes)
-		puts("  other rules were at work in a part of this time than these are now");
-}
-
 void backtest_print_text(const struct shown *shown)
 {
 	print_head(shown);
 	print_notes(shown);
 	print_rules(shown);
 	print_idle(shown, "\ntrue for no event: ", false);
-	print_idle(shown, "\noff: ", true);
+	print_idle(shown, "\nof mode off: ", true);
 	if (!shown->arguments->rule)
 		print_sum(shown);
 	if (shown->outcome->compares)
