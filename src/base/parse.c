@@ -164,8 +164,26 @@ static size_t distance(struct text a, const char *b)
 	return result;
 }
 
+/* "dir" is short for "directory"; what is short for several is short for none. */
+static const char *the_beginning_of(struct text found, const char *const *names)
+{
+	const char *only = NULL;
+
+	if (found.size < 3)
+		return NULL;
+	for (; *names; names++) {
+		if (!text_starts_with(text_of(*names), found))
+			continue;
+		if (only)
+			return NULL;
+		only = *names;
+	}
+	return only;
+}
+
 const char *parse_nearest(struct text found, const char *const *names)
 {
+	const char *const *all = names;
 	const char *best = NULL;
 	size_t best_distance = SIZE_MAX;
 
@@ -179,5 +197,7 @@ const char *parse_nearest(struct text found, const char *const *names)
 			best = *names;
 		}
 	}
-	return best && best_distance <= 1 + MIN(found.size, strlen(best)) / 4 ? best : NULL;
+	if (best && best_distance <= 1 + MIN(found.size, strlen(best)) / 4)
+		return best;
+	return the_beginning_of(found, all);
 }

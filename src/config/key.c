@@ -422,7 +422,7 @@ static void read_mapping(struct reading *reading, const struct node *node)
 	}
 	for (const struct config_key *key = reading->keys; key->name; key++)
 		if (key->is_required && !node_get(node, key->name))
-			problems_error(reading->problems, node->place, "key %s is missing: %s",
+			problems_error(reading->problems, node->place, "'%s' is missing: %s",
 				       key->name, key->help ? key->help : "it is required");
 }
 
@@ -445,7 +445,7 @@ void key_read(const struct config_key *keys, const char *short_key, const struct
 		read_value(&reading, only, node);
 		for (const struct config_key *key = keys; key->name; key++)
 			if (key->is_required && key != only)
-				problems_error(problems, node->place, "key %s is missing: %s",
+				problems_error(problems, node->place, "'%s' is missing: %s",
 					       key->name, key->help);
 	} else {
 		AUTO(free) char *found = node->kind == NODE_SCALAR ? quoted(node->text) : NULL;

@@ -13,8 +13,9 @@ enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAPPING, NODE_NULL };
 struct node {
 	enum node_kind kind;
 	struct place place;
-	struct text text;   /* a scalar's value, NUL-terminated; empty otherwise */
-	bool is_quoted;     /* a scalar in quotes is text, whatever it looks like */
+	struct text text; /* a scalar's value, NUL-terminated; empty otherwise */
+	bool is_quoted;   /* a scalar in quotes is text, whatever it looks like */
+	bool is_single_quoted;
 	struct node *key;   /* a mapping's child: its key, a scalar with its own place */
 	struct node *first; /* children in order */
 	struct node *next;

@@ -269,6 +269,7 @@ static struct node *scalar_node(struct builder *builder, struct fy_token *token,
 	}
 	node = node_new(builder, is_plain && is_null_word(text) ? NODE_NULL : NODE_SCALAR, place);
 	node->is_quoted = !is_plain;
+	node->is_single_quoted = token && fy_token_scalar_style(token) == FYSS_SINGLE_QUOTED;
 	node->text = document_keep(builder->document, text);
 	return node;
 }

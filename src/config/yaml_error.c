@@ -17,6 +17,9 @@ static const struct {
 	{ "trailing content after", "text follows the closing quote: put all of it in quotes" },
 	{ "flow sequence without a closing", "the closing ] of a list is missing before this" },
 	{ "flow mapping without a closing", "the closing } of a mapping is missing before this" },
+	{ "mismatched flow mapping end", "} stands here where a [ is still open" },
+	{ "mismatched flow sequence end", "] stands here where a { is still open" },
+	{ "did not find expected '-'", "this line's indentation fits none of the lines above" },
 	{ "missing comma in flow", "a comma or the closing bracket is missing before this" },
 	{ "extra closing brace", "} without its {: put texts with braces in quotes" },
 	{ "extra closing bracket", "] without its [: put texts with brackets in quotes" },
@@ -182,6 +185,18 @@ static bool tell_brackets(struct problems *problems, struct text line, struct pl
 	return true;
 }
 
+/* done/{name} inside of { } */
+static bool tell_inner_bracket(struct problems *problems, struct text line, struct place place,
+			       const char *said)
+{
+	char found = character_at(line, place.column);
+
+	if (!strcasestr(said, "missing comma in flow") || (found != '{' && found != '['))
+		return false;
+	problems_error(problems, place, "%c in the midst of a text: put the text in quotes", found);
+	return true;
+}
+
 static void tell_known(struct problems *problems, struct text line, struct place place,
 		       const char *said)
 {
@@ -208,6 +223,7 @@ void yaml_error(struct problems *problems, struct text text, struct place place,
 
 	if (!tell_tab(problems, text, place) && !tell_brackets(problems, line, place) &&
 	    !tell_escape(problems, place, said) && !tell_unclosed(problems, text, place, open) &&
-	    !tell_tight_colon(problems, line, place))
+	    !tell_tight_colon(problems, line, place) &&
+	    !tell_inner_bracket(problems, line, place, said))
 		tell_known(problems, line, place, said);
 }

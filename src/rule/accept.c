@@ -3,10 +3,10 @@
 #include "base/parse.h"
 
 const char *const rule_warning_names[] = {
-	[WARN_LOOP] = "loop",           [WARN_NEVER] = "never",   [WARN_SHADOWED] = "shadowed",
-	[WARN_DUPLICATE] = "duplicate", [WARN_TARGET] = "target", [WARN_UNUSED] = "unused",
-	[WARN_WILDCARD] = "wildcard",   [WARN_EMPTY] = "empty",   [WARN_ACTION] = "action",
-	[RULE_WARNING_COUNT] = NULL,
+	[WARN_LOOP] = "loop",           [WARN_NEVER] = "never",       [WARN_SHADOWED] = "shadowed",
+	[WARN_DUPLICATE] = "duplicate", [WARN_TARGET] = "target",     [WARN_FIELD] = "field",
+	[WARN_UNUSED] = "unused",       [WARN_WILDCARD] = "wildcard", [WARN_EMPTY] = "empty",
+	[WARN_ACTION] = "action",       [RULE_WARNING_COUNT] = NULL,
 };
 
 static int find(const char *name)

@@ -85,7 +85,8 @@ static const struct condition *read_mapping(struct condition_parser *parser,
 
 	if (!node->count) {
 		CONDITION_TELL(parser, node->place,
-			       "no condition; 'event: any' is true for every event");
+			       "no condition: expected one, like event: created (event: any is all "
+			       "of them)");
 		return NULL;
 	}
 	node_for_each(child, node)
@@ -177,7 +178,9 @@ static const struct condition *read_any_node(struct condition_parser *parser,
 	case NODE_NULL:
 		break;
 	}
-	CONDITION_TELL(parser, node->place, "no condition; 'event: any' is true for every event");
+	CONDITION_TELL(
+		parser, node->place,
+		"no condition: expected one, like event: created (event: any is all of them)");
 	return NULL;
 }
 

@@ -105,13 +105,43 @@ static struct place place_in(const struct node *scalar, int at)
 	for (size_t i = 0; i < scalar->text.size; i++) {
 		unsigned char c = scalar->text.data[i];
 
-		if (c < 0x20 || (scalar->is_quoted && (c == '\\' || c == '\'' || c == '"')))
+		if (c < 0x20 || (scalar->is_quoted && !scalar->is_single_quoted &&
+				 (c == '\\' || c == '\'' || c == '"')))
 			return place;
 	}
 	place.column += scalar->is_quoted;
-	for (int i = 0; i < at; i++)
+	for (int i = 0; i < at; i++) {
 		place.column += ((unsigned char)scalar->text.data[i] & 0xc0) != 0x80;
+		/* In single quotes one of them is written as two. */
+		place.column += scalar->is_single_quoted && scalar->text.data[i] == '\'';
+	}
 	return place;
+}
+
+/* What other programs call it. */
+static const char *other_word_for(struct text name)
+{
+	static const char *const words[][2] = {
+		{ "deleted", "removed" },
+		{ "delete", "removed" },
+		{ "modified", "written" },
+		{ "modify", "written" },
+		{ "changed", "written" },
+		{ "write", "written" },
+		{ "IN_CLOSE_WRITE", "written" },
+		{ "IN_CREATE", "created" },
+		{ "IN_DELETE", "removed" },
+		{ "added", "created" },
+		{ "new", "created" },
+		{ "moved", "renamed" },
+		{ "chmod", "permissions" },
+		{ "attributes", "metadata" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (text_is(name, words[i][0]))
+			return words[i][1];
+	return NULL;
 }
 
 static void add_event(struct build *build, const struct node *value)
@@ -123,7 +153,9 @@ static void add_event(struct build *build, const struct node *value)
 	if (found)
 		return;
 	build->is_wrong = true;
-	nearest = parse_nearest(value->text, event_kind_names());
+	nearest = other_word_for(value->text);
+	if (!nearest)
+		nearest = parse_nearest(value->text, event_kind_names());
 	if (nearest)
 		CONDITION_TELL(build->parser, value->place, "event '%.*s': did you mean '%s'?",
 			       TEXT_ARGS(value->text), nearest);
@@ -140,6 +172,13 @@ static bool is_absolute(struct build *build, const struct node *value)
 	if (value->text.data[0] == '/')
 		return true;
 	build->is_wrong = true;
+	if (memchr(value->text.data, '\\', value->text.size)) {
+		CONDITION_TELL(build->parser, value->place,
+			       "%s '%.*s': expected the path on the cluster, with slashes, like "
+			       "/home/joe",
+			       condition_words[build->word], TEXT_ARGS(value->text));
+		return false;
+	}
 	CONDITION_TELL(
 		build->parser, value->place, "%s '%.*s': expected an absolute path, like /%.*s",
 		condition_words[build->word], TEXT_ARGS(value->text), TEXT_ARGS(value->text));

@@ -31,11 +31,16 @@ static char *clash_text(const struct clash *clash, struct place here)
 	return str_format("'%s' (%s) and '%s' (%s) exclude each other", a, a_place, b, b_place);
 }
 
-static void note_literal(const struct literal *literal, struct place here,
-			 struct problems *problems)
+/* Not where the problem is told, and not twice. */
+static void note_literal(const struct refuter *refuter, size_t clash, const struct literal *literal,
+			 struct place here, struct problems *problems)
 {
 	AUTO(free) char *text = literal_text(literal);
 
+	for (size_t i = 0; i < clash; i++)
+		if (refuter->clashes[i].a.leaf == literal->leaf ||
+		    refuter->clashes[i].b.leaf == literal->leaf)
+			return;
 	if (literal->leaf->place.line != here.line ||
 	    strcmp(literal->leaf->place.file, here.file) != 0)
 		problems_note(problems, literal->leaf->place, "'%s'", text);
@@ -58,9 +63,9 @@ static void warn(const struct rule_set *set, const struct set_rule *rule,
 	for (size_t i = 0; i < refuter->clash_count; i++) {
 		const struct clash *clash = &refuter->clashes[i];
 
-		note_literal(&clash->a, rule->when_place, problems);
+		note_literal(refuter, i, &clash->a, rule->when_place, problems);
 		if (!is_same(&clash->a, &clash->b))
-			note_literal(&clash->b, rule->when_place, problems);
+			note_literal(refuter, i, &clash->b, rule->when_place, problems);
 	}
 	accept_end(problems);
 }

@@ -39,8 +39,14 @@ int regex_new(struct regex **out, const char *expression, bool ignore_case, int 
 	pcre2_code *code;
 	int why;
 
-	if (scan_check(expression, ignore_case, at, err) < 0)
+	if (scan_check(expression, ignore_case, at, err) < 0) {
+		/* What is not supported has no place there. */
+		const char *special = *at < 0 ? strstr(expression, "(?") : NULL;
+
+		if (special)
+			*at = (int)(special - expression);
 		return -1;
+	}
 	code = pcre2_compile((PCRE2_SPTR)expression, PCRE2_ZERO_TERMINATED, options, &why, &offset,
 			     NULL);
 	if (!code)

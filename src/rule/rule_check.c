@@ -14,6 +14,7 @@ void rule_set_check(const struct rule_set *set, const struct rule_modules *modul
 	rule_check_never(set, scope, is_never, problems);
 	rule_check_shadows(set, is_never, problems);
 	rule_check_duplicates(set, is_never, problems);
+	rule_check_fields(set, modules, problems);
 	effect_graph_init(&graph, set, modules, scope);
 	rule_check_loops(&graph, problems);
 	rule_check_targets(&graph, problems);

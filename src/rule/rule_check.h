@@ -9,6 +9,9 @@ void rule_check_loops(const struct effect_graph *graph, struct problems *problem
 /* Actions that put files where rules change them again. */
 void rule_check_targets(const struct effect_graph *graph, struct problems *problems);
 
+/* Fields of templates that nothing fills. */
+void rule_check_fields(const struct rule_set *set, const struct rule_modules *modules,
+		       struct problems *problems);
 /* Rules that no event from these directories (NULL: from anywhere) can make true; is_never, by
  * rule, says which. */
 void rule_check_never(const struct rule_set *set, const struct rule_scope *scope, bool *is_never,

@@ -214,10 +214,14 @@ static void read_window(const struct window_option *option, struct rule *rule,
 	*window = (struct rule_window){ 0 };
 	if (node->kind != NODE_MAPPING || !count || !within) {
 		if (node->kind != NODE_MAPPING || words_check(&option->words, node, problems))
-			problems_error(problems, node->place,
-				       "%s: expected a count and a time, like {count: 50, within: "
-				       "1m}",
-				       option->name);
+			problems_error(
+				problems, node->place,
+				"%s%s: expected a count and a time, like {count: 50, within: "
+				"1m}",
+				option->name,
+				count    ? " without 'within'"
+				: within ? " without 'count'"
+					 : "");
 		return;
 	}
 	words_check(&option->words, node, problems);

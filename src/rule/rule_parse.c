@@ -2,6 +2,7 @@
 
 #include "base/parse.h"
 #include "rule/accept.h"
+#include "rule/condition_values.h"
 #include "rule/prototype.h"
 #include "rule/rule_compile.h"
 #include "rule/rule_options.h"
@@ -40,7 +41,10 @@ static const struct words top_words = { "watched_items.yml", top_known, top_late
 static const char *const rule_known[] = { RULE_KEYS(RULE_OPTION_NAME) NULL };
 const struct reference_row rule_keys[] = { RULE_KEYS(RULE_OPTION_ROW){ 0 } };
 static const char *const rule_later[] = { "tests", "defaults", "alarms", "include", NULL };
-static const struct words rule_words = { "a rule", rule_known, rule_later };
+static const struct words rule_words = {
+	"a rule", rule_known, rule_later, condition_words,
+	"a condition: expected below 'when:', further to the right"
+};
 
 static const char *const default_known[] = { RULE_OPTIONS(RULE_OPTION_NAME) NULL };
 static const struct words default_words = { "'defaults'", default_known,

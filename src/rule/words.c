@@ -19,6 +19,18 @@ static char *listed(const char *const *names)
 	return buf_take(buf);
 }
 
+/* "when {event: created}" is one long key to YAML. */
+static bool tell_no_colon(const struct words *words, const struct node *key,
+			  struct problems *problems)
+{
+	struct text rest = key->text, first = text_cut(&rest, ' ');
+
+	if (key->is_quoted || !rest.size || index_of(words->known, first) < 0)
+		return false;
+	problems_error(problems, key->place, "a ':' is missing behind '%.*s'", TEXT_ARGS(first));
+	return true;
+}
+
 int words_find(const struct words *words, const struct node *key, struct problems *problems)
 {
 	int found = index_of(words->known, key->text);
@@ -32,6 +44,16 @@ int words_find(const struct words *words, const struct node *key, struct problem
 			       TEXT_ARGS(key->text));
 		return -1;
 	}
+
+	if (!key->is_quoted && text_is(key->text, "<<"))
+		return -1; /* the document has complained */
+	if (words->elsewhere && index_of(words->elsewhere, key->text) >= 0) {
+		problems_error(problems, key->place, "'%.*s' is %s", TEXT_ARGS(key->text),
+			       words->where);
+		return -1;
+	}
+	if (tell_no_colon(words, key, problems))
+		return -1;
 
 	const char *nearest = parse_nearest(key->text, words->known);
 

@@ -8,6 +8,10 @@ struct words {
 	const char *what;         /* "a rule" */
 	const char *const *known; /* ended by NULL */
 	const char *const *later; /* designed, but not there yet; ended by NULL */
+	/* Keys of another place, ended by NULL, and which: "a condition: expected below 'when:'".
+	 * Both NULL: there are none. */
+	const char *const *elsewhere;
+	const char *where;
 };
 
 /* The index in known, or -1 with the problem told (problems NULL: not told). */

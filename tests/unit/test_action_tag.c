@@ -175,7 +175,7 @@ static char *checked(const char *options)
 static void options_are_checked_when_they_are_loaded(void **state)
 {
 	static const char *const pairs[][2] = {
-		{ "{}", "key is missing" },
+		{ "{}", "'key' is missing" },
 		{ "{key: a}", "tag: expected a value" },
 		{ "{key: '', value: x}", "tag: the key is empty" },
 		{ "{key: a, value: ''}", "tag: expected a value" },

@@ -140,9 +140,9 @@ static void globs_and_expressions_are_told_at_the_character_to_blame(void **stat
 		"watched_items.yml:3:18: regex 'a++b': possessive quantifiers are not supported\n"
 		"    3 |   when: {regex: ['a++b', '(?<=x)y', '(a)\\1', '[z-a]']}\n"
 		"      |                  ^\n"
-		"watched_items.yml:3:26: regex '(?<=x)y': zero-width assertions are not supported\n"
+		"watched_items.yml:3:27: regex '(?<=x)y': zero-width assertions are not supported\n"
 		"    3 |   when: {regex: ['a++b', '(?<=x)y', '(a)\\1', '[z-a]']}\n"
-		"      |                          ^\n"
+		"      |                           ^\n"
 		"watched_items.yml:3:37: regex '(a)\\1': back-references are unsupported\n"
 		"    3 |   when: {regex: ['a++b', '(?<=x)y', '(a)\\1', '[z-a]']}\n"
 		"      |                                     ^\n"
@@ -173,7 +173,8 @@ static void nothing_is_not_taken_for_everything(void **state)
 		    "- name: r\n"
 		    "  when: {}\n"
 		    "  actions: []\n",
-		    "watched_items.yml:3:9: no condition; 'event: any' is true for every event\n"
+		    "watched_items.yml:3:9: no condition: expected one, like event: created "
+		    "(event: any is all of them)\n"
 		    "    3 |   when: {}\n"
 		    "      |         ^\n"
 		    "watched_items.yml:4:12: no actions: expected at least one, like - log\n"
@@ -183,7 +184,8 @@ static void nothing_is_not_taken_for_everything(void **state)
 		    "- name: r\n"
 		    "  when:\n"
 		    "  actions:\n",
-		    "watched_items.yml:3:3: no condition; 'event: any' is true for every event\n"
+		    "watched_items.yml:3:3: no condition: expected one, like event: created "
+		    "(event: any is all of them)\n"
 		    "    3 |   when:\n"
 		    "      |   ^\n"
 		    "watched_items.yml:4:3: no actions: expected at least one, like - log\n"
@@ -199,7 +201,8 @@ static void nothing_is_not_taken_for_everything(void **state)
 		    "watched_items.yml:3:38: an empty list: expected conditions\n"
 		    "    3 |   when: {all: {event: created}, any: [], not: }\n"
 		    "      |                                      ^\n"
-		    "watched_items.yml:3:42: no condition; 'event: any' is true for every event\n"
+		    "watched_items.yml:3:42: no condition: expected one, like event: created "
+		    "(event: any is all of them)\n"
 		    "    3 |   when: {all: {event: created}, any: [], not: }\n"
 		    "      |                                          ^\n");
 }

@@ -142,7 +142,7 @@ static void unknown_and_missing_keys_are_told(void **state)
 	check("{url: x, colour: 1s}",
 	      "1:10: unknown key 'colour': known are url, to, timeout, size, count, force, mode, "
 	      "level and text\n");
-	check("{timeout: 1s}", "1:1: key url is missing: Where to POST.\n");
+	check("{timeout: 1s}", "1:1: 'url' is missing: Where to POST.\n");
 	check("{path}", "1:1: url: expected text, found a mapping; put templates in quotes: "
 			"\"{path}\"\n");
 }

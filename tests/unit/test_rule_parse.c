@@ -73,10 +73,8 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 		    "watched_items.yml:3:1: 'alarms' is not supported by this version\n"
 		    "    3 | alarms: []\n"
 		    "      | ^\n"
-		    "watched_items.yml:4:1: watched_items.yml has no key 'watched'; expected one "
-		    "of version, include, defaults, conditions, actions, tests, watched_items, "
-		    "accept, PATHS, "
-		    "EXTENSIONS\n"
+		    "watched_items.yml:4:1: watched_items.yml has no key 'watched'; did you mean "
+		    "'watched_items'?\n"
 		    "    4 | watched: 3\n"
 		    "      | ^\n");
 }
@@ -262,14 +260,15 @@ static void what_may_be_accepted_has_a_name_that_is_known(void **state)
 		    "found a mapping\n"
 		    "    5 |   accept: {loop: yes}\n"
 		    "      |           ^\n");
-	assert_said("watched_items:\n"
-		    "- {name: r, when: {event: created}, accept: everything, actions: [log]}\n",
-		    "watched_items.yml:2:45: accept: there is no warning 'everything'; expected "
-		    "one of loop, never, shadowed, duplicate, target, unused, wildcard, empty, "
-		    "action\n"
-		    "    2 | - {name: r, when: {event: created}, accept: everything, actions: "
-		    "[log]}\n"
-		    "      |                                             ^\n");
+	assert_said(
+		"watched_items:\n"
+		"- {name: r, when: {event: created}, accept: everything, actions: [log]}\n",
+		"watched_items.yml:2:45: accept: there is no warning 'everything'; expected "
+		"one of loop, never, shadowed, duplicate, target, field, unused, wildcard, empty, "
+		"action\n"
+		"    2 | - {name: r, when: {event: created}, accept: everything, actions: "
+		"[log]}\n"
+		"      |                                             ^\n");
 }
 
 static void what_is_accepted_is_not_said(void **state)
@@ -422,7 +421,8 @@ static void what_is_counted_wants_a_count_and_a_time(void **state)
 		    "directory\n"
 		    "    4 |   threshold: {count: 0, within: 1m, per: dir, distinct: name}\n"
 		    "      |                                                         ^\n"
-		    "watched_items.yml:5:13: throttle: expected a count and a time, like {count: "
+		    "watched_items.yml:5:13: throttle without 'within': expected a count and a "
+		    "time, like {count: "
 		    "50, within: 1m}\n"
 		    "    5 |   throttle: {count: 3}\n"
 		    "      |             ^\n"
