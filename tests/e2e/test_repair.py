@@ -57,7 +57,7 @@ class Scene:
     def events(self, origin=None):
         """[(type, path)] of what was judged, sorted."""
         return sorted((event["type"], event["path"]) for event in self.monitor.tail()
-                      if origin is None or event["origin"] == origin)
+                      if "type" in event and origin in (None, event["origin"]))
 
     def gap(self, change):
         """change() happens while the stream is down: the node reboots."""
@@ -246,6 +246,17 @@ def test_where_no_difference_can_be_had_it_is_said(make_scene, trouble):
         assert ("child_file_added", "/new") in scene.events("repair")
 
 
+def delayed_files(scene, count):
+    """count new files in a gap, of which a repair is told the first thirty only."""
+    def change():
+        path = "/v1/files/{}/info/attributes"
+        scene.simulator.fault(path=path, delay_ms=1, count=31)
+        scene.simulator.fault(path=path, delay_ms=60000, count=-1)
+        for i in range(count):
+            write(scene.root / f"f{i:02}", "")
+    return change
+
+
 def test_a_repair_that_is_killed_goes_on_and_tells_nothing_twice(make_simulator, make_scene):
     simulator = make_simulator(switches={"keep_alive": "200ms", "diff_page_limit": "10"})
     scene = make_scene(simulator, start=False, REPAIR_REQUESTS="2")
@@ -294,8 +305,7 @@ TIDY = """\
 version: 1
 watched_items:
   - name: tidy
-    when: {event: any, extension: .upload}
-    settle: 1s
+    when: {event: created, extension: .upload}
     actions:
       - rename: {to: "{stem}.ready"}
   - name: ready
@@ -308,14 +318,18 @@ watched_items:
 def test_what_we_did_ourselves_in_a_gap_is_an_echo(make_simulator, make_monitor, make_scene):
     simulator = make_simulator(switches={"keep_alive": "200ms"})
     monitor = make_monitor(simulator, TIDY, sections={
-        "WATCH": {"GAP_REPAIR": "snapshot", "SILENCE": "2s"}, "ACT": {"ECHO_EXPIRY": "100ms"}})
+        "WATCH": {"GAP_REPAIR": "snapshot", "SILENCE": "1s"},
+        "ACT": {"ECHO_EXPIRY": "100ms", "BACK_OFF": "3s", "BACK_OFF_MAX": "3s"}})
     scene = make_scene(simulator, monitor=monitor)
     scene.wait_baseline()
+    simulator.fault(method="POST", path="/v1/files/{}/entries/", status=503, count=1)
+    simulator.fault(path="/v1/files/{}/notify", status=503, count=-1)
     write(scene.root / "a.upload")
-    wait_until(lambda: ("child_data_written", "/a.upload") in scene.events(), "the event")
+    wait_until(lambda: monitor.status()["act"]["retried"] == 1, "the first attempt to fail")
     simulator.streams("stall")                       # nothing is heard, but requests are answered
     wait_until(lambda: (scene.root / "a.ready").exists(), "the action")
     write(scene.root / "b.ready")                    # somebody else's, in the same gap
+    simulator.no_faults()
     scene.wait_repaired()
     labels = {(e["type"], e["path"]): e.get("label", {}) for e in monitor.tail()
               if e["origin"] == "repair"}
@@ -324,15 +338,6 @@ def test_what_we_did_ourselves_in_a_gap_is_an_echo(make_simulator, make_monitor,
     monitor.wait_idle()
     ready = [job["body"] for job in monitor.jobs() if job["body"]["rule"] == "ready"]
     assert {body["event"]["path"] for body in ready} == {"/b.ready"}
-
-
-def delayed_files(scene, count):
-    """count new files in a gap, of which a repair is told slowly."""
-    def change():
-        scene.simulator.fault(path="/v1/files/{}/info/attributes", delay_ms=40, count=-1)
-        for i in range(count):
-            write(scene.root / f"f{i:02}", "")
-    return change
 
 
 @full
@@ -388,3 +393,45 @@ def test_a_hundred_thousand_files_are_found_in_time(make_simulator, make_scene):
     print(f"{time.monotonic() - began:.1f} s, {repair['requests']} requests")
     assert repair["differences"] == 100_000 + 2 * 101
     assert repair["requests"] < 50_000 + 2 * 101 + 500
+
+
+@full
+@pytest.mark.parametrize("recursive", ["yes", "no"])
+def test_of_a_watch_below_the_root_only_that_is_told_which_is_in_it(make_scene, recursive):
+    scene = make_scene(start=False, PATH="/home", RECURSIVE=recursive)
+    for name in ("home/out", "home/sub/deep", "home/dirout/x", "else/in", "else/dirin/y", "else/x"):
+        write(scene.root / name, "")
+    scene.monitor.start()
+    scene.wait_baseline()
+
+    def change():
+        (scene.root / "home/out").rename(scene.root / "else/out")
+        (scene.root / "home/dirout").rename(scene.root / "else/dirout")
+        (scene.root / "else/in").rename(scene.root / "home/in")
+        (scene.root / "else/dirin").rename(scene.root / "home/dirin")
+        write(scene.root / "home/sub/new", "")
+        write(scene.root / "home/made/new", "")
+        (scene.root / "home/sub/deep").unlink()
+        (scene.root / "else/x").unlink()
+
+    scene.gap(change)
+    scene.wait_repaired()
+    deep = [("child_file_added", "/home/made/new"), ("child_file_added", "/home/sub/new"),
+            ("child_file_removed", "/home/sub/deep")] if recursive == "yes" else []
+    assert scene.events("repair") == sorted(deep + [
+        ("child_dir_added", "/home/made"),
+        ("child_dir_moved_from", "/home/dirout"), ("child_dir_moved_to", "/home/dirin"),
+        ("child_file_moved_from", "/home/out"), ("child_file_moved_to", "/home/in")])
+
+
+@full
+@pytest.mark.parametrize("how", ["close", "error", "end", "next-500", "silence", "garbage"])
+def test_however_the_stream_ends_what_followed_is_found(make_simulator, make_scene, how):
+    overflow = how if how in ("close", "error", "end", "next-500") else "close"
+    simulator = make_simulator(switches={"keep_alive": "200ms", "overflow": overflow})
+    scene = make_scene(simulator, SILENCE="2s")
+    scene.wait_baseline()
+    scene.simulator.streams({"silence": "stall", "garbage": "garbage"}.get(how, "overflow"))
+    write(scene.root / "new", "")
+    scene.wait_repaired()
+    assert [e for e in scene.events() if e[1] == "/new"] == [("child_file_added", "/new")]
