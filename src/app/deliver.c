@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "app/delivery.h"
+#include "app/retire.h"
 #include "base/clock.h"
 #include "base/metric.h"
 #include "store/echo.h"
@@ -79,7 +80,7 @@ const struct rule *deliver_find_rule(struct deliver *deliver, size_t watch, cons
 	pthread_mutex_unlock(&deliver->lock);
 	if (fresh) {
 		rule_matcher_free(rules->matcher);
-		rule_set_free(rules->set);
+		retire_set(deliver->loop, rules->set);
 		rules->set = fresh;
 		rules->matcher = rule_matcher_new(fresh);
 	}

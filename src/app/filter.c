@@ -7,6 +7,7 @@
 
 #include "app/inbox.h"
 #include "app/judge.h"
+#include "app/retire.h"
 #include "app/trim.h"
 #include "base/clock.h"
 #include "base/list.h"
@@ -107,40 +108,13 @@ static void take_offers(struct filter *filter, struct list *taken)
 	pthread_mutex_unlock(&filter->lock);
 }
 
-struct retired {
-	uv_work_t work;
-	struct rule_set *set;
-};
-
-static void free_set(uv_work_t *work)
-{
-	struct retired *retired = work->data;
-
-	rule_set_free(retired->set);
-}
-
-static void on_set_freed(uv_work_t *work, int status)
-{
-	free(work->data);
-}
-
-/* Ten thousand rules take 70 ms to free: not in this thread. */
-static void retire(struct filter *filter, struct rule_set *set)
-{
-	struct retired *retired = NEW(struct retired);
-
-	retired->set = set;
-	retired->work.data = retired;
-	uv_queue_work(filter->loop, &retired->work, free_set, on_set_freed);
-}
-
 /* Between two records: nothing is under way here. */
 static void swap_sets(struct filter *filter, struct list *offers)
 {
 	struct offer *offer;
 
 	list_for_each (offer, offers, link)
-		retire(filter, judge_swap(filter->judge, offer->watch, TAKE(offer->set)));
+		retire_set(filter->loop, judge_swap(filter->judge, offer->watch, TAKE(offer->set)));
 }
 
 static void tell_swapped(struct list *offers, uint64_t after_seq)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/modules.h"
+#include "app/retire.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
@@ -192,10 +193,10 @@ static size_t adopt(struct reload *reload)
 		struct rule_set *set = TAKE(reload->compiled[file]);
 
 		if (items->set && strcmp(rule_set_digest(items->set), rule_set_digest(set)) == 0) {
-			rule_set_free(set);
+			retire_set(reload->loop, set);
 			continue;
 		}
-		rule_set_free(items->set);
+		retire_set(reload->loop, items->set);
 		items->set = set;
 		changed++;
 		for (size_t watch = 0; watch < reload->settings->watch_count; watch++)

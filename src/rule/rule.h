@@ -135,7 +135,7 @@ bool rule_set_asks_cluster(const struct rule_set *set);
 /* Visits each key of the rule that asks that, once: "size", "owner". */
 void rule_visit_questions(const struct rule *rule, void (*visit)(void *ctx, const char *key),
 			  void *ctx);
-/* Every name that rules give to an owner or a group, perhaps several times; not uid:1000 and its
+/* Every name that rules give to an owner or a group, once whatever its case; not uid:1000 and its
  * like, which nobody has to be asked about. */
 void rule_set_visit_names(const struct rule_set *set, void (*visit)(void *ctx, const char *name),
 			  void *ctx);

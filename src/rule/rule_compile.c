@@ -1,5 +1,9 @@
 #include "rule/rule_compile.h"
 
+#include <strings.h>
+
+#include "rule/condition_file.h"
+
 static void compile(struct condition_parser *parser, struct scan *scan)
 {
 	AUTO_ERROR err = { 0 };
@@ -7,6 +11,41 @@ static void compile(struct condition_parser *parser, struct scan *scan)
 	if (scan_compile(scan, &err) < 0)
 		problems_error(parser->problems, (struct place){ parser->set->files[0], 0, 0 },
 			       "the patterns are too much together: %s", error_text(&err));
+}
+
+static void add_names(struct rule_set *set, const struct condition *condition, size_t *room)
+{
+	for (size_t at = 0; at < condition->values_size; at += strlen(condition->values + at) + 1) {
+		if (!condition_is_name(condition->values + at))
+			continue;
+		if (set->name_count == *room) {
+			*room = MAX(16, *room * 2);
+			set->names = mem_grow(set->names, *room, sizeof(*set->names));
+		}
+		set->names[set->name_count++] = condition->values + at;
+	}
+}
+
+static int compare_names(const void *left, const void *right)
+{
+	return strcasecmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* Here and not when a filter takes the set: it has no time then. */
+static void gather_names(struct rule_set *set)
+{
+	size_t room = 0, kept = 0;
+
+	for (const struct condition *condition = set->pool.last; condition;
+	     condition = condition->made_before)
+		if (condition->kind == CONDITION_OWNER || condition->kind == CONDITION_GROUP)
+			add_names(set, condition, &room);
+	if (set->name_count)
+		qsort(set->names, set->name_count, sizeof(*set->names), compare_names);
+	for (size_t i = 0; i < set->name_count; i++)
+		if (!kept || strcasecmp(set->names[kept - 1], set->names[i]) != 0)
+			set->names[kept++] = set->names[i];
+	set->name_count = kept;
 }
 
 void rule_compile(struct condition_parser *parser)
@@ -23,4 +62,5 @@ void rule_compile(struct condition_parser *parser)
 	compile(parser, set->scans[0]);
 	compile(parser, set->scans[1]);
 	rule_index_finish(set->index);
+	gather_names(set);
 }

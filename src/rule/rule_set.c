@@ -90,6 +90,7 @@ void rule_set_free(struct rule_set *set)
 		rule_free(set->rules[i]);
 	free(set->rules);
 	rule_index_free(set->index);
+	free(set->names);
 	condition_pool_clear(&set->pool);
 	scan_free(set->scans[0]);
 	scan_free(set->scans[1]);
@@ -175,21 +176,11 @@ const struct rule *rule_set_find(const struct rule_set *set, const char *name)
 	return found ? &found->rule : NULL;
 }
 
-static void visit_values(const struct condition *condition,
-			 void (*visit)(void *ctx, const char *name), void *ctx)
-{
-	for (size_t at = 0; at < condition->values_size; at += strlen(condition->values + at) + 1)
-		if (condition_is_name(condition->values + at))
-			visit(ctx, condition->values + at);
-}
-
 void rule_set_visit_names(const struct rule_set *set, void (*visit)(void *ctx, const char *name),
 			  void *ctx)
 {
-	for (const struct condition *condition = set->pool.last; condition;
-	     condition = condition->made_before)
-		if (condition->kind == CONDITION_OWNER || condition->kind == CONDITION_GROUP)
-			visit_values(condition, visit, ctx);
+	for (size_t i = 0; i < set->name_count; i++)
+		visit(ctx, set->names[i]);
 }
 
 bool rule_set_asks_cluster(const struct rule_set *set)

@@ -33,6 +33,8 @@ struct rule_set {
 	struct scan *scans[2]; /* over paths, over folded paths */
 	struct rule_index *index;
 	bool needs_folding; /* some rule ignores case */
+	const char **names; /* of owners and groups, each once in any case; the conditions' */
+	size_t name_count;
 };
 
 static inline const struct set_rule *set_rule_of(const struct rule *rule)

@@ -206,6 +206,27 @@ static void a_set_lives_until_its_last_owner_frees_it(void **state)
 	rule_set_free(other);
 }
 
+static void add_text(void *ctx, const char *name)
+{
+	assert_true(buf_print(ctx, "%s ", name));
+}
+
+static void the_names_that_rules_give_to_owners_are_told_once(void **state)
+{
+	struct rule_set *set = load(
+		"conditions:\n"
+		"  known: {owner: [alice, 'uid:7'], group: staff}\n"
+		"watched_items:\n"
+		"- {name: a, when: {not: {owner: [bob, alice]}, any: [known]}, actions: [log]}\n"
+		"- {name: b, ignore_case: yes, when: known, actions: [log]}\n"
+		"- {name: c, when: {group: [bob, '1000']}, actions: [log]}\n");
+	AUTO(buf_free) struct buf *names = buf_new(SIZE_MAX);
+
+	rule_set_visit_names(set, add_text, names);
+	assert_string_equal(names->data, "alice bob staff ");
+	rule_set_free(set);
+}
+
 /* Of many rules for names of that beginning, a number and that end: how many are evaluated. */
 static size_t count_candidates(const char *start, const char *end, const char *path)
 {
@@ -251,6 +272,7 @@ int main(void)
 		cmocka_unit_test(a_rule_that_is_off_is_not_matched_and_can_be_tested),
 		cmocka_unit_test(the_prototypes_lists_are_a_rule_that_logs),
 		cmocka_unit_test(a_set_lives_until_its_last_owner_frees_it),
+		cmocka_unit_test(the_names_that_rules_give_to_owners_are_told_once),
 		cmocka_unit_test(names_are_looked_up_by_the_end_of_them_that_fewer_rules_share),
 	};
 

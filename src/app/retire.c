@@ -1,0 +1,30 @@
+#include "app/retire.h"
+
+struct retired {
+	uv_work_t work;
+	struct rule_set *set;
+};
+
+static void free_set(uv_work_t *work)
+{
+	struct retired *retired = work->data;
+
+	rule_set_free(retired->set);
+}
+
+static void on_set_freed(uv_work_t *work, int status)
+{
+	free(work->data);
+}
+
+void retire_set(uv_loop_t *loop, struct rule_set *set)
+{
+	struct retired *retired;
+
+	if (!set)
+		return;
+	retired = NEW(struct retired);
+	retired->set = set;
+	retired->work.data = retired;
+	uv_queue_work(loop, &retired->work, free_set, on_set_freed);
+}
