@@ -5,6 +5,7 @@ must find the same.
 All times are the processor's: so a busy machine disturbs little."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -26,6 +27,9 @@ PARTIES = {
     "python": "Python loop (json, re), decoding included",
 }
 BARS = {("decode+index", 10_000): 1_000_000, ("decode+index", 100_000): 500_000}
+SWAPPED = (10_000, 100_000)
+SWAPS = 3
+SWAP_BAR_MS = 50
 COMPILE_BARS = {10_000: 1.0, 100_000: 10.0}
 
 
@@ -46,12 +50,16 @@ def run(figures, stage, options):
             figures.part = (f"Judging by {count:,} rule{'s' if count > 1 else ''} on one core (one event in "
                             f"{rule_mix.TRUE_EACH} is true for one, a third nearly)")
             bench.judge(count)
+        figures.part = "New rules for a filter at work: from the file to the swap, compiled beside it"
+        for count in SWAPPED if SWAPPED[0] in counts else counts[-1:]:
+            bench.swap(count)
     ratios(figures)
 
 
 class Bench:
     def __init__(self, figures, program, folder, total, scale):
         self.figures, self.program, self.folder, self.total = figures, program, folder, total
+        self.swapper = program.with_name("swap_bench")
         self.least_s, self.most_s = 0.5 * scale, max(0.05, 2 * scale)
         self.patience_s = max(5, 60 * scale)  # for compiling and judging
         self.most_rules = 100_000 if scale >= 0.05 else 100
@@ -91,6 +99,25 @@ class Bench:
             self.give_up(party, f"{done.stderr.strip() or 'out of memory'} (at {count:,} rules)")
             return None
         return json.loads(done.stdout)
+
+    def swap(self, count):
+        rules = self.folder / f"rules{count}.yml"
+        others = self.folder / f"others{count}.yml"
+        others.write_text(rules.read_text().replace("rule-0\n", "another\n", 1))
+        place = self.folder / "swap"
+        place.mkdir()
+        done = subprocess.run([str(word) for word in (self.swapper, place, rules, others, self.folder / f"events{count}",
+                                                      SWAPS, 4 * self.least_s)],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+        shutil.rmtree(place)
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        name, title = f"rules.swap.{count}", f"{count:,} rules"
+        self.figures.add(f"{name}.undisturbed", told["undisturbed_ms"], "ms",
+                         f"{title}: longest time between two records, undisturbed")
+        self.figures.add(f"{name}.swapping", told["swapping_ms"], "ms",
+                         f"{title}: the same while {SWAPS} sets are read and swapped", most=SWAP_BAR_MS)
+        self.figures.add(f"{name}.swap", told["swap_ms"], "ms", f"{title}: of that the longest swap itself")
 
     def give_up(self, party, why):
         self.given_up[party] = why

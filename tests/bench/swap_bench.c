@@ -211,7 +211,7 @@ static void reloaded(void *ctx, bool is_ok, const char *report)
 	if (bench->swaps < bench->wanted)
 		reload_again(bench);
 	else
-		reload_close(TAKE(bench->reload));
+		uv_stop(&bench->main_loop);
 }
 
 static void reload_again(struct bench *bench)
@@ -298,6 +298,8 @@ int main(int argc, char **argv)
 	usleep(atof(argv[6]) * 1e6);
 	phase = 1;
 	reload_again(&bench);
+	uv_run(&bench.main_loop, UV_RUN_DEFAULT);
+	reload_close(bench.reload);
 	uv_run(&bench.main_loop, UV_RUN_DEFAULT);
 	bench.is_over = true;
 	pthread_join(appender, NULL);

@@ -26,7 +26,7 @@ def bench(*words):
 @pytest.mark.parametrize("part, wanted", [
     ("rules", ["rules.1.decode+index.rate", "rules.100.decode+index.ns", "rules.100.index.ns", "rules.100.loop.ns",
                "rules.100.fnmatch.rate", "rules.10.vectorscan.compile", "rules.10.python.ns",
-               "rules.100.decode+index.memory", "rules.ratio.loop.100"]),
+               "rules.100.decode+index.memory", "rules.ratio.loop.100", "rules.swap.100.swapping"]),
     ("ingest", ["ingest.plain.100.10000.cpu", "ingest.TLS.100.10.rate", "ingest.plain.5000.10.cpu",
                 "ingest.plain.100.10000.heard", "curl.plain.cpu", "python.TLS.100.cpu", "python.plain.1.cpu",
                 "python-redis.plain.100.cpu", "ingest.rules", "ingest.python.10"]),
