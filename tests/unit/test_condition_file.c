@@ -157,8 +157,9 @@ static void mistakes_are_told_with_what_is_expected(void **state)
 	assert_refused("{size: {ovr: 1}}", "3:17: 'size' has no key 'ovr'; did you mean 'over'?");
 	assert_refused("{age: 7d}", "3:15: age: expected bounds, like {over: 7d}");
 	assert_refused("{age: {over: 7}}", "3:22: age '7': expected a duration");
-	assert_refused("{type: dir}",
-		       "3:16: type 'dir': expected file, directory, symlink or other");
+	assert_refused("{type: dir}", "3:16: type 'dir': did you mean 'directory'?");
+	assert_refused("{type: fifo}",
+		       "3:16: type 'fifo': expected file, directory, symlink or other");
 	assert_refused("{type: symlnk}", "3:16: type 'symlnk': did you mean 'symlink'?");
 	assert_refused("{mode: rw}", "3:16: mode 'rw': expected");
 	assert_refused("{mode: {some: '0640'}}", "3:17: 'mode' has no key 'some'");
