@@ -3,6 +3,7 @@
 #include "app/inbox.h"
 #include "app/pending.h"
 #include "app/rename.h"
+#include "app/repair_state.h"
 #include "app/rule_notes.h"
 #include "app/settle.h"
 #include "app/sighting.h"
@@ -245,6 +246,17 @@ static json_t *label_of(const struct event *event, const struct echo *echo)
 	return label;
 }
 
+/* A directory that was moved in: of what is inside nobody is told; it is looked through
+ * (app/repair).
+ */
+static bool brings_things_in(const struct judged_watch *watch, const struct event *event)
+{
+	return event->type == CHILD_DIR_MOVED_TO && (event->kinds & EVENT_MOVED_IN) &&
+	       (event->origin == ORIGIN_LIVE || event->origin == ORIGIN_REPAIR) &&
+	       event->file_id.size && watch->settings->recursive &&
+	       watch->settings->gap_repair != GAP_REPAIR_OFF && rule_set_count(watch->set);
+}
+
 /* Asks the rules about one event, and does what they say. The only place where that is done. */
 static int judge_event(void *ctx, const struct event *event, const struct echo *echo,
 		       struct error *err)
@@ -255,6 +267,9 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 
 	if (!watch)
 		return 0; /* its half waited while the watch was taken out of the settings */
+	if (!echo->is_echo && brings_things_in(watch, event) &&
+	    repair_moved_in_put(judge->txn, event, err) < 0)
+		return -1;
 	judge->counts.judged++;
 	judge->time_ms = MAX(judge->time_ms, event->time_ms);
 	if (settle_hear(judge->settle, judge->txn, event, echo->is_echo, err) < 0)

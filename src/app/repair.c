@@ -15,6 +15,7 @@
 #define STORM_MS 60000 /* repairs closer together than this come at growing intervals */
 #define PROGRESS_MS 10000
 #define LOOK_MS 30000
+#define INSIDE_MS 1000 /* between two looks for directories that were moved in */
 
 /* ---- A repair ---- */
 
@@ -199,6 +200,42 @@ static void begin_repair(struct repair *repair)
 					 baseline_prolonged, repair);
 }
 
+/* ---- Directories that were moved in ---- */
+
+static void look_inside(struct repair *repair)
+{
+	struct repair_state before = repair->state;
+	struct repair_state *state = &repair->state;
+	struct repair_moved_in moved_in = { 0 };
+	AUTO(repair_task_free) struct repair_task *task = NULL;
+	AUTO_ERROR err = { 0 };
+	uint64_t first;
+	int found = repair_moved_in_next(&moved_in, repair->store, repair->watch->name, &err);
+
+	repair->inside_ms = clock_monotonic_ms();
+	if (found > 0) {
+		state->method = REPAIR_EXPAND;
+		state->older = state->newer = (struct repair_snapshot){ .id = -1 };
+		state->older.seq = moved_in.seq - 1; /* its own record may hold more */
+		state->begun_ms = state->newer.answered_ms = clock_now_ms();
+		state->last_gap = state->done_gap;
+		state->counts = repair->measured = (struct repair_counts){ 0 };
+		snprintf(state->why, sizeof(state->why), "%s", moved_in.path);
+		task = work_task_inside(state, moved_in.id, moved_in.path);
+		if (store_log_range(repair->store, &first, &state->begun_seq, &err) < 0 ||
+		    repair_close_begin_inside(repair->store, repair->watch->name, state, task,
+					      moved_in.key, &err) < 0) {
+			*state = before;
+			found = -1;
+		} else {
+			work(repair);
+		}
+	}
+	if (found < 0)
+		repair_set_trouble(repair, "%s", error_text(&err));
+	repair_moved_in_clear(&moved_in);
+}
+
 static void measure(struct repair *repair)
 {
 	const struct repair_counts *counts = &repair->state.counts;
@@ -228,16 +265,25 @@ static void finish(struct repair *repair, bool may_repeat)
 		repair->repair_at_ms = clock_monotonic_ms() + PAUSE_FIRST_MS;
 		return;
 	}
-	log_info(repair->who,
-		 "gap of %.1f s repaired by %s: %llu differences, %llu more were "
-		 "told by the "
-		 "stream; "
-		 "%llu requests in %.1f s",
-		 (double)(before.until_ms - before.from_ms) / 1000,
-		 repair_method_name(before.method), (unsigned long long)before.counts.differences,
-		 (unsigned long long)before.counts.known,
-		 (unsigned long long)before.counts.requests,
-		 (double)(clock_now_ms() - before.begun_ms) / 1000);
+	if (before.method == REPAIR_EXPAND)
+		log_info(repair->who,
+			 "%s was moved in: %llu of what is inside told, %llu more were told by the "
+			 "stream; %llu requests",
+			 before.why, (unsigned long long)before.counts.differences,
+			 (unsigned long long)before.counts.known,
+			 (unsigned long long)before.counts.requests);
+	else
+		log_info(repair->who,
+			 "gap of %.1f s repaired by %s: %llu differences, %llu more were "
+			 "told by the "
+			 "stream; "
+			 "%llu requests in %.1f s",
+			 (double)(before.until_ms - before.from_ms) / 1000,
+			 repair_method_name(before.method),
+			 (unsigned long long)before.counts.differences,
+			 (unsigned long long)before.counts.known,
+			 (unsigned long long)before.counts.requests,
+			 (double)(clock_now_ms() - before.begun_ms) / 1000);
 	repair->gaps_seen = UINT64_MAX;
 	if (old >= 0)
 		repair_delete_snapshot(repair, old);
@@ -376,6 +422,8 @@ static void step(struct repair *repair)
 	} else if (!repair->is_tidy && repair_may_take_snapshots(repair) &&
 		   now_ms >= repair->snapshots.until_ms) {
 		repair_tidy(repair);
+	} else if (now_ms - repair->inside_ms >= INSIDE_MS) {
+		look_inside(repair);
 	} else {
 		repair_keep_baseline(repair, &heard);
 	}

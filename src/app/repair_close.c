@@ -165,6 +165,20 @@ int repair_close_begin(struct store *store, const char *watch, const struct repa
 	return result;
 }
 
+int repair_close_begin_inside(struct store *store, const char *watch,
+			      const struct repair_state *state, const struct repair_task *first,
+			      const char *key, struct error *err)
+{
+	AUTO(store_abort) struct store_txn *txn = NULL;
+
+	if (store_begin(store, &txn, err) < 0 || store_fence(txn, STORE_WATCH, err) < 0 ||
+	    repair_state_put(state, txn, watch, err) < 0 ||
+	    repair_task_put(first, txn, watch, err) < 0 ||
+	    store_delete(txn, SPACE_REPAIR, text_of(key), err) < 0)
+		return -1;
+	return store_commit(TAKE(txn), err) < 0 ? -1 : 0;
+}
+
 static int close_with(struct store *store, const char *watch, struct repair_state *state,
 		      json_t *outcome, struct error *err)
 {

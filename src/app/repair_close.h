@@ -30,6 +30,11 @@ MUST_CHECK int repair_close_repaired(struct store *store, const char *watch,
 MUST_CHECK int repair_close_unrepaired(struct store *store, const char *watch,
 				       struct repair_state *state, const char *why,
 				       struct error *err);
+/* Begins with what is inside of a directory that was moved in, which does not wait any more. */
+MUST_CHECK int repair_close_begin_inside(struct store *store, const char *watch,
+					 const struct repair_state *state,
+					 const struct repair_task *first, const char *key,
+					 struct error *err);
 /* Drops the tasks that are left of one that cannot go on. */
 MUST_CHECK int repair_close_clear(struct store *store, const char *watch,
 				  const struct repair_state *state, struct error *err);

@@ -213,7 +213,7 @@ static void note_time(struct heard *heard, struct object *object, enum event_typ
 	int64_t time_ms = record->time_ms;
 	int class = class_of(type);
 
-	if (record->origin == ORIGIN_REPAIR) {
+	if (record->origin != ORIGIN_LIVE) {
 		if (record->seq <= heard->own_seq)
 			return;
 		time_ms = heard->own_ms;
@@ -283,14 +283,20 @@ static bool note_event(void *ctx, const struct event *event)
 	return true;
 }
 
+static bool tells_what_happened(const struct heard *heard, const struct record *record)
+{
+	return text_is(record->watch, heard->watch) &&
+	       (record->origin == ORIGIN_LIVE || record->origin == ORIGIN_REPAIR ||
+		record->origin == ORIGIN_EXPANDED);
+}
+
 static bool note_record(void *ctx, const struct record *record)
 {
 	struct heard *heard = ctx;
 	size_t count;
 
 	heard->seq = record->seq;
-	if (!text_is(record->watch, heard->watch) ||
-	    (record->origin != ORIGIN_LIVE && record->origin != ORIGIN_REPAIR))
+	if (!tells_what_happened(heard, record))
 		return true;
 	if (!heard->base_ms)
 		heard->base_ms = MIN(record->time_ms, heard->own_ms) - 1;
@@ -425,8 +431,7 @@ static bool visit_record(void *ctx, const struct record *record)
 	if (visiting->count >= visiting->most)
 		return false;
 	visiting->seq = record->seq;
-	if (text_is(record->watch, heard->watch) &&
-	    (record->origin == ORIGIN_LIVE || record->origin == ORIGIN_REPAIR)) {
+	if (tells_what_happened(heard, record)) {
 		int UNUSED damaged =
 			decode_message(heard->decoder, record->bytes, text_of(heard->path),
 				       visit_event, visiting, &count, NULL);

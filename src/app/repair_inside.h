@@ -45,6 +45,7 @@ struct repair {
 
 	struct repair_gaps gaps; /* that wait */
 	uint64_t gaps_seen;      /* as the watcher counts them */
+	int64_t inside_ms;       /* monotonic: the last look for directories that were moved in */
 	int64_t gaps_seen_ms;    /* monotonic */
 	struct pause snapshots;  /* between attempts at a baseline, or at tidying up */
 	struct pause attempts;   /* at a repair */

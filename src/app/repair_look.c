@@ -419,8 +419,26 @@ static void look_at_entry(struct repair_task *task, const struct walk_entry *ent
 		return leave(step);
 	case TASK_MOVED:
 		return look_at_moved(step, entry);
+	case TASK_INSIDE:
+		found(step, CHANGE_CAME, entry, step->path);
+		below(step, TASK_INSIDE, entry, step->path);
+		return step_end(step);
 	default:
 		return look_at_scanned(step, entry);
+	}
+}
+
+static int64_t snapshot_for(const struct repair_state *state, enum task_kind kind)
+{
+	switch (kind) {
+	case TASK_SCAN:
+	case TASK_INSIDE:
+		return WALK_NOW;
+	case TASK_WENT:
+	case TASK_LEFT:
+		return state->older.id;
+	default:
+		return state->newer.id;
 	}
 }
 
@@ -431,8 +449,8 @@ static void entries_told(void *ctx, const struct walk_answer *answer)
 
 	if (answer->result == FILE_OK)
 		next_page(task, answer->next);
-	else if (answer->result != FILE_GONE || task->kind != TASK_SCAN)
-		work->setup.state->counts.unreadable++; /* of a scan: it went meanwhile */
+	else if (answer->result != FILE_GONE || snapshot_for(work->setup.state, task->kind) >= 0)
+		work->setup.state->counts.unreadable++; /* of now: it went meanwhile */
 	for (size_t i = 0; i < answer->count; i++)
 		look_at_entry(task, &answer->entries[i]);
 	work_answered(task);
@@ -511,19 +529,6 @@ static void recheck(struct work *work, struct repair_task *task)
 		log_warn(work->setup.who, "the log cannot be read, trying again: %s",
 			 error_text(&err));
 	work_answered(task);
-}
-
-static int64_t snapshot_for(const struct repair_state *state, enum task_kind kind)
-{
-	switch (kind) {
-	case TASK_SCAN:
-		return WALK_NOW;
-	case TASK_WENT:
-	case TASK_LEFT:
-		return state->older.id;
-	default:
-		return state->newer.id;
-	}
 }
 
 void look_start(struct work *work, struct repair_task *task)

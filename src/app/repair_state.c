@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const char *const method_names[] = { "", "snapshot", "scan" };
+static const char *const method_names[] = { "", "snapshot", "scan", "expand" };
 
 const char *repair_method_name(enum repair_method method)
 {
@@ -251,6 +251,68 @@ int64_t repair_tasks_load(struct list *list, struct store *store, const char *wa
 	if (store_peek_scan(store, SPACE_REPAIR, text_of(key), load_task, &loading, err) < 0)
 		return -1;
 	return loading.count;
+}
+
+/* ---- Directories that were moved in ---- */
+
+static char *moved_in_start(struct text watch)
+{
+	return str_format("x/%.*s/", TEXT_ARGS(watch));
+}
+
+int repair_moved_in_put(struct store_txn *txn, const struct event *event, struct error *err)
+{
+	AUTO(free) char *start = moved_in_start(event->watch);
+	AUTO(free)
+	char *key = str_format("%s%016" PRIx64 "%08" PRIx32, start, event->seq, event->index);
+
+	return put_json(txn, key,
+			json_pack("{s:s%,s:s%,s:I}", "id", event->file_id.data, event->file_id.size,
+				  "path", event->path.data, event->path.size, "seq",
+				  (json_int_t)event->seq),
+			err);
+}
+
+struct moved_in_search {
+	const char *start;
+	struct repair_moved_in *out;
+	bool is_found;
+};
+
+static bool take_moved_in(void *ctx, struct text key, struct text value)
+{
+	struct moved_in_search *search = ctx;
+	json_t *object;
+
+	if (!text_starts_with(key, text_of(search->start)))
+		return false;
+	if (key.size - strlen(search->start) != NUMBER_SIZE + 8)
+		return true; /* of another watch, as with tasks */
+	object = json_loadb(value.data, value.size, 0, NULL);
+	*search->out = (struct repair_moved_in){ text_copy(key), str_copy(text_at(object, "id")),
+						 str_copy(text_at(object, "path")),
+						 (uint64_t)number_at(object, "seq") };
+	search->is_found = true;
+	json_decref(object);
+	return false;
+}
+
+int repair_moved_in_next(struct repair_moved_in *out, struct store *store, const char *watch,
+			 struct error *err)
+{
+	AUTO(free) char *start = moved_in_start(text_of(watch));
+	struct moved_in_search search = { start, out };
+
+	if (store_peek_scan(store, SPACE_REPAIR, text_of(start), take_moved_in, &search, err) < 0)
+		return -1;
+	return search.is_found;
+}
+
+void repair_moved_in_clear(struct repair_moved_in *moved_in)
+{
+	free(moved_in->key);
+	free(moved_in->id);
+	free(moved_in->path);
 }
 
 /* ---- Outcomes ---- */

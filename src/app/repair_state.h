@@ -21,8 +21,9 @@ struct repair_snapshot {
 	uint64_t seq;      /* the log's last record before it */
 };
 
-enum repair_method { REPAIR_NONE, REPAIR_SNAPSHOT, REPAIR_SCAN };
-const char *repair_method_name(enum repair_method method); /* "", "snapshot", "scan" */
+/* REPAIR_EXPAND is of no gap: a directory that was moved in is looked through. */
+enum repair_method { REPAIR_NONE, REPAIR_SNAPSHOT, REPAIR_SCAN, REPAIR_EXPAND };
+const char *repair_method_name(enum repair_method method); /* "", "snapshot", "scan", "expand" */
 
 /* Counts of the repair under way. */
 struct repair_counts {
@@ -67,6 +68,7 @@ enum task_kind {
 	TASK_MOVED,      /* in the newer one: those that changed */
 	TASK_LEFT,       /* in the older one: those that are not in the newer */
 	TASK_SCAN,       /* as it is now: those whose times are in the window */
+	TASK_INSIDE,     /* as it is now: all of them are told */
 	TASK_RECHECK,    /* last: is what the stream told since the baseline still where
 			    it was? */
 	TASK_KINDS
@@ -99,6 +101,20 @@ MUST_CHECK int repair_task_delete(uint64_t number, struct store_txn *txn, const 
  * `from`, at most `most`. Answers how many. */
 MUST_CHECK int64_t repair_tasks_load(struct list *list, struct store *store, const char *watch,
 				     uint64_t from, size_t most, struct error *err);
+
+/* A directory that was moved into the watched one, with things of which nobody was told. */
+struct repair_moved_in {
+	char *key; /* in the store */
+	char *id, *path;
+	uint64_t seq; /* of the record that told it */
+};
+void repair_moved_in_clear(struct repair_moved_in *moved_in);
+/* For the filter, in the transaction in which it judges the event. */
+MUST_CHECK int repair_moved_in_put(struct store_txn *txn, const struct event *event,
+				   struct error *err);
+/* The first that waits: 1, 0: none, -1. */
+MUST_CHECK int repair_moved_in_next(struct repair_moved_in *out, struct store *store,
+				    const char *watch, struct error *err);
 
 /* How a gap was closed, as JSON for people:
  * {"state":"repaired"|"scanned"|"unrepaired"|"waiting"| "repairing"|"open",

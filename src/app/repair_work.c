@@ -137,7 +137,9 @@ static int append_messages(struct work *work, struct error *err)
 	list_for_each (message, &work->messages, link) {
 		AUTO(free) char *bytes = str_format("[%s]", message->events->data);
 		const struct record record = { .time_ms = clock_now_ms(),
-					       .origin = ORIGIN_REPAIR,
+					       .origin = work->setup.state->method == REPAIR_EXPAND
+								 ? ORIGIN_EXPANDED
+								 : ORIGIN_REPAIR,
 					       .watch = text_of(work->setup.watch->name),
 					       .bytes = text_of(bytes) };
 
@@ -370,13 +372,22 @@ void work_first_tasks(struct list *list, struct repair_state *state,
 		   watch->path);
 }
 
+struct repair_task *work_task_inside(struct repair_state *state, const char *id, const char *path)
+{
+	struct repair_task *task = repair_task_new(TASK_INSIDE, id, path);
+
+	state->next_task = INT64_MAX;
+	task->number = state->next_task--;
+	return task;
+}
+
 /* Of both snapshots, what each says of how the clocks differ. */
 static void set_times(struct work *work)
 {
 	const struct repair_state *state = work->setup.state;
 	const struct repair_snapshot *both[] = { &state->older, &state->newer };
 
-	if (state->method == REPAIR_SCAN)
+	if (state->method != REPAIR_SNAPSHOT)
 		return;
 	work->times =
 		(struct change_times){ state->from_ms - REPAIR_LATE_MS, INT64_MIN, INT64_MAX };

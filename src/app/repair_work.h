@@ -51,4 +51,7 @@ bool work_may_repeat(const struct work *work);
 void work_first_tasks(struct list *list, struct repair_state *state,
 		      const struct watch_settings *watch);
 
+/* The same of a directory that was moved in. */
+struct repair_task *work_task_inside(struct repair_state *state, const char *id, const char *path);
+
 #endif

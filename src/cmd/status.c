@@ -32,7 +32,11 @@ static void print_repair(const struct arguments *arguments, json_t *repair)
 	json_t *under_way = json_object_get(repair, "under_way");
 	const char *state = text_at(repair, "state"), *why = text_at(repair, "why");
 
-	if (under_way)
+	if (under_way && strcmp(text_at(repair, "method"), "expand") == 0)
+		printf("        looking through a directory that was moved in: %lld told, %lld "
+		       "requests\n",
+		       number_at(under_way, "differences"), number_at(under_way, "requests"));
+	else if (under_way)
 		printf("        repairing the gap from %s to %s by %s: %lld tasks done, %lld known "
 		       "to wait, %lld differences, %lld requests\n",
 		       text_at(under_way, "from"), text_at(under_way, "until"),

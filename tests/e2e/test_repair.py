@@ -435,3 +435,27 @@ def test_however_the_stream_ends_what_followed_is_found(make_simulator, make_sce
     write(scene.root / "new", "")
     scene.wait_repaired()
     assert [e for e in scene.events() if e[1] == "/new"] == [("child_file_added", "/new")]
+
+
+def test_what_is_inside_of_a_directory_that_is_moved_in_is_judged(make_scene):
+    scene = make_scene(start=False, PATH="/home")
+    for name in ("home/here", "else/dir/a", "else/dir/sub/b"):
+        write(scene.root / name)
+    scene.monitor.start()
+    scene.wait_baseline()
+    (scene.root / "else/dir").rename(scene.root / "home/dir")
+    write(scene.root / "home/dir/live", "")          # told by the stream
+    wait_until(lambda: ("child_file_added", "/home/dir/sub/b") in scene.events("expanded"),
+               f"what is inside; {scene.monitor.log()[-2000:]}")
+    scene.monitor.wait_for_log("/home/dir was moved in: 3 of what is inside told")
+    assert scene.events("expanded") == [
+        ("child_data_written", "/home/dir/a"), ("child_data_written", "/home/dir/sub/b"),
+        ("child_dir_added", "/home/dir/sub"), ("child_file_added", "/home/dir/a"),
+        ("child_file_added", "/home/dir/sub/b"), ("child_size_changed", "/home/dir/a"),
+        ("child_size_changed", "/home/dir/sub/b")]
+    assert [e for e in scene.events() if e[1] == "/home/dir/live"] == [
+        ("child_file_added", "/home/dir/live")]
+    scene.monitor.kill()
+    scene.monitor.start()
+    scene.wait_repaired()
+    assert len(scene.events("expanded")) == 7 and scene.events("repair") == [], scene.events("repair")
