@@ -290,6 +290,15 @@ static void sort_rules(struct rule_set *set)
 		set->rules[i]->rule.index = i;
 }
 
+/* What is wrong may have been told when the file was read. */
+static bool is_whole(const struct rule_set *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (!set->rules[i]->when)
+			return false;
+	return true;
+}
+
 void rule_parse(struct rule_set *set, const struct rule_files *files,
 		const struct rule_modules *modules, struct problems *problems)
 {
@@ -309,7 +318,7 @@ void rule_parse(struct rule_set *set, const struct rule_files *files,
 	for_each_file(&parser, files, read_tests);
 	sort_rules(set);
 	/* After a mistake, what seems unused may only be misspelt. */
-	if (problems_error_count(problems) == before) {
+	if (problems_error_count(problems) == before && is_whole(set)) {
 		condition_parser_finish(&parser.conditions);
 		step_parser_finish(&parser.steps);
 		rule_compile(&parser.conditions);

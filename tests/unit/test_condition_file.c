@@ -158,8 +158,8 @@ static void mistakes_are_told_with_what_is_expected(void **state)
 	assert_refused("{age: 7d}", "3:15: age: expected bounds, like {over: 7d}");
 	assert_refused("{age: {over: 7}}", "3:22: age '7': expected a duration");
 	assert_refused("{type: dir}", "3:16: type 'dir': did you mean 'directory'?");
-	assert_refused("{type: fifo}",
-		       "3:16: type 'fifo': expected file, directory, symlink or other");
+	assert_refused("{type: door}",
+		       "3:16: type 'door': expected file, directory, symlink or other");
 	assert_refused("{type: symlnk}", "3:16: type 'symlnk': did you mean 'symlink'?");
 	assert_refused("{mode: rw}", "3:16: mode 'rw': expected");
 	assert_refused("{mode: {some: '0640'}}", "3:17: 'mode' has no key 'some'");
