@@ -202,9 +202,11 @@ static void print_closed(json_t *repair)
 	const char *state = text_at(repair, "state"), *why = text_at(repair, "why");
 
 	if (strcmp(state, "repaired") == 0)
-		printf("          repaired by %s: %lld differences judged, %lld more had been told "
+		printf("          repaired by %s: %lld difference%s judged, %lld more had been "
+		       "told "
 		       "by the stream",
 		       text_at(repair, "method"), number_at(repair, "differences"),
+		       number_at(repair, "differences") == 1 ? "" : "s",
 		       number_at(repair, "told_by_stream"));
 	else if (strcmp(state, "open") == 0)
 		return;

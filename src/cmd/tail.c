@@ -64,6 +64,8 @@ static void print_event(const struct tail *tail, json_t *event)
 	       colour(tail, "\033[0m"), colour(tail, "\033[36m"), text_at(event, "type"),
 	       colour(tail, "\033[0m"));
 	print_safe(text_at(event, "path"));
+	if (strcmp(text_at(event, "origin"), "live") != 0 && *text_at(event, "origin"))
+		printf("  (%s)", text_at(event, "origin"));
 	label_print(json_object_get(event, "label"), tail->arguments->colour, "  ");
 	putchar('\n');
 }
