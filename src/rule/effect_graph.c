@@ -3,6 +3,7 @@
 #include "rule/fold.h"
 #include "rule/foothold.h"
 
+#define VISITS_MAX 250000000
 #define TESTS_MAX 500000 /* evaluations; a check must end in seconds, whatever the rules are */
 #define MOVED_HERE (EVENT_KIND(CHILD_FILE_MOVED_TO) | EVENT_RENAMED)
 
@@ -16,7 +17,7 @@ struct search {
 	uint32_t *seen; /* by rule: the last round */
 	uint32_t round;
 	bool *changes; /* by rule: an action of it changes files */
-	size_t tests;
+	size_t tests, visits;
 };
 
 void step_effects_ask(struct step_effects *out, const struct rule_modules *modules,
@@ -59,6 +60,23 @@ static void add_edge(struct effect_edges *edges, struct effect_edge edge)
 	edges->items[edges->count++] = edge;
 }
 
+static bool is_tired(const struct search *search)
+{
+	return search->tests >= TESTS_MAX || search->visits >= VISITS_MAX;
+}
+
+/* By their ends, at once: many rules look at endings, and most of them at others. */
+static bool names_differ(const struct pattern *a, const struct pattern *b)
+{
+	size_t size;
+
+	if (!a || !b || a->is_folded != b->is_folded || a->is_literal || b->is_literal)
+		return false;
+	size = MIN(a->tail.size, b->tail.size);
+	return size && memcmp(a->tail.data + a->tail.size - size,
+			      b->tail.data + b->tail.size - size, size) != 0;
+}
+
 static void test_rule(void *ctx, const struct foothold *foothold)
 {
 	const struct cause *cause = ctx;
@@ -67,7 +85,9 @@ static void test_rule(void *ctx, const struct foothold *foothold)
 				   .is_partial = true,
 				   .path.region = &cause->after };
 
-	if (search->seen[foothold->rule] == search->round || search->tests >= TESTS_MAX)
+	search->visits++;
+	if (search->seen[foothold->rule] == search->round || is_tired(search) ||
+	    names_differ(cause->after.name, foothold->name))
 		return;
 	search->seen[foothold->rule] = search->round;
 	search->tests++;
@@ -87,6 +107,8 @@ static void test_rules(struct search *search, struct cause *cause)
 {
 	struct fold fold = { 0 };
 
+	if (is_tired(search))
+		return;
 	search->round++;
 	footholds_visit(&search->footholds, cause->kinds, fold_text(&fold, cause->after.directory),
 			test_rule, cause);
@@ -317,7 +339,7 @@ void effect_graph_init(struct effect_graph *graph, const struct rule_set *set,
 	for (size_t i = 0; i < set->count; i++)
 		if (set->rules[i]->rule.mode != RULE_OFF)
 			follow_rule(&search, set->rules[i]);
-	graph->is_cut = search.tests >= TESTS_MAX;
+	graph->is_cut = is_tired(&search);
 	sort(&graph->caused);
 	drop_harmless(&search, &graph->kept);
 	sort_kept(&graph->kept);

@@ -24,10 +24,10 @@ static void add_rule(struct footholds *footholds, const struct set_rule *rule)
 	footholds->items = mem_grow(footholds->items, footholds->count + regions.count,
 				    sizeof(*footholds->items));
 	for (size_t i = 0; i < regions.count; i++)
-		footholds->items[footholds->count++] = (struct foothold){
-			kinds, rule->rule.index,
-			text_copy(fold_text(&fold, regions.items[i].directory))
-		};
+		footholds->items[footholds->count++] =
+			(struct foothold){ kinds, rule->rule.index,
+					   text_copy(fold_text(&fold, regions.items[i].directory)),
+					   regions.items[i].name };
 	fold_clear(&fold);
 	region_list_clear(&regions);
 }

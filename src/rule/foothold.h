@@ -12,6 +12,7 @@ struct foothold {
 	event_kinds kinds; /* of all the rule's footholds */
 	uint32_t rule;
 	char *directory;
+	const struct pattern *name; /* that its last component matches; NULL: any */
 };
 
 /* In order of kinds, so that one run of them is passed over at once, then of directory. */
