@@ -4,6 +4,7 @@
 #                  STORE=redis: over a real Redis, each role as a process of its own)
 #   make test      installs what is missing, builds, runs all tests; as root on Debian test-deploy, too
 #   make bench     installs what is missing, builds, measures (QUICK=1, PARTS="rules jobs", JSON=FILE)
+#   make soak      the proof of the index at its full length: a million pairs of rules and events, about a minute
 #   make test-deploy   tests deploy/: containers, compose, Kubernetes manifests, systemd (as root)
 #   make test-kubernetes   rolls deploy/kubernetes out in a real one-node cluster (as root, slow)
 #   make build     builds into build/release
@@ -13,7 +14,7 @@
 PREFIX ?= /usr/local
 BUILD := build/release
 
-.PHONY: demo test bench test-deploy test-kubernetes build install clean deps format
+.PHONY: demo test bench soak test-deploy test-kubernetes build install clean deps format
 
 demo: build
 	@scripts/install-deps demo$(if $(filter redis,$(STORE)),-redis)
@@ -27,6 +28,10 @@ bench: build
 	@scripts/install-deps bench
 	@ninja -C $(BUILD) bench_programs
 	@scripts/bench --build $(BUILD) $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON)) $(PARTS)
+
+soak: build
+	@ninja -C $(BUILD) tests/unit/test_rule_index
+	@CN_FULL=1 $(BUILD)/tests/unit/test_rule_index
 
 test-deploy:
 	@/usr/bin/python3 scripts/test-deploy

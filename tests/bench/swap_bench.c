@@ -6,8 +6,7 @@
  * A real filter judges by the rules of FOLDER/rules.yml what a thread appends to a real store, some
  * records each millisecond. First for some seconds undisturbed; then the file is replaced by A and
  * B in turn, and the real reload reads it again in its thread and hands it over, so many times.
- * Prints the longest times between two records, and the longest in which a swap was the filter's
- * only work.
+ * Prints the longest times between two records, and the longest that the filter spent on a swap.
  *
  * The store is not synced: what a disk takes would hide the rest.
  */
