@@ -176,7 +176,8 @@ static void note_place(const struct heard *heard, struct object *object, const s
 	uint64_t path = digest(event->path);
 	uint32_t name = (uint32_t)digest(path_name(event->path));
 	/* Where a directory has moved, the same name may be what is left of its path. */
-	bool is_carried = heard->move_count && object->name == name;
+	bool is_carried = event->type == CHILD_DIR_REMOVED || /* it has no other name */
+			  (heard->move_count && object->name == name);
 	bool is_here = object->place == PLACE_NONE || object->place == path;
 
 	switch (event->type) {

@@ -92,8 +92,9 @@ class Told:
         if kind == "added":
             self.there[path] = id
         elif kind == "removed":
-            if self.there.get(path) == id:
-                del self.there[path]
+            known = [p for p, i in self.there.items() if i == id]  # its directory moved in a gap
+            if known:
+                del self.there[path if path in known else known[0]]
             elif event["origin"] == "repair" and path not in self.there:
                 self.twice.append(event)
         elif kind == "moved_from" and id in self.arrived:
