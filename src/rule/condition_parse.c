@@ -107,16 +107,34 @@ static const struct condition *build_named(struct condition_parser *parser,
 					   unsigned depth)
 {
 	struct problems *problems = parser->problems;
+	unsigned levels;
 
-	if (named->is_done[ignore_case])
+	if (named->is_done[ignore_case]) {
+		parser->levels = MAX(parser->levels, named->levels);
 		return named->built[ignore_case];
+	}
 	if (ignore_case) {
 		parser->problems = NULL;
 		depth = 0;
 	}
+	levels = parser->levels;
+	parser->levels = 0;
 	named->is_under_way = true;
-	named->built[ignore_case] = read_node(parser, named->node, ignore_case, depth);
+	parser->building++;
+	if (parser->building <= CONDITION_HEIGHT_MAX)
+		named->built[ignore_case] = read_node(parser, named->node, ignore_case, depth);
+	parser->building--;
 	named->is_under_way = false;
+	named->levels = parser->levels + 1;
+	parser->levels = MAX(levels, named->levels);
+	/* Nobody reads a longer one, and a chain of many thousand names would be the end of the
+	 * stack. */
+	if (named->levels > CONDITION_HEIGHT_MAX || parser->building >= CONDITION_HEIGHT_MAX) {
+		CONDITION_TELL(parser, named->node->key->place,
+			       "names of conditions stand for each other more than %d times",
+			       CONDITION_HEIGHT_MAX);
+		named->built[ignore_case] = NULL;
+	}
 	named->is_done[ignore_case] = true;
 	parser->problems = problems;
 	return named->built[ignore_case];
@@ -129,7 +147,7 @@ static const struct condition *read_name(struct condition_parser *parser, const 
 
 	HASH_FIND(hh, parser->named, node->text.data, node->text.size, named);
 	if (named && !named->is_under_way) {
-		named->is_used = true;
+		named->is_used |= !parser->building;
 		return build_named(parser, named, ignore_case, depth);
 	}
 	if (named) {
@@ -267,9 +285,34 @@ void condition_parser_build(struct condition_parser *parser)
 	}
 }
 
+/* What a condition that is used is made of is used, too. */
+static void use_names(struct condition_parser *parser, const struct node *node)
+{
+	struct named_condition *named = NULL;
+
+	if (node->kind == NODE_SCALAR)
+		HASH_FIND(hh, parser->named, node->text.data, node->text.size, named);
+	if (named && !named->is_used) {
+		named->is_used = true;
+		use_names(parser, named->node);
+	}
+	node_for_each(child, node)
+	{
+		if (node->kind == NODE_LIST || text_is(child->key->text, "all") ||
+		    text_is(child->key->text, "any") || text_is(child->key->text, "not"))
+			use_names(parser, child);
+	}
+}
+
 void condition_parser_finish(struct condition_parser *parser)
 {
 	struct named_condition *named, *next;
+
+	HASH_ITER(hh, parser->named, named, next)
+	{
+		if (named->is_used)
+			use_names(parser, named->node);
+	}
 
 	HASH_ITER(hh, parser->named, named, next)
 	{

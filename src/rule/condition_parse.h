@@ -10,6 +10,7 @@ struct named_condition {
 	const struct condition *built[2];
 	bool is_done[2];
 	bool is_under_way;
+	unsigned levels; /* of names, one inside of the other */
 	bool is_used;
 	UT_hash_handle hh;
 };
@@ -18,6 +19,8 @@ struct condition_parser {
 	struct rule_set *set;
 	struct problems *problems; /* NULL: what is wrong was told before */
 	struct named_condition *named;
+	unsigned building; /* named conditions under way */
+	unsigned levels;   /* of names in what was read last */
 };
 
 void condition_parser_init(struct condition_parser *parser, struct rule_set *set,

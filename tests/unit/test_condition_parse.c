@@ -305,6 +305,43 @@ static void a_condition_that_names_itself_is_refused(void **state)
 			    "the condition 'a' (line 2) contains itself");
 }
 
+/* Each name stands for the next one; in the file they come one way round or the other. */
+static char *chain_of(unsigned count, bool is_backward)
+{
+	AUTO(buf_free) struct buf *text = buf_new(SIZE_MAX);
+
+	(void)!buf_print(text, "conditions:\n");
+	for (unsigned i = 0; i <= count; i++) {
+		unsigned n = is_backward ? count - i : i;
+
+		if (n < count)
+			(void)!buf_print(text, "  c%u: c%u\n", n, n + 1);
+		else
+			(void)!buf_print(text, "  c%u: {event: created}\n", n);
+	}
+	(void)!buf_print(text, "watched_items:\n- {name: x, ignore_case: yes, when: c0, actions: "
+			       "[log]}\n");
+	return buf_take(text);
+}
+
+static void names_that_stand_for_names_end_somewhere(void **state)
+{
+	for (int is_backward = 0; is_backward <= 1; is_backward++) {
+		AUTO(free) char *fine = chain_of(60, is_backward);
+		AUTO(free) char *deep = chain_of(20000, is_backward);
+		AUTO(problems_free) struct problems *problems = problems_new();
+		AUTO(rule_set_free)
+		struct rule_set *set =
+			rule_set_parse("rules.yml", text_of(deep), &fixture, problems);
+		AUTO(free) char *said = problems_format(problems, false);
+
+		assert_null(set);
+		assert_non_null(strstr(said, "names of conditions stand for each other more than "
+					     "64 times"));
+		assert_said(fine, "");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +352,7 @@ int main(void)
 		cmocka_unit_test(conditions_nest_to_a_ceiling_also_through_names),
 		cmocka_unit_test(names_that_multiply_each_other_are_refused),
 		cmocka_unit_test(a_condition_that_names_itself_is_refused),
+		cmocka_unit_test(names_that_stand_for_names_end_somewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
