@@ -43,6 +43,9 @@ struct cluster {
 	/* The user metadata of this key (NULL: all) in tags of the reply; none, if it has none. */
 	struct cluster_call *(*get_tags)(void *self, const char *id, const char *key,
 					 file_done *done, void *ctx);
+	/* In open of the reply: of this file, or (NULL) of all, as far as so many pages tell. */
+	struct cluster_call *(*get_open)(void *self, const char *id, size_t pages, file_done *done,
+					 void *ctx);
 	struct cluster_call *(*set_tag)(void *self, const char *id, const struct tag_change *change,
 					file_done *done, void *ctx);
 };

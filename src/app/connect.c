@@ -2,6 +2,7 @@
 
 #include "base/secret.h"
 #include "qumulo/files.h"
+#include "qumulo/handles.h"
 #include "qumulo/identity.h"
 #include "qumulo/tags.h"
 
@@ -85,6 +86,12 @@ static struct cluster_call *get_tags(void *self, const char *id, const char *key
 	return (struct cluster_call *)tags_get(self, id, key, done, ctx);
 }
 
+static struct cluster_call *get_open(void *self, const char *id, size_t pages, file_done *done,
+				     void *ctx)
+{
+	return (struct cluster_call *)handles_get(self, id, pages, done, ctx);
+}
+
 static struct cluster_call *set_tag(void *self, const char *id, const struct tag_change *what,
 				    file_done *done, void *ctx)
 {
@@ -129,6 +136,7 @@ struct connection *connection_new(struct http *http, const struct cluster_settin
 		.get_lock = get_lock,
 		.lock = lock,
 		.get_tags = get_tags,
+		.get_open = get_open,
 		.set_tag = set_tag,
 		.cancel = cancel,
 	};

@@ -63,6 +63,35 @@ static void judge_local(struct doctor *doctor, const struct action_type *type,
 			step->module);
 }
 
+static void judge_privilege(struct doctor *doctor, const char *privilege, const char *without)
+{
+	AUTO(free) char *cure = str_format("add %s to a role of this user", privilege);
+
+	if (!doctor_has_privilege(doctor, privilege))
+		doctor_report(doctor, FINDING_FAILURE, cure, "%s: %s is missing", without,
+			      privilege);
+}
+
+static void note_name(void *ctx, const char *name)
+{
+	(void)name;
+	*(bool *)ctx = true;
+}
+
+/* Names of owners and groups are the cluster's to know. */
+static void examine_names(struct doctor *doctor, const struct watch_settings *watch,
+			  const struct rule_set *set)
+{
+	bool has_names = false;
+
+	rule_set_visit_names(set, note_name, &has_names);
+	doctor_speak_about(doctor, "rules", watch->items);
+	if (has_names)
+		judge_privilege(doctor, "PRIVILEGE_IDENTITY_READ",
+				"owners and groups that rules name cannot be asked of the cluster, "
+				"and files of numbers and SIDs stay undecided");
+}
+
 static void examine_rule(struct doctor *doctor, const struct watch_settings *watch,
 			 const struct rule *rule)
 {
@@ -72,6 +101,10 @@ static void examine_rule(struct doctor *doctor, const struct watch_settings *wat
 			     : str_format("%s of watch %s", rule->name, watch->name);
 
 	doctor_speak_about(doctor, "rule", name);
+	if (rule->unless_open)
+		judge_privilege(doctor, "PRIVILEGE_SMB_FILE_HANDLE_READ",
+				"unless_open will not work, who has files open cannot be asked, "
+				"and the rule waits");
 	for (size_t i = 0; i < rule->step_count; i++) {
 		const struct rule_step *step = &rule->steps[i];
 		const struct action_type *type = action_type_find(step->module);
@@ -110,6 +143,7 @@ void doctor_examine_rules(struct doctor *doctor, const struct watch_settings *wa
 	}
 	modules_check_rules(set, watch->items, doctor->settings, problems);
 	problems_visit(problems, report_warning, doctor);
+	examine_names(doctor, watch, set);
 	for (size_t i = 0; i < rule_set_count(set); i++)
 		if (rule_set_get(set, i)->mode != RULE_OFF)
 			examine_rule(doctor, watch, rule_set_get(set, i));

@@ -532,8 +532,11 @@ static void answered(void *ctx)
 
 void filter_ask(struct filter *filter, const struct cluster *const *clusters)
 {
-	const struct pending_host host = { filter->loop, filter->settings, clusters, answered,
-					   filter };
+	const struct pending_host host = { .loop = filter->loop,
+					   .settings = filter->settings,
+					   .clusters = clusters,
+					   .answered = answered,
+					   .ctx = filter };
 
 	judge_ask_with(filter->judge, &host);
 }

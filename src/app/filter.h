@@ -44,9 +44,9 @@ void filter_on_trouble(struct filter *filter,
 struct filter_status {   /* safe from any thread */
 	uint64_t cursor; /* the last record that is judged */
 	uint64_t events, matches, echoes, jobs;
-	int64_t delay_ms;  /* from receipt to judgement, of the last record */
-	char trouble[256]; /* "" or what keeps it from going on */
-	char tripped[256]; /* "" or the rules that a limit made a dry run, perhaps cut off */
+	int64_t delay_ms;   /* from receipt to judgement, of the last record */
+	char trouble[256];  /* "" or what keeps it from going on */
+	char tripped[1024]; /* "" or the rules that a limit made a dry run, perhaps cut off */
 };
 void filter_get_status(struct filter *filter, struct filter_status *out);
 

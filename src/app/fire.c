@@ -83,8 +83,7 @@ int fire_rule(const struct firing *firing, const struct rule *rule, const struct
 		return -1;
 	if (rule->limit.count && mode == RULE_ENFORCE) {
 		int free_to_act =
-			tally_limit(firing->tally, firing->txn, rule, rule_set_digest(firing->set),
-				    event, firing->time_ms, err);
+			tally_limit(firing->tally, firing->txn, rule, event, firing->time_ms, err);
 
 		if (free_to_act < 0)
 			return -1;

@@ -7,6 +7,7 @@
 #include "app/rule_notes.h"
 #include "app/settle.h"
 #include "app/sighting.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "event/decode.h"
 #include "store/echo.h"
@@ -34,6 +35,7 @@ struct judge *judge_new(const struct settings *settings, struct store *store,
 	judge->settle = settle_new();
 	judge->tally = tally_new();
 	judge->pending = pending_new();
+	judge->open_files = open_files_new();
 	judge->waiting = json_array();
 	judge->tripped = buf_new(SIZE_MAX);
 	for (size_t i = 0; i < settings->watch_count; i++) {
@@ -64,6 +66,7 @@ void judge_free(struct judge *judge)
 	settle_free(judge->settle);
 	tally_free(judge->tally);
 	pending_free(judge->pending);
+	open_files_free(judge->open_files);
 	json_decref(judge->waiting);
 	buf_free(judge->tripped);
 	free(judge->matched);
@@ -73,17 +76,20 @@ void judge_free(struct judge *judge)
 /* ---- Limits ---- */
 
 /* Only what holds for the rules of now. */
-static void list_trip(void *ctx, const char *rule, const char *digest)
+static void list_trip(void *ctx, const char *name, const char *digest, int64_t since_ms)
 {
 	struct judge *judge = ctx;
 	struct buf *out = judge->tripped;
+	AUTO(free) char *since = clock_format(since_ms);
 
 	for (size_t i = 0; i < judge->watch_count; i++) {
-		const struct rule_set *set = judge->watches[i].set;
+		const struct rule *rule = rule_set_find(judge->watches[i].set, name);
 
-		if (!rule_set_find(set, rule) || strcmp(rule_set_digest(set), digest) != 0)
+		if (!rule || strcmp(rule->digest, digest) != 0)
 			continue;
-		(void)!buf_print(out, "%s%s", out->size ? ", " : "", rule);
+		(void)!buf_print(out, "%s%s (since %s: more than %lld jobs in %lld s)",
+				 out->size ? ", " : "", name, since, (long long)rule->limit.count,
+				 (long long)(rule->limit.within_ms / 1000));
 		return;
 	}
 }
@@ -439,8 +445,8 @@ int judge_record(struct judge *judge, const struct record *record,
 
 /* ---- When time passes ---- */
 
-/* A file is quiet: its rule fires, if it is still there and still true. */
-static int quiet(void *ctx, struct text name, const struct event *event, struct error *err)
+int judge_quiet(void *ctx, struct text name, const struct event *event, bool may_be_open,
+		struct error *err)
 {
 	struct judge *judge = ctx;
 	struct judged_watch *watch = judge_find_watch(judge, event->watch);
@@ -460,6 +466,12 @@ static int quiet(void *ctx, struct text name, const struct event *event, struct 
 		log_info("filter", "rule '%s' is not true any more for %.*s, whose time has come",
 			 rule_name, TEXT_ARGS(event->path));
 		return 0;
+	}
+	/* Where it cannot be asked for now, it is when the timer comes again. A trial asks nobody.
+	 */
+	if (rule->unless_open && may_be_open && !judge->trial) {
+		(void)!open_files_ask(judge->open_files, event->watch, event->file_id);
+		return SETTLE_ASK;
 	}
 	if (event->seq && !judge->trial &&
 	    label_get(judge->txn, event->seq, event->index, &label, err) < 0)
@@ -482,7 +494,8 @@ int64_t judge_expire(struct judge *judge, int64_t now_ms, size_t max, struct err
 		return -1;
 	if (halves == max)
 		return halves;
-	timers = settle_expire(judge->settle, judge->txn, now_ms, max - halves, quiet, judge, err);
+	timers = settle_expire(judge->settle, judge->txn, now_ms, max - halves, judge_quiet, judge,
+			       err);
 	if (timers < 0)
 		return -1;
 	if (halves + timers == max)
@@ -578,6 +591,7 @@ struct judge_counts judge_committed(struct judge *judge)
 	judge->txn = NULL;
 	tally_committed(judge->tally);
 	pending_committed(judge->pending);
+	open_files_committed(judge->open_files);
 	list_tripped(judge);
 	return judge->counts;
 }

@@ -1,6 +1,7 @@
 /* judge_answer: rules that depend on what the cluster knows of a file: their events wait, and the
  * rules are asked again with the answer. */
 #include "app/judge_part.h"
+#include "app/settle.h"
 
 int judge_wait(struct judge *judge, const struct event *event, json_t *label, struct error *err)
 {
@@ -83,20 +84,70 @@ static int judge_answer(void *ctx, const struct pending_event *waiting,
 	return label_put(judge->txn, event->seq, event->index, label, err);
 }
 
+/* Whether somebody has a quiet file open; what is not known is asked again later. */
+static int judge_open(void *ctx, struct text watch, struct text file_id, int64_t sent_ms,
+		      enum open_verdict verdict, struct error *err)
+{
+	struct judge *judge = ctx;
+
+	judge->time_ms = MAX(judge->time_ms, judge->now_ms);
+	return settle_answer(judge->settle, judge->txn, watch, file_id, sent_ms,
+			     verdict == FILE_IS_CLOSED, judge->now_ms, judge_quiet, judge, err);
+}
+
 bool judge_has_answers(const struct judge *judge)
 {
-	return pending_has_answers(judge->pending);
+	return pending_has_answers(judge->pending) || open_files_has_answers(judge->open_files);
 }
 
 int64_t judge_answers(struct judge *judge, size_t max, struct error *err)
 {
-	return pending_judge(judge->pending, judge->txn, max, judge_answer, judge, err);
+	int64_t count = open_files_take(judge->open_files, max, judge_open, judge, err);
+	int64_t more;
+
+	if (count < 0 || count == (int64_t)max)
+		return count;
+	more = pending_judge(judge->pending, judge->txn, max - count, judge_answer, judge, err);
+	return more < 0 ? -1 : count + more;
+}
+
+/* Only a rule that what is known leaves open. */
+static bool wants_tags(void *ctx, const struct pending_event *waiting,
+		       const struct file_facts *file)
+{
+	struct judge *judge = ctx;
+	struct judged_watch *watch = judge_find_watch(judge, waiting->event->watch);
+	size_t i;
+	json_t *name;
+
+	if (!watch)
+		return false;
+	json_array_foreach(waiting->rules, i, name)
+	{
+		const char *text = json_string_value(name);
+		const struct rule *rule = text ? rule_set_find(watch->set, text) : NULL;
+
+		if (rule && rule->asks_tags &&
+		    rule_test_with(watch->matcher, rule, waiting->event, file) == TRUTH_UNKNOWN)
+			return true;
+	}
+	return false;
 }
 
 void judge_ask_with(struct judge *judge, const struct pending_host *host)
 {
-	if (host)
-		pending_open(judge->pending, host);
-	else
+	struct pending_host with_tags;
+
+	if (!host) {
 		pending_close(judge->pending);
+		open_files_close(judge->open_files);
+		return;
+	}
+	open_files_open(judge->open_files,
+			&(struct open_files_host){ host->settings, host->clusters, host->answered,
+						   host->ctx });
+	with_tags = *host;
+	with_tags.wants_tags = wants_tags;
+	with_tags.judge = judge;
+	pending_open(judge->pending, &with_tags);
 }

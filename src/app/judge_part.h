@@ -7,6 +7,7 @@
 
 #include "app/fire.h"
 #include "app/label.h"
+#include "app/open_files.h"
 #include "base/buf.h"
 
 struct judged_watch {
@@ -28,6 +29,7 @@ struct judge {
 	struct settle *settle;
 	struct tally *tally;
 	struct pending *pending;
+	struct open_files_asker *open_files;
 	struct buf *tripped;
 
 	/* The transaction under way. */
@@ -61,6 +63,9 @@ MUST_CHECK int judge_fire(struct judge *judge, const struct judged_watch *watch,
 MUST_CHECK int judge_follow(struct judge *judge, const struct judged_watch *watch,
 			    const struct rule *rule, const struct event *event, json_t *label,
 			    struct error *err);
+/* A file is quiet: its rule fires, if it is still there and still true; settle_fire. */
+MUST_CHECK int judge_quiet(void *ctx, struct text name, const struct event *event, bool may_be_open,
+			   struct error *err);
 /* The event under way waits for the cluster, for the rules in judge->waiting. */
 MUST_CHECK int judge_wait(struct judge *judge, const struct event *event, json_t *label,
 			  struct error *err);

@@ -21,6 +21,8 @@ struct answer {
 	struct file_info info;
 	bool has_info;
 	const char **owner_names, **group_names; /* NULL: not known; see identities_match */
+	struct file_tags tags;
+	bool has_tags;
 	unsigned users;
 };
 
@@ -40,6 +42,7 @@ struct question {
 	struct cluster_call *call;
 	struct file_info info; /* said already, but not yet who has the names */
 	bool has_info;
+	struct answer *answer; /* all but the tags, which are asked for */
 };
 
 /* Who waits for names. */
@@ -99,6 +102,7 @@ static void answer_drop(struct answer *answer)
 	if (!answer || --answer->users)
 		return;
 	file_info_clear(&answer->info);
+	file_tags_clear(&answer->tags);
 	free(answer->owner_names);
 	free(answer->group_names);
 	free(answer);
@@ -136,6 +140,7 @@ static void question_free(struct question *question)
 	list_remove(&question->link);
 	pending->asking--;
 	file_info_clear(&question->info);
+	answer_drop(question->answer);
 	free(question);
 }
 
@@ -379,26 +384,35 @@ static void add_names(struct pending *pending, size_t watch, struct answer *answ
 	answer->group_names = identities_match(names, &answer->info, true);
 }
 
-static void give_answer(struct pending *pending, struct question *question,
-			const struct file_info *info)
+static struct file_facts facts_of(const struct answer *answer)
 {
-	struct answer *answer = NEW(struct answer);
+	return (struct file_facts){ .info = &answer->info,
+				    .owner_names = answer->owner_names,
+				    .group_names = answer->group_names,
+				    .tags = answer->has_tags ? &answer->tags : NULL };
+}
+
+static void give_answer(struct pending *pending, struct question *question, struct answer *answer)
+{
 	struct item *item;
 
-	answer->users = 1;
-	if (info) {
-		file_info_copy(&answer->info, info);
-		answer->has_info = true;
-		add_names(pending, question->watch, answer);
-	}
 	list_for_each (item, &question->items, link) {
 		item->answer = answer;
 		answer->users++;
 		list_remove(&item->link);
 		list_append(&pending->ready, &item->link);
 	}
-	answer_drop(answer);
 	pending->pauses[question->watch] = (struct pause){ 0 };
+}
+
+/* The file is gone, or may not be looked at. */
+static void give_nothing(struct pending *pending, struct question *question)
+{
+	struct answer *answer = NEW(struct answer);
+
+	answer->users = 1;
+	give_answer(pending, question, answer);
+	answer_drop(answer);
 }
 
 static void go_on(struct pending *pending)
@@ -406,6 +420,80 @@ static void go_on(struct pending *pending)
 	ask_all(pending);
 	if (pending_has_answers(pending))
 		pending->host.answered(pending->host.ctx);
+}
+
+/* ---- User metadata, where rules ask for it ---- */
+
+static void tags_asked(void *ctx, const struct file_reply *reply)
+{
+	struct question *question = ctx;
+	struct pending *pending = question->pending;
+	struct answer *answer = question->answer;
+
+	question->call = NULL;
+	switch (reply->result) {
+	case FILE_OK:
+		file_tags_copy(&answer->tags, reply->tags);
+		answer->has_tags = true;
+		give_answer(pending, question, answer);
+		break;
+	case FILE_GONE:
+		give_nothing(pending, question);
+		break;
+	case FILE_DENIED:
+	case FILE_REFUSED:
+	case FILE_EXISTS:
+		log_warn("filter",
+			 "watch '%s': rules ask for tags of %s, which cannot be looked at: %s",
+			 pending->host.settings->watches[question->watch].name, answer->info.path,
+			 reply->why);
+		give_answer(pending, question, answer);
+		break;
+	case FILE_BUSY:
+	case FILE_CHANGED:
+	case FILE_LATER:
+	case FILE_AMBIGUOUS:
+		put_off(pending, question, reply->why, reply->retry_after_ms);
+		break;
+	}
+	question_free(question);
+	go_on(pending);
+}
+
+static bool wants_tags(const struct pending *pending, const struct question *question)
+{
+	const struct file_facts file = facts_of(question->answer);
+	struct item *item;
+
+	if (!pending->host.wants_tags || !pending->host.clusters[question->watch]->get_tags)
+		return false;
+	list_for_each (item, &question->items, link)
+		if (pending->host.wants_tags(pending->host.judge, &item->waiting, &file))
+			return true;
+	return false;
+}
+
+/* The attributes are there, and who has the names, as far as that can be known. */
+static void conclude(struct pending *pending, struct question *question)
+{
+	const struct cluster *cluster = pending->host.clusters[question->watch];
+	struct answer *answer = NEW(struct answer);
+
+	answer->users = 1;
+	answer->info = question->info;
+	answer->has_info = true;
+	question->info = (struct file_info){ 0 };
+	question->has_info = false;
+	question->answer = answer;
+	add_names(pending, question->watch, answer);
+	if (wants_tags(pending, question)) {
+		metric_add(pending->asked, 1);
+		question->call = cluster->get_tags(cluster->self, answer->info.id, NULL, tags_asked,
+						   question);
+		return;
+	}
+	give_answer(pending, question, answer);
+	question_free(question);
 }
 
 /* ---- Who has the names that rules give to owners ---- */
@@ -432,10 +520,11 @@ static void names_asked(void *ctx, const struct identity_reply *failure)
 	list_for_each (question, &pending->questions, link) {
 		if (question->watch != waiter->watch || !question->has_info)
 			continue;
-		if (failure && !is_denied)
-			put_off(pending, question, failure->why, failure->retry_after_ms);
-		else
-			give_answer(pending, question, &question->info);
+		if (!failure || is_denied) {
+			conclude(pending, question);
+			continue;
+		}
+		put_off(pending, question, failure->why, failure->retry_after_ms);
 		question_free(question);
 	}
 	go_on(pending);
@@ -476,14 +565,15 @@ static void asked(void *ctx, const struct file_reply *reply)
 	question->call = NULL;
 	switch (reply->result) {
 	case FILE_OK:
+		file_info_copy(&question->info, reply->info);
+		question->has_info = true;
 		if (needs_names(pending, question->watch)) {
-			file_info_copy(&question->info, reply->info);
-			question->has_info = true;
 			ask_names(pending, question->watch);
 			return;
 		}
-		give_answer(pending, question, reply->info);
-		break;
+		conclude(pending, question);
+		go_on(pending);
+		return;
 	case FILE_BUSY:
 	case FILE_CHANGED:
 	case FILE_LATER:
@@ -496,10 +586,10 @@ static void asked(void *ctx, const struct file_reply *reply)
 		log_warn("filter",
 			 "watch '%s': rules ask about a file that cannot be looked at: %s",
 			 pending->host.settings->watches[question->watch].name, reply->why);
-		give_answer(pending, question, NULL);
+		give_nothing(pending, question);
 		break;
 	case FILE_GONE:
-		give_answer(pending, question, NULL);
+		give_nothing(pending, question);
 		break;
 	}
 	question_free(question);
@@ -571,11 +661,6 @@ static void ask_all(struct pending *pending)
 bool pending_has_answers(const struct pending *pending)
 {
 	return !list_is_empty(&pending->ready);
-}
-
-static struct file_facts facts_of(const struct answer *answer)
-{
-	return (struct file_facts){ &answer->info, answer->owner_names, answer->group_names };
 }
 
 int64_t pending_judge(struct pending *pending, struct store_txn *txn, size_t max,

@@ -19,20 +19,24 @@
 
 struct pending;
 
-struct pending_host {
-	uv_loop_t *loop;
-	const struct settings *settings;
-	const struct cluster *const *clusters; /* one per settings->watches */
-	void (*answered)(void *ctx);           /* there is something for pending_judge */
-	void *ctx;
-};
-
 /* An event and what its rules wait for. */
 struct pending_event {
 	struct event *event;
 	bool is_echo;
 	bool is_settled; /* its file was quiet already */
 	json_t *rules;   /* names, in order */
+};
+
+struct pending_host {
+	uv_loop_t *loop;
+	const struct settings *settings;
+	const struct cluster *const *clusters; /* one per settings->watches */
+	void (*answered)(void *ctx);           /* there is something for pending_judge */
+	/* Whether the file's user metadata must be asked for, too. */
+	bool (*wants_tags)(void *judge, const struct pending_event *waiting,
+			   const struct file_facts *file);
+	void *judge;
+	void *ctx;
 };
 
 struct pending *pending_new(void);

@@ -24,7 +24,14 @@ struct timer {
 	int64_t settle_ms;
 	event_kinds absent; /* not 0: it waits for none of these, and does not start anew */
 	int64_t latest_ms;  /* when it fires although things happen; INT64_MAX: never */
+	int64_t asked_ms;   /* whether the file is open is asked since then; 0: it is not */
+	int64_t pause_ms;   /* the last pause because it was open; 0: it was not */
 };
+
+/* An answer that does not come, as after a crash, is asked for again. */
+#define ASK_AGAIN_MS 30000
+#define OPEN_PAUSE_MS 1000
+#define OPEN_PAUSE_MOST_MS 300000
 
 /* Key and value of one file entry, copied out of a scan. */
 struct entry {
@@ -246,6 +253,7 @@ int settle_start(struct settle *settle, struct store_txn *txn, const struct rule
 		return 0; /* it has begun */
 	timer.due_ms = MIN(event->time_ms + rule->settle_ms, timer.latest_ms);
 	timer.settle_ms = rule->settle_ms;
+	timer.asked_ms = timer.pause_ms = 0;
 	return start_again(settle, txn, buf_text(key), &timer,
 			   (struct text){ old + sizeof(timer), size - sizeof(timer) }, err);
 }
@@ -275,15 +283,18 @@ static int move_entry(struct store_txn *txn, const struct entry *entry, const st
 	return put_file_entry(txn, entry->key, &entry->timer, rest, err);
 }
 
-static int restart(struct store_txn *txn, struct entry *entry, const struct event *event,
-		   struct error *err)
+static int restart(struct settle *settle, struct store_txn *txn, struct entry *entry,
+		   const struct event *event, struct error *err)
 {
-	int64_t due_ms = MIN(event->time_ms + entry->timer.settle_ms, entry->timer.latest_ms);
+	struct timer *timer = &entry->timer;
+	int64_t due_ms = MIN(event->time_ms + timer->settle_ms, timer->latest_ms);
 
-	if (due_ms <= entry->timer.due_ms)
+	if (!timer->asked_ms && !timer->pause_ms && due_ms <= timer->due_ms)
 		return 0;
-	entry->timer.due_ms = due_ms;
-	return put_file_entry(txn, entry->key, &entry->timer, entry->rest, err);
+	/* What is asked about a file that is not quiet any more does not count. */
+	timer->asked_ms = timer->pause_ms = 0;
+	timer->due_ms = due_ms;
+	return start_again(settle, txn, entry->key, timer, entry->rest, err);
 }
 
 enum effect { EFFECT_NONE, EFFECT_RESTART, EFFECT_MOVE, EFFECT_DROP };
@@ -321,8 +332,8 @@ static enum effect effect_on(const struct entry *entry, enum effect effect,
 	return effect;
 }
 
-static int apply(struct store_txn *txn, struct entry *entry, enum effect effect,
-		 const struct event *event, struct error *err)
+static int apply(struct settle *settle, struct store_txn *txn, struct entry *entry,
+		 enum effect effect, const struct event *event, struct error *err)
 {
 	switch (effect) {
 	case EFFECT_DROP:
@@ -330,7 +341,7 @@ static int apply(struct store_txn *txn, struct entry *entry, enum effect effect,
 	case EFFECT_MOVE:
 		return move_entry(txn, entry, event, err);
 	case EFFECT_RESTART:
-		return restart(txn, entry, event, err);
+		return restart(settle, txn, entry, event, err);
 	case EFFECT_NONE:
 		break;
 	}
@@ -351,7 +362,8 @@ int settle_hear(struct settle *settle, struct store_txn *txn, const struct event
 	for (size_t i = 0; i < entries.count; i++) {
 		struct entry *entry = &entries.items[i];
 
-		if (apply(txn, entry, effect_on(entry, effect, event, moves_only), event, err) < 0)
+		if (apply(settle, txn, entry, effect_on(entry, effect, event, moves_only), event,
+			  err) < 0)
 			return -1;
 	}
 	return 0;
@@ -375,31 +387,52 @@ static bool read_first(void *ctx, struct text key, struct text value)
 	return false;
 }
 
-static int fire_timer(struct store_txn *txn, struct text file_key, struct text rest,
-		      settle_fire *fire, void *ctx, struct error *err)
+struct firing_timer {
+	settle_fire *fire;
+	void *ctx;
+	int64_t now_ms;
+};
+
+/* Its time entry is gone already. */
+static int fire_timer(struct settle *settle, struct store_txn *txn, struct text file_key,
+		      struct timer *timer, struct text value, bool is_closed,
+		      const struct firing_timer *firing, struct error *err)
 {
+	bool may_be_open = !is_closed && firing->now_ms < timer->latest_ms;
+	struct text rest = value;
 	struct text rule = text_cut(&rest, 0);
 	AUTO_ERROR damage = { 0 };
 	struct event *event;
+	int result = 0;
 
-	if (store_delete(txn, SPACE_SETTLE, file_key, err) < 0)
-		return -1;
 	if (event_from_json(&event, rest, &damage) < 0) {
 		log_error("filter", "a settle timer is damaged and dropped: %s",
 			  error_text(&damage));
-		return 0;
+	} else {
+		result = firing->fire(firing->ctx, rule, event, may_be_open, err);
+		free(event);
 	}
+	if (result == 0)
+		return store_delete(txn, SPACE_SETTLE, file_key, err);
+	if (result != SETTLE_ASK)
+		return -1;
+	timer->asked_ms = firing->now_ms;
+	timer->due_ms = MIN(firing->now_ms + ASK_AGAIN_MS, timer->latest_ms);
+	return put_off(settle, txn, file_key, timer, value, err);
+}
 
-	int result = fire(ctx, rule, event, err);
-
-	free(event);
-	return result;
+/* How far off its time can be, if the clock was not put back. */
+static int64_t reach_of(const struct timer *timer)
+{
+	return MAX(MAX(timer->settle_ms, timer->pause_ms),
+		   timer->asked_ms ? ASK_AGAIN_MS : (int64_t)0);
 }
 
 /* Looks at the timer of the first time entry. 1: done with it; 0: its time has not come. */
 static int look(struct settle *settle, struct store_txn *txn, const struct first *first,
-		int64_t now_ms, settle_fire *fire, void *ctx, struct error *err)
+		const struct firing_timer *firing, struct error *err)
 {
+	int64_t now_ms = firing->now_ms;
 	struct text file_key = { first->key.data + TIME_HEAD, first->key.size - TIME_HEAD };
 	AUTO(free) char *value = NULL;
 	struct timer timer = { 0 };
@@ -410,7 +443,7 @@ static int look(struct settle *settle, struct store_txn *txn, const struct first
 	if (value && size > sizeof(timer))
 		memcpy(&timer, value, sizeof(timer));
 	/* Farther off than its time is long: the clock was put back. */
-	if (first->look_ms > now_ms && first->look_ms - now_ms <= timer.settle_ms)
+	if (first->look_ms > now_ms && first->look_ms - now_ms <= reach_of(&timer))
 		return 0;
 	if (store_delete(txn, SPACE_SETTLE, first->key, err) < 0)
 		return -1;
@@ -420,17 +453,18 @@ static int look(struct settle *settle, struct store_txn *txn, const struct first
 	struct text rest = { value + sizeof(timer), size - sizeof(timer) };
 	int result;
 
-	timer.due_ms = MIN(timer.due_ms, now_ms + timer.settle_ms);
+	timer.due_ms = MIN(timer.due_ms, now_ms + reach_of(&timer));
 	if (timer.due_ms > now_ms)
 		result = put_off(settle, txn, file_key, &timer, rest, err);
 	else
-		result = fire_timer(txn, file_key, rest, fire, ctx, err);
+		result = fire_timer(settle, txn, file_key, &timer, rest, false, firing, err);
 	return result < 0 ? -1 : 1;
 }
 
 int64_t settle_expire(struct settle *settle, struct store_txn *txn, int64_t now_ms, size_t max,
 		      settle_fire *fire, void *ctx, struct error *err)
 {
+	const struct firing_timer firing = { fire, ctx, now_ms };
 	const char kind = TIME_ENTRY;
 	int64_t count = 0;
 
@@ -442,7 +476,7 @@ int64_t settle_expire(struct settle *settle, struct store_txn *txn, int64_t now_
 			return -1;
 
 		AUTO(free) char *key = (char *)first.key.data;
-		int result = key ? look(settle, txn, &first, now_ms, fire, ctx, err) : 0;
+		int result = key ? look(settle, txn, &first, &firing, err) : 0;
 
 		if (result < 0)
 			return -1;
@@ -487,6 +521,44 @@ int settle_visit(struct store *store, void (*visit)(void *ctx, const char *watch
 
 	return store_peek_scan(store, SPACE_SETTLE, (struct text){ &kind, 1 }, visit_timer,
 			       &visiting, err);
+}
+
+/* ---- Whether files are open ---- */
+
+static int answer_entry(struct settle *settle, struct store_txn *txn, struct entry *entry,
+			bool is_closed, const struct firing_timer *firing, struct error *err)
+{
+	struct timer *timer = &entry->timer;
+
+	if (delete_time_entry(txn, timer->look_ms, entry->key, err) < 0)
+		return -1;
+	timer->asked_ms = 0;
+	if (is_closed)
+		return fire_timer(settle, txn, entry->key, timer, entry->rest, true, firing, err);
+	timer->pause_ms = timer->pause_ms ? MIN(2 * timer->pause_ms, OPEN_PAUSE_MOST_MS)
+					  : MAX(timer->settle_ms, (int64_t)OPEN_PAUSE_MS);
+	timer->due_ms = MIN(firing->now_ms + timer->pause_ms, timer->latest_ms);
+	return put_off(settle, txn, entry->key, timer, entry->rest, err);
+}
+
+int settle_answer(struct settle *settle, struct store_txn *txn, struct text watch,
+		  struct text file_id, int64_t sent_ms, bool is_closed, int64_t now_ms,
+		  settle_fire *fire, void *ctx, struct error *err)
+{
+	__attribute__((cleanup(entries_clear))) struct entries entries = { 0 };
+	const struct firing_timer firing = { fire, ctx, now_ms };
+	const struct event file = { .watch = watch, .file_id = file_id };
+
+	if (find_entries(txn, &file, &entries, err) < 0)
+		return -1;
+	for (size_t i = 0; i < entries.count; i++) {
+		struct entry *entry = &entries.items[i];
+
+		if (entry->timer.asked_ms && entry->timer.asked_ms <= sent_ms &&
+		    answer_entry(settle, txn, entry, is_closed, &firing, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int settle_load(struct settle *settle, struct store *store, struct error *err)

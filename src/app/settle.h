@@ -31,7 +31,13 @@ MUST_CHECK int settle_start(struct settle *settle, struct store_txn *txn, const 
 MUST_CHECK int settle_hear(struct settle *settle, struct store_txn *txn, const struct event *event,
 			   bool moves_only, struct error *err);
 
-typedef int settle_fire(void *ctx, struct text rule, const struct event *event, struct error *err);
+/*
+ * 0: the timer is over. SETTLE_ASK, only where may_be_open: whether somebody has the file open is
+ * asked, and settle_answer will be called with what was said.
+ */
+#define SETTLE_ASK 1
+typedef int settle_fire(void *ctx, struct text rule, const struct event *event, bool may_be_open,
+			struct error *err);
 
 /* Fires timers that are due at now_ms in their order, at most max; answers how many were looked at.
  */
@@ -41,6 +47,13 @@ MUST_CHECK int64_t settle_expire(struct settle *settle, struct store_txn *txn, i
 MUST_CHECK int settle_visit(struct store *store,
 			    void (*visit)(void *ctx, const char *watch, const char *rule),
 			    void *ctx, struct error *err);
+/*
+ * What was said at sent_ms or later of a file: its timers that wait for that fire (is_closed), or
+ * are looked at again later, with growing pauses up to five minutes.
+ */
+MUST_CHECK int settle_answer(struct settle *settle, struct store_txn *txn, struct text watch,
+			     struct text file_id, int64_t sent_ms, bool is_closed, int64_t now_ms,
+			     settle_fire *fire, void *ctx, struct error *err);
 /* When the next timer is due, or sooner; INT64_MAX if none runs. */
 int64_t settle_next_due(const struct settle *settle);
 

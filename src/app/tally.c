@@ -32,6 +32,7 @@ struct trip {
 	char *key; /* of its window, without the end's NUL */
 	char *rule;
 	char digest[65];
+	int64_t since_ms;
 	UT_hash_handle hh;
 };
 
@@ -103,10 +104,12 @@ int64_t tally_next_due(const struct tally *tally)
 }
 
 void tally_visit_tripped(const struct tally *tally,
-			 void (*visit)(void *ctx, const char *rule, const char *digest), void *ctx)
+			 void (*visit)(void *ctx, const char *rule, const char *digest,
+				       int64_t since_ms),
+			 void *ctx)
 {
 	for (struct trip *trip = tally->trips; trip; trip = trip->hh.next)
-		visit(ctx, trip->rule, trip->digest);
+		visit(ctx, trip->rule, trip->digest, trip->since_ms);
 }
 
 static void say(struct tally *tally, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -281,9 +284,10 @@ int tally_throttle(struct tally *tally, struct store_txn *txn, const struct rule
 /* ---- Limits ---- */
 
 int tally_limit(struct tally *tally, struct store_txn *txn, const struct rule *rule,
-		const char *digest, const struct event *event, int64_t now_ms, struct error *err)
+		const struct event *event, int64_t now_ms, struct error *err)
 {
 	const struct rule_window *settings = &rule->limit;
+	const char *digest = rule->digest;
 	struct window *window;
 
 	if (open_window(tally, txn, 'l', rule, settings, event, now_ms, &window, err) < 0)
@@ -291,7 +295,7 @@ int tally_limit(struct tally *tally, struct store_txn *txn, const struct rule *r
 	if (*window->tripped && strcmp(window->tripped, digest) == 0)
 		return 0;
 	if (*window->tripped) {
-		say(tally, "rule '%s' is at work again: the rules were changed since its limit",
+		say(tally, "rule '%s' is at work again: it was changed since its limit",
 		    rule->name);
 		*window->tripped = '\0';
 		window_empty(window);
@@ -302,10 +306,11 @@ int tally_limit(struct tally *tally, struct store_txn *txn, const struct rule *r
 	}
 	snprintf(window->tripped, sizeof(window->tripped), "%s", digest);
 	window_empty(window);
+	window->last_ms = now_ms;
 	metric_add(tally->tripped, 1);
 	say(tally,
 	    "!rule '%s' has reached its limit of %" PRId64 " jobs in %" PRId64
-	    " s and is a dry run from now on, from %.*s on; change the rules to set it to work "
+	    " s and is a dry run from now on, from %.*s on; change the rule to set it to work "
 	    "again",
 	    rule->name, settings->count, settings->within_ms / 1000, TEXT_ARGS(event->path));
 	return 0;
@@ -466,6 +471,7 @@ static void note_trip(struct tally *tally, struct text key, const struct window 
 	trip->key = mem_copy(key.data, key.size);
 	trip->rule = text_copy(rule_of_key(key));
 	snprintf(trip->digest, sizeof(trip->digest), "%s", window->tripped);
+	trip->since_ms = window->last_ms;
 	HASH_ADD_KEYPTR(hh, tally->trips, trip->key, key.size, trip);
 }
 

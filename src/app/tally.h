@@ -38,11 +38,10 @@ MUST_CHECK int tally_throttle(struct tally *tally, struct store_txn *txn, const 
 			      struct error *err);
 /*
  * 1: the job may do what it says; 0: the rule is tripped, by this one or before: it may only say
- * what it would do. A set of rules with another digest ends that.
+ * what it would do. The rule with another digest ends that.
  */
 MUST_CHECK int tally_limit(struct tally *tally, struct store_txn *txn, const struct rule *rule,
-			   const char *digest, const struct event *event, int64_t now_ms,
-			   struct error *err);
+			   const struct event *event, int64_t now_ms, struct error *err);
 
 /* Stores what changed; last before the commit. */
 MUST_CHECK int tally_save(struct tally *tally, struct store_txn *txn, struct error *err);
@@ -53,8 +52,10 @@ MUST_CHECK int64_t tally_expire(struct tally *tally, struct store_txn *txn, int6
 				size_t max, struct error *err);
 /* When the next window may be over, or sooner; INT64_MAX if there is none. */
 int64_t tally_next_due(const struct tally *tally);
-/* Every rule that a limit made a dry run, under the rules of this digest. */
+/* Every rule that a limit made a dry run, as long as it has this digest; since when. */
 void tally_visit_tripped(const struct tally *tally,
-			 void (*visit)(void *ctx, const char *rule, const char *digest), void *ctx);
+			 void (*visit)(void *ctx, const char *rule, const char *digest,
+				       int64_t since_ms),
+			 void *ctx);
 
 #endif

@@ -177,7 +177,7 @@ static bool print_roles(const struct arguments *arguments, json_t *status)
 	       number_at(filter, "events"), number_at(filter, "matches"),
 	       number_at(filter, "echoes"), number_at(filter, "delay_ms"));
 	if (*text_at(filter, "tripped"))
-		printf("%s        only a dry run since their limit: %s%s\n",
+		printf("%s        only a dry run, until the rule is changed: %s%s\n",
 		       paint(arguments, false), text_at(filter, "tripped"), plain(arguments));
 	if (*text_at(filter, "trouble"))
 		printf("%s        %s%s\n", paint(arguments, false), text_at(filter, "trouble"),

@@ -61,6 +61,14 @@ const struct file_tag *file_tags_find(const struct file_tags *tags, const char *
 	return NULL;
 }
 
+void file_tags_copy(struct file_tags *to, const struct file_tags *from)
+{
+	*to = (struct file_tags){ .etag = str_copy(from->etag) };
+	for (size_t i = 0; i < from->count; i++)
+		file_tags_add(to, from->items[i].key,
+			      (struct text){ from->items[i].value, from->items[i].size });
+}
+
 void file_tags_clear(struct file_tags *tags)
 {
 	for (size_t i = 0; i < tags->count; i++) {

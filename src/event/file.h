@@ -61,6 +61,7 @@ struct tag_change {
 /* value is copied. */
 void file_tags_add(struct file_tags *tags, const char *key, struct text value);
 const struct file_tag *file_tags_find(const struct file_tags *tags, const char *key); /* or NULL */
+void file_tags_copy(struct file_tags *to, const struct file_tags *from);
 void file_tags_clear(struct file_tags *tags);
 
 /* What is known of a file beside an event of it; borrowed. */
@@ -69,6 +70,8 @@ struct file_facts {
 	/* All names that the cluster has for its owner and group, ended by NULL; NULL: not known.
 	 */
 	const char *const *owner_names, *const *group_names;
+	const struct file_tags *tags; /* NULL: not known */
+	const char *only_tag;         /* of no other key is anything known; NULL: of all */
 };
 
 /* Who somebody is to the cluster; what is not known is empty. */
@@ -80,6 +83,13 @@ void file_info_clear(struct file_info *info);
 void file_info_copy(struct file_info *to, const struct file_info *from);
 /* Mode, owner and group in one text, to compare; for free(). */
 char *file_permissions(const struct file_info *info);
+
+/* Files that SMB clients have open for writing, each as often as it is. */
+struct open_files {
+	char **ids;
+	size_t count;
+	bool is_whole; /* else there are more */
+};
 
 /* How a request to the cluster ended. */
 enum file_result {
@@ -102,6 +112,7 @@ struct file_reply {
 	int64_t retry_after_ms;       /* 0 if the cluster named no time */
 	const struct file_info *info; /* with FILE_OK, where the request yields one; borrowed */
 	const struct file_tags *tags; /* the same */
+	const struct open_files *open;
 };
 
 typedef void file_done(void *ctx, const struct file_reply *reply);

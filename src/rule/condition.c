@@ -74,6 +74,15 @@ void condition_add_mode(struct condition *condition, struct mode_test test)
 	condition->modes[condition->mode_count++] = test;
 }
 
+struct tag_test *condition_add_tag(struct condition *condition, struct text key, bool is_another)
+{
+	condition->tags =
+		mem_grow(condition->tags, condition->tag_count + 1, sizeof(*condition->tags));
+	condition->tags[condition->tag_count] =
+		(struct tag_test){ .key = text_copy(key), .is_another = is_another };
+	return &condition->tags[condition->tag_count++];
+}
+
 void condition_add_span(struct condition *condition, struct time_span span)
 {
 	condition->spans =
@@ -110,6 +119,15 @@ static void free_spans(struct condition *condition)
 	free(condition->spans);
 }
 
+static void free_tags(struct condition *condition)
+{
+	for (size_t i = 0; i < condition->tag_count; i++) {
+		free(condition->tags[i].key);
+		pattern_list_clear(&condition->tags[i].values);
+	}
+	free(condition->tags);
+}
+
 /* What it compares with. */
 static void free_content(struct condition *condition)
 {
@@ -143,6 +161,9 @@ static void free_content(struct condition *condition)
 		break;
 	case CONDITION_MODE:
 		free(condition->modes);
+		break;
+	case CONDITION_TAG:
+		free_tags(condition);
 		break;
 	case CONDITION_EVENT:
 	case CONDITION_ORIGIN:
@@ -360,6 +381,7 @@ enum truth condition_test(const struct condition *condition, const struct subjec
 	case CONDITION_AGE:
 	case CONDITION_MODIFIED:
 	case CONDITION_LINKS:
+	case CONDITION_TAG:
 		return condition_test_file(condition, subject);
 	case CONDITION_DIRECTORY:
 	case CONDITION_PATH:

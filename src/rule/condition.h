@@ -37,13 +37,22 @@ enum condition_kind {
 	CONDITION_MODE,
 	CONDITION_AGE,
 	CONDITION_MODIFIED,
-	CONDITION_LINKS, /* the last */
+	CONDITION_LINKS,
+	CONDITION_TAG, /* the last */
 };
-#define CONDITION_KINDS (CONDITION_LINKS + 1)
+#define CONDITION_KINDS (CONDITION_TAG + 1)
 
 /* All bits of all, one of any (0: whatever), none of none. */
 struct mode_test {
 	unsigned all, any, none;
+};
+
+/* A key of user metadata, and what its value must match. */
+struct tag_test {
+	char *key;
+	struct pattern_list values;
+	bool is_any;     /* it need only be there */
+	bool is_another; /* an alternative to those before it; else it must be true with them */
 };
 
 /* Numbers from least to most, both included. */
@@ -94,6 +103,10 @@ struct condition {
 			size_t mode_count;
 		};
 		struct {
+			struct tag_test *tags;
+			size_t tag_count;
+		};
+		struct {
 			struct time_span *spans;
 			size_t span_count;
 			struct zone **zones; /* of the spans */
@@ -131,6 +144,8 @@ void condition_add_regex(struct condition *condition,
 			 struct condition_regex regex); /* takes over */
 void condition_add_range(struct condition *condition, struct range range);
 void condition_add_mode(struct condition *condition, struct mode_test test);
+/* The key is copied; the values are the caller's to add. */
+struct tag_test *condition_add_tag(struct condition *condition, struct text key, bool is_another);
 void condition_add_span(struct condition *condition, struct time_span span);
 void condition_add_zone(struct condition *condition, struct zone *zone); /* takes it over */
 void condition_pool_clear(struct condition_pool *pool);

@@ -11,12 +11,12 @@ static const enum condition_kind fact_kinds[] = {
 	[WORD_SIZE] = CONDITION_SIZE,   [WORD_OWNER] = CONDITION_OWNER,
 	[WORD_GROUP] = CONDITION_GROUP, [WORD_MODE] = CONDITION_MODE,
 	[WORD_AGE] = CONDITION_AGE,     [WORD_MODIFIED] = CONDITION_MODIFIED,
-	[WORD_LINKS] = CONDITION_LINKS,
+	[WORD_LINKS] = CONDITION_LINKS, [WORD_TAG] = CONDITION_TAG,
 };
 
 bool condition_is_fact(enum condition_word word)
 {
-	return word >= WORD_DEPTH && word <= WORD_LINKS;
+	return word >= WORD_DEPTH && word <= WORD_TAG;
 }
 
 /* One condition under construction. */
@@ -229,6 +229,67 @@ static void add_mode(struct build *build, const struct node *node)
 	condition_add_mode(build->leaf, test);
 }
 
+/* A value is a pattern; a star alone is any value, whatever is in it. */
+static void add_tag_value(struct build *build, struct tag_test *test, const struct node *node)
+{
+	AUTO_ERROR err = { 0 };
+	size_t at;
+
+	if (!is_text(build, node))
+		return;
+	if (text_is(node->text, "*"))
+		test->is_any = true;
+	else if (!node->text.size)
+		TELL(build, node->place, "tag: %s: an empty value is never true; '*' is any value",
+		     test->key);
+	else if (pattern_parse(&test->values, node->text, PATTERN_OF_TEXT,
+			       build->leaf->ignores_case, &at, &err) < 0)
+		TELL(build, node->place, "tag: %s '%.*s': %s", test->key, TEXT_ARGS(node->text),
+		     error_text(&err));
+}
+
+static void add_tag_values(struct build *build, const struct node *node, bool is_another)
+{
+	struct tag_test *test = condition_add_tag(build->leaf, node->key->text, is_another);
+
+	build->leaf->size++;
+	if (node->kind != NODE_LIST) {
+		add_tag_value(build, test, node);
+		return;
+	}
+	node_for_each(child, node)
+	{
+		add_tag_value(build, test, child);
+	}
+	if (!node->count)
+		TELL(build, node->place, "tag: %s: an empty list is never true; expected a value",
+		     test->key);
+}
+
+/* reviewed: the key is there; {reviewed: yes, by: [ann, bob]}: with these values, all of them. */
+static void add_tag(struct build *build, const struct node *node)
+{
+	bool is_another = true;
+
+	if (node->kind != NODE_MAPPING || !node->count) {
+		if (node->kind == NODE_SCALAR && node->text.size && is_text(build, node))
+			condition_add_tag(build->leaf, node->text, true)->is_any = true;
+		else
+			TELL(build, node->place,
+			     "tag: expected a key that the file must have, like reviewed, or keys "
+			     "and values, like {reviewed: yes}");
+		return;
+	}
+	node_for_each(child, node)
+	{
+		if (!child->key->text.size)
+			TELL(build, child->place, "tag: the key is empty");
+		else
+			add_tag_values(build, child, is_another);
+		is_another = false;
+	}
+}
+
 /* ---- Times ---- */
 
 static uint64_t hash_of(struct text name)
@@ -391,6 +452,9 @@ static void add_value(struct build *build, const struct node *node)
 	case WORD_MODE:
 		add_mode(build, node);
 		break;
+	case WORD_TAG:
+		add_tag(build, node);
+		break;
 	case WORD_TIME:
 		add_time(build, node);
 		break;
@@ -405,7 +469,8 @@ const struct condition *condition_parse_facts(struct condition_parser *parser,
 					      enum condition_word word, const struct node *node,
 					      bool ignore_case)
 {
-	bool folds = ignore_case && word == WORD_STREAM; /* a watch is named by us */
+	/* A watch is named by us, a tag by programs. */
+	bool folds = ignore_case && word == WORD_STREAM;
 	struct build build = { parser, word };
 
 	build.leaf = condition_start(parser, word, fact_kinds[word], folds, node->place);

@@ -183,6 +183,41 @@ static enum truth test_mode(const struct condition *condition, unsigned mode)
 	return TRUTH_FALSE;
 }
 
+/* ---- User metadata ---- */
+
+static enum truth has_tag(const struct tag_test *test, const struct file_facts *file)
+{
+	const struct file_tag *tag;
+	struct text value;
+
+	if (!file || !file->tags || (file->only_tag && strcmp(file->only_tag, test->key) != 0))
+		return TRUTH_UNKNOWN;
+	tag = file_tags_find(file->tags, test->key);
+	if (!tag || test->is_any)
+		return truth_of(tag);
+	value = (struct text){ tag->value, tag->size };
+	for (size_t i = 0; i < test->values.count; i++)
+		if (pattern_match(test->values.items[i], value))
+			return TRUTH_TRUE;
+	return TRUTH_FALSE;
+}
+
+static enum truth test_tags(const struct condition *condition, const struct file_facts *file)
+{
+	enum truth best = TRUTH_FALSE, all = TRUTH_TRUE;
+
+	for (size_t i = 0; i < condition->tag_count; i++) {
+		enum truth one = has_tag(&condition->tags[i], file);
+
+		if (i && condition->tags[i].is_another) {
+			best = MAX(best, all);
+			all = TRUTH_TRUE;
+		}
+		all = MIN(all, one);
+	}
+	return MAX(best, all);
+}
+
 enum truth condition_test_file(const struct condition *condition, const struct subject *subject)
 {
 	const struct file_info *info = subject->file ? subject->file->info : NULL;
@@ -190,6 +225,8 @@ enum truth condition_test_file(const struct condition *condition, const struct s
 
 	if (condition->kind == CONDITION_TYPE)
 		return test_type(condition, subject);
+	if (condition->kind == CONDITION_TAG)
+		return test_tags(condition, subject->file);
 	if (!info)
 		return TRUTH_UNKNOWN;
 	switch (condition->kind) {

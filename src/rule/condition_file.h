@@ -1,5 +1,5 @@
 /* condition_file: conditions about what the cluster knows of a file: type, size, owner, group,
- * mode, age, modified, links. For the files of rule/ only. */
+ * mode, age, modified, links, tag. For the files of rule/ only. */
 #ifndef RULE_CONDITION_FILE_H
 #define RULE_CONDITION_FILE_H
 

@@ -3,13 +3,13 @@
 #include "base/parse.h"
 #include "rule/accept.h"
 
-const char *const condition_words[] = { "all",       "any",      "not",           "event",
-					"directory", "path",     "file",          "name",
-					"extension", "regex",    "depth",         "stream",
-					"watch",     "origin",   "time",          "type",
-					"size",      "owner",    "group",         "mode",
-					"age",       "modified", "links",         "old_directory",
-					"old_path",  "old_name", "old_extension", NULL };
+const char *const condition_words[] = {
+	"all",           "any",      "not",       "event",         "directory", "path",
+	"file",          "name",     "extension", "regex",         "depth",     "stream",
+	"watch",         "origin",   "time",      "type",          "size",      "owner",
+	"group",         "mode",     "age",       "modified",      "links",     "tag",
+	"old_directory", "old_path", "old_name",  "old_extension", NULL
+};
 
 const char *const condition_helps[] = {
 	[WORD_ALL] = "all of these conditions are true; a list",
@@ -41,6 +41,8 @@ const char *const condition_helps[] = {
 	[WORD_AGE] = "so long before the event it was created: `{over: 7d}`, `{under: 1h}`",
 	[WORD_MODIFIED] = "so long before the event its content changed, likewise",
 	[WORD_LINKS] = "it has so many hard links: `{over: 1}`",
+	[WORD_TAG] = "its user metadata have this key: `reviewed`; or these keys with these "
+		     "values: `{reviewed: yes}`, see below",
 	[WORD_OLD_DIRECTORY] = "the file was below this directory before it was renamed or moved",
 	[WORD_OLD_PATH] = "its whole path before that matches this pattern",
 	[WORD_OLD_NAME] = "its name before that matches this pattern",

@@ -85,6 +85,17 @@ static void test_rule(void *ctx, const struct foothold *foothold)
 				   .is_partial = true,
 				   .path.region = &cause->after };
 
+	struct file_tags tags = { 0 };
+	struct file_tag tag;
+	struct file_facts file = { .tags = &tags, .only_tag = cause->effect->tag_key };
+
+	if (cause->effect->tag_value) {
+		tag = (struct file_tag){ cause->effect->tag_key, cause->effect->tag_value,
+					 strlen(cause->effect->tag_value) };
+		tags = (struct file_tags){ &tag, 1, NULL };
+	}
+	if (cause->effect->changes_tags && cause->effect->tag_key)
+		subject.file = &file;
 	search->visits++;
 	if (search->seen[foothold->rule] == search->round || is_tired(search) ||
 	    names_differ(cause->after.name, foothold->name))

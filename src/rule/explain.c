@@ -145,6 +145,7 @@ static bool print_fact(FILE *out, const struct condition *condition, const struc
 	case CONDITION_AGE:
 	case CONDITION_MODIFIED:
 	case CONDITION_LINKS:
+	case CONDITION_TAG:
 		return true; /* the cluster was not asked */
 	case CONDITION_TIME:
 		if (!event->time_ms)

@@ -15,7 +15,11 @@
 #define PATTERN_SIZE_MAX 4096 /* bytes of a glob */
 #define PATTERN_COUNT_MAX 256 /* patterns that its braces expand to */
 
-enum pattern_of { PATTERN_OF_PATH, PATTERN_OF_NAME };
+enum pattern_of {
+	PATTERN_OF_PATH,
+	PATTERN_OF_NAME,
+	PATTERN_OF_TEXT, /* a slash is a character like others: a star takes it */
+};
 
 enum pattern_token_kind {
 	TOKEN_CHAR,  /* this character */

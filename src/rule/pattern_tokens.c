@@ -191,7 +191,9 @@ static void merge_stars(struct tokens *tokens, enum pattern_of of)
 				     tokens->items[i + 1].kind == TOKEN_CHAR &&
 				     tokens->items[i + 1].character == '/';
 
-		if (stars == 1 || of == PATTERN_OF_NAME)
+		if (of == PATTERN_OF_TEXT)
+			add_kind(&merged, TOKEN_DEEP);
+		else if (stars == 1 || of == PATTERN_OF_NAME)
 			add_kind(&merged, TOKEN_STAR);
 		else if (!begins || !slash_follows)
 			add_kind(&merged, TOKEN_DEEP);

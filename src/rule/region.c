@@ -221,6 +221,7 @@ void region_list_of(struct region_list *out, const struct condition *condition)
 	case CONDITION_AGE:
 	case CONDITION_MODIFIED:
 	case CONDITION_LINKS:
+	case CONDITION_TAG:
 		add(out, region);
 		return;
 	case CONDITION_DIRECTORY:

@@ -58,6 +58,7 @@ struct rule {
 	enum rule_mode mode;
 	int64_t settle_ms;            /* 0: at once */
 	int64_t settle_max_ms;        /* and no longer than this; 0: however long */
+	bool unless_open;             /* and while no SMB client has it open for writing */
 	event_kinds absent;           /* fires if none of these follows.. */
 	int64_t absent_ms;            /* ..within this time; 0: it waits for nothing */
 	struct rule_window threshold; /* a job when so many events came */
@@ -68,7 +69,9 @@ struct rule {
 	int64_t priority;             /* the greater are asked first */
 	const struct rule_step *steps;
 	size_t step_count;
-	size_t index; /* in the set */
+	size_t index;    /* in the set */
+	bool asks_tags;  /* it may depend on the file's user metadata */
+	char digest[33]; /* of what it means, with all that it names: 32 hex digits */
 };
 
 /* What the loader asks about modules; app binds it to the action layer. */

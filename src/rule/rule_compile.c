@@ -48,13 +48,23 @@ static void gather_names(struct rule_set *set)
 	set->name_count = kept;
 }
 
+static bool asks_tags(const struct condition *condition)
+{
+	for (size_t i = 0; i < condition_child_count(condition); i++)
+		if (asks_tags(condition->children[i]))
+			return true;
+	return condition->kind == CONDITION_TAG;
+}
+
 void rule_compile(struct condition_parser *parser)
 {
 	struct rule_set *set = parser->set;
 
 	for (size_t i = 0; i < set->count; i++) {
-		const struct set_rule *rule = set->rules[i];
+		struct set_rule *rule = set->rules[i];
 
+		rule_digest(rule);
+		rule->rule.asks_tags = asks_tags(rule->when);
 		set->needs_folding |= rule->ignores_case;
 		if (rule->rule.mode != RULE_OFF)
 			rule_index_add(set->index, i, rule->when);

@@ -5,9 +5,8 @@
 
 #define PRIORITY_MOST 1000000
 
-static const char *const settle_known[] = { "quiet", "max", NULL };
-static const char *const settle_later[] = { "unless_open", NULL };
-static const struct words settle_words = { "settle", settle_known, settle_later };
+static const char *const settle_known[] = { "quiet", "max", "unless_open", NULL };
+static const struct words settle_words = { "settle", settle_known, settle_known + 3 };
 
 static const char *const modes[] = {
 	[RULE_ENFORCE] = "enforce", [RULE_DRY_RUN] = "dry_run", [RULE_OFF] = "off", NULL
@@ -23,15 +22,27 @@ static void read_time(const char *what, const struct node *node, int64_t *out_ms
 		problems_error(problems, node->place, "%s %s", what, error_text(&err));
 }
 
+static void read_bool(const struct node *node, bool *out, struct problems *problems)
+{
+	const char *name = node->key->text.data;
+	struct text text = words_text(node, name, "yes or no", problems);
+	AUTO_ERROR err = { 0 };
+
+	if (text.size && parse_bool(text, out, &err) < 0)
+		problems_error(problems, node->place, "%s %s", name, error_text(&err));
+}
+
 static void read_settle(struct set_rule *rule, const struct node *node, struct problems *problems)
 {
-	const struct node *quiet = node, *max = NULL;
+	const struct node *quiet = node, *max = NULL, *open = NULL;
 
 	rule->rule.settle_max_ms = 0;
+	rule->rule.unless_open = false;
 	if (node->kind == NODE_MAPPING) {
 		words_check(&settle_words, node, problems);
 		quiet = node_get(node, "quiet");
 		max = node_get(node, "max");
+		open = node_get(node, "unless_open");
 		if (!quiet) {
 			problems_error(problems, node->place,
 				       "settle without 'quiet': expected how long a file must have "
@@ -40,6 +51,8 @@ static void read_settle(struct set_rule *rule, const struct node *node, struct p
 		}
 	}
 	read_time("settle", quiet, &rule->rule.settle_ms, problems);
+	if (open)
+		read_bool(open, &rule->rule.unless_open, problems);
 	if (!max)
 		return;
 	read_time("settle: max", max, &rule->rule.settle_max_ms, problems);
@@ -116,16 +129,6 @@ static void read_mode(struct set_rule *rule, const struct node *node, struct pro
 		       TEXT_ARGS(node->text));
 }
 
-static void read_bool(const struct node *node, bool *out, struct problems *problems)
-{
-	const char *name = node->key->text.data;
-	struct text text = words_text(node, name, "yes or no", problems);
-	AUTO_ERROR err = { 0 };
-
-	if (text.size && parse_bool(text, out, &err) < 0)
-		problems_error(problems, node->place, "%s %s", name, error_text(&err));
-}
-
 static void read_priority(struct set_rule *rule, const struct node *node, struct problems *problems)
 {
 	struct text text = words_text(node, "priority", "a whole number", problems);
@@ -151,7 +154,7 @@ static const struct window_option {
 } window_options[] = {
 #define WINDOW_WORDS(name, ...)                                                    \
 	{                                                                          \
-		name, (const char *const[]){ __VA_ARGS__, NULL }, settle_known + 2 \
+		name, (const char *const[]){ __VA_ARGS__, NULL }, settle_known + 3 \
 	}
 	{ "threshold", offsetof(struct rule, threshold), 1000,
 	  WINDOW_WORDS("threshold", "count", "within", "per", "distinct") },

@@ -8,7 +8,8 @@
 #define RULE_OPTIONS(OPTION)                                                                       \
 	OPTION("settle",                                                                           \
 	       "wait until nothing has happened to the file for this long: `5s`, `2m`; `{quiet: "  \
-	       "5s, max: 10m}` waits 10 minutes at most",                                          \
+	       "5s, max: 10m}` waits 10 minutes at most; with `unless_open: yes` also while an "   \
+	       "SMB client has it open for writing, see below",                                    \
 	       "act at once")                                                                      \
 	OPTION("absent",                                                                           \
 	       "act if this does not happen to the file in time: `{event: written, within: 1h}`",  \

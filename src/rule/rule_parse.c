@@ -31,7 +31,8 @@
 	KEY("when", "its conditions", "an error")                                                  \
 	KEY("actions", "what is done, in this order", "an error")                                  \
 	RULE_OPTIONS(KEY)                                                                          \
-	KEY("accept", "warnings of `check` that are meant so: `[loop]`", "all are told")
+	KEY("accept", "warnings of `check` that are meant so: `[loop]`", "all are told")           \
+	KEY("tests", "events for which this rule is true, or is not; `check` runs them", NULL)
 
 static const char *const top_known[] = { FILE_KEYS(RULE_OPTION_NAME) NULL };
 const struct reference_row rule_file_keys[] = { FILE_KEYS(RULE_OPTION_ROW){ 0 } };
@@ -40,7 +41,7 @@ static const struct words top_words = { "watched_items.yml", top_known, top_late
 
 static const char *const rule_known[] = { RULE_KEYS(RULE_OPTION_NAME) NULL };
 const struct reference_row rule_keys[] = { RULE_KEYS(RULE_OPTION_ROW){ 0 } };
-static const char *const rule_later[] = { "tests", "defaults", "alarms", "include", NULL };
+static const char *const rule_later[] = { "defaults", "alarms", "include", NULL };
 static const struct words rule_words = {
 	"a rule", rule_known, rule_later, condition_words,
 	"a condition: expected below 'when:', further to the right"
@@ -254,12 +255,31 @@ static void read_body(struct parser *parser, const struct rule_file *file)
 			       "no 'watched_items': expected watched_items: and a list of rules");
 }
 
+static void read_tests_of_rules(struct parser *parser, const struct node *items)
+{
+	node_for_each(item, items)
+	{
+		const struct node *tests = node_get(item, "tests");
+		const struct node *name = node_get(item, "name");
+		const struct rule *rule = tests && name && name->kind == NODE_SCALAR
+						  ? rule_set_find(parser->set, name->text.data)
+						  : NULL;
+
+		if (rule)
+			rule_tests_read(parser->set, tests, rule, parser->problems);
+	}
+}
+
 static void read_tests(struct parser *parser, const struct rule_file *file)
 {
-	const struct node *tests = node_get(document_root(file->document), "tests");
+	const struct node *root = document_root(file->document);
+	const struct node *items = node_get(root, "watched_items");
+	const struct node *tests = node_get(root, "tests");
 
+	if (items && items->kind == NODE_LIST)
+		read_tests_of_rules(parser, items);
 	if (tests)
-		rule_tests_read(parser->set, tests, parser->problems);
+		rule_tests_read(parser->set, tests, NULL, parser->problems);
 }
 
 static void for_each_file(struct parser *parser, const struct rule_files *files,

@@ -8,7 +8,7 @@
 #include "rule/condition_file.h"
 #include "rule/words.h"
 
-#define FACTS "type", "size", "owner", "group", "mode", "age", "modified", "links"
+#define FACTS "type", "size", "owner", "group", "mode", "age", "modified", "links", "tag"
 
 static const char *const facts[] = { FACTS, NULL };
 static const char *const known[] = { "event", "path", "old_path", "file_id", "stream", "origin",
@@ -19,7 +19,9 @@ struct rule_test {
 	struct place place;
 	struct event *event;
 	struct file_info info; /* what the cluster would say of the file */
+	struct file_tags tags;
 	bool has_info;
+	const struct rule *of; /* only this one and those that are expected matter; NULL: all */
 	char **expected;
 	size_t expected_count;
 };
@@ -151,6 +153,22 @@ static int set_fact(struct rule_test *test, const struct node *node, struct erro
 	return 0;
 }
 
+static void read_tags(struct rule_test *test, const struct node *node, struct problems *problems)
+{
+	if (node->kind != NODE_MAPPING)
+		problems_error(problems, node->place,
+			       "tag: expected keys and values, like {reviewed: yes}, found %s",
+			       node_kind_name(node->kind));
+	node_for_each(child, node)
+	{
+		if (node->kind == NODE_MAPPING && child->kind == NODE_SCALAR)
+			file_tags_add(&test->tags, child->key->text.data, child->text);
+		else if (node->kind == NODE_MAPPING)
+			problems_error(problems, child->place, "tag: expected text, found %s",
+				       node_kind_name(child->kind));
+	}
+}
+
 /* What a test does not say is that of a new, empty file of nobody's. */
 static void read_facts(struct rule_test *test, const struct node *node, struct problems *problems)
 {
@@ -176,7 +194,9 @@ static void read_facts(struct rule_test *test, const struct node *node, struct p
 		if (!is_fact(child->key->text))
 			continue;
 		test->has_info = true;
-		if (child->kind != NODE_SCALAR)
+		if (text_is(child->key->text, "tag"))
+			read_tags(test, child, problems);
+		else if (child->kind != NODE_SCALAR)
 			problems_error(problems, child->place, "%.*s: expected text, found %s",
 				       TEXT_ARGS(child->key->text), node_kind_name(child->kind));
 		else if (set_fact(test, child, &err) < 0)
@@ -200,21 +220,23 @@ static void tell_no_rule(const struct rule_set *set, const struct node *name,
 		       nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+static void expect_rule(struct rule_test *test, struct text name)
+{
+	test->expected = mem_grow(test->expected, test->expected_count + 1, sizeof(char *));
+	test->expected[test->expected_count++] = text_copy(name);
+}
+
 static void add_expected(const struct rule_set *set, struct rule_test *test,
 			 const struct node *name, struct problems *problems)
 {
-	if (name->kind != NODE_SCALAR || !name->text.size) {
+	if (name->kind != NODE_SCALAR || !name->text.size)
 		problems_error(problems, name->place,
 			       "expect: expected a rule's name, or [] for "
 			       "none");
-		return;
-	}
-	if (!rule_set_find(set, name->text.data)) {
+	else if (!rule_set_find(set, name->text.data))
 		tell_no_rule(set, name, problems);
-		return;
-	}
-	test->expected = mem_grow(test->expected, test->expected_count + 1, sizeof(char *));
-	test->expected[test->expected_count++] = text_copy(name->text);
+	else
+		expect_rule(test, name->text);
 }
 
 static void read_expected(const struct rule_set *set, struct rule_test *test,
@@ -222,7 +244,9 @@ static void read_expected(const struct rule_set *set, struct rule_test *test,
 {
 	const struct node *expect = node_get(node, "expect");
 
-	if (!expect) {
+	if (!expect && test->of) {
+		expect_rule(test, text_of(test->of->name));
+	} else if (!expect) {
 		problems_error(problems, node->place,
 			       "a test without expect: expected the names of the rules that are "
 			       "true, or [] for none");
@@ -236,7 +260,8 @@ static void read_expected(const struct rule_set *set, struct rule_test *test,
 	}
 }
 
-static void read_test(struct rule_set *set, const struct node *node, struct problems *problems)
+static void read_test(struct rule_set *set, const struct node *node, const struct rule *rule,
+		      struct problems *problems)
 {
 	struct rule_test *test;
 
@@ -252,13 +277,14 @@ static void read_test(struct rule_set *set, const struct node *node, struct prob
 		return;
 	set->tests = mem_grow(set->tests, set->test_count + 1, sizeof(*set->tests));
 	test = &set->tests[set->test_count++];
-	*test = (struct rule_test){ .place = rule_set_place(set, node->place) };
+	*test = (struct rule_test){ .place = rule_set_place(set, node->place), .of = rule };
 	test->event = read_event(node, problems);
 	read_facts(test, node, problems);
 	read_expected(set, test, node, problems);
 }
 
-void rule_tests_read(struct rule_set *set, const struct node *node, struct problems *problems)
+void rule_tests_read(struct rule_set *set, const struct node *node, const struct rule *rule,
+		     struct problems *problems)
 {
 	if (node->kind != NODE_LIST) {
 		problems_error(problems, node->place,
@@ -269,7 +295,7 @@ void rule_tests_read(struct rule_set *set, const struct node *node, struct probl
 	}
 	node_for_each(child, node)
 	{
-		read_test(set, child, problems);
+		read_test(set, child, rule, problems);
 	}
 }
 
@@ -282,6 +308,7 @@ void rule_tests_clear(struct rule_set *set)
 			free(test->expected[j]);
 		free(test->expected);
 		file_info_clear(&test->info);
+		file_tags_clear(&test->tags);
 		free(test->event);
 	}
 	free(set->tests);
@@ -317,7 +344,7 @@ static bool run_test(const struct rule_set *set, const struct rule_test *test,
 	AUTO(buf_free) struct buf *missing = buf_new(SIZE_MAX);
 	AUTO(buf_free) struct buf *surplus = buf_new(SIZE_MAX);
 
-	const struct file_facts file = { .info = &test->info };
+	const struct file_facts file = { .info = &test->info, .tags = &test->tags };
 
 	rule_match_with(matcher, test->event, test->has_info ? &file : NULL, note_rule, &outcome);
 	for (size_t i = 0; i < test->expected_count; i++) {
@@ -328,7 +355,7 @@ static bool run_test(const struct rule_set *set, const struct rule_test *test,
 		is_true[rule->index] = false;
 	}
 	for (size_t i = 0; i < set->count; i++)
-		if (is_true[i])
+		if (is_true[i] && (!test->of || test->of == &set->rules[i]->rule))
 			list_name(surplus, set->rules[i]->rule.name);
 	free(is_true);
 	if (missing->size)

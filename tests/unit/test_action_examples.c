@@ -66,6 +66,40 @@ static size_t accepted_tests(const char *folder)
 	return tests;
 }
 
+/* Warnings about rules of this text. */
+static size_t warnings(const char *when, const char *step)
+{
+	const char *names[32] = { NULL };
+	struct rule_modules all = modules(names);
+	AUTO(problems_free) struct problems *problems = problems_new();
+	AUTO(free)
+	char *text =
+		str_format("watched_items:\n- {name: r, when: %s, actions: [%s]}\n", when, step);
+	AUTO(rule_set_free)
+	struct rule_set *set = rule_set_parse("w.yml", text_of(text), &all, problems);
+
+	assert_non_null(set);
+	rule_set_check(set, &all, NULL, problems);
+	return problems_warning_count(problems);
+}
+
+static void a_rule_that_excludes_the_tag_it_sets_is_no_loop(void **state)
+{
+	const char *set = "{tag: {key: seen, value: yes}}";
+
+	assert_int_equal(warnings("{event: metadata}", set), 1);
+	assert_int_equal(warnings("{event: metadata, not: {tag: seen}}", set), 0);
+	assert_int_equal(warnings("{event: metadata, not: {tag: {seen: yes}}}", set), 0);
+	assert_int_equal(warnings("{event: metadata, not: {tag: {seen: no}}}", set), 1);
+	assert_int_equal(warnings("{event: metadata, not: {tag: other}}", set), 1);
+	assert_int_equal(
+		warnings("{event: metadata, tag: seen}", "{tag: {key: seen, remove: yes}}"), 0);
+	assert_int_equal(warnings("{event: metadata, not: {tag: seen}}",
+				  "{tag: {key: '{name}', value: yes}}"),
+			 1);
+	assert_int_equal(warnings("{event: created, not: {tag: seen}}", set), 0);
+}
+
 static void every_example_is_accepted(void **state)
 {
 	accepted_tests("actions");
@@ -159,6 +193,7 @@ static void every_option_is_in_the_manual(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rule_that_excludes_the_tag_it_sets_is_no_loop),
 		cmocka_unit_test(every_example_is_accepted),
 		cmocka_unit_test(every_ready_made_file_is_accepted_and_passes_its_tests),
 		cmocka_unit_test(every_module_has_an_example),

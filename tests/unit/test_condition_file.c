@@ -75,6 +75,38 @@ static void sizes_links_and_ages_lie_within_bounds(void **state)
 	is_not("{not: {size: {over: 1}}}");
 }
 
+static void tags_are_there_or_match_a_pattern(void **state)
+{
+	struct file_tag items[] = { { (char *)"reviewed", (char *)"yes", 3 },
+				    { (char *)"from", (char *)"/home/joe", 9 } };
+	struct file_tags tags = { items, 2, NULL };
+
+	assert_int_equal(ask("{tag: reviewed}"),
+			 TRUTH_UNKNOWN); /* the file is known, they are not */
+	facts.tags = &tags;
+	is("{tag: reviewed}");
+	is_not("{tag: Reviewed}");
+	is("{tag: [missing, reviewed]}");
+	is("{tag: {reviewed: '*'}}");
+	is("{tag: {from: '*'}}");
+	is("{tag: {from: /home/joe}}");
+	is("{tag: {from: '/h*e'}}");
+	is_not("{tag: {from: '/h?joe'}}");
+	is("{tag: {reviewed: [no, 'y*']}}");
+	is_not("{tag: {reviewed: no}}");
+	is_not("{tag: {reviewed: yes, missing: '*'}}");
+	is("{tag: {reviewed: yes, from: '*'}}");
+	is("{tag: [{reviewed: no}, {from: '*', reviewed: 'y?s'}]}");
+	is("{not: {tag: missing}}");
+	tags.count = 1;
+	facts.only_tag = "reviewed"; /* as after an action that set it */
+	is("{tag: reviewed}");
+	assert_int_equal(ask("{tag: from}"), TRUTH_UNKNOWN);
+	is_not("{tag: {from: '*', reviewed: no}}");
+	facts.tags = NULL;
+	facts.only_tag = NULL;
+}
+
 static void modes_are_compared_whole_or_by_bits(void **state)
 {
 	is("{mode: '0640'}");
@@ -164,7 +196,11 @@ static void mistakes_are_told_with_what_is_expected(void **state)
 	assert_refused("{mode: rw}", "3:16: mode 'rw': expected");
 	assert_refused("{mode: {some: '0640'}}", "3:17: 'mode' has no key 'some'");
 	assert_refused("{owner: ''}", "3:17: owner: expected a name, like alice, or uid:1000");
-	assert_refused("{tag: x}", "'tag' is not supported by this version");
+	assert_refused("{tag: {}}", "3:15: tag: expected a key that the file must have");
+	assert_refused("{tag: {a: ''}}", "3:19: tag: a: an empty value is never true");
+	assert_refused("{tag: {a: []}}", "3:19: tag: a: an empty list is never true");
+	assert_refused("{tag: {a: {b: c}}}", "tag: expected text or a list of texts");
+	assert_refused("{tag: {a: '[x'}}", "tag: a '[x'");
 }
 
 static void tests_of_a_file_say_what_the_cluster_would(void **state)
@@ -194,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_links_and_ages_lie_within_bounds),
+		cmocka_unit_test(tags_are_there_or_match_a_pattern),
 		cmocka_unit_test(modes_are_compared_whole_or_by_bits),
 		cmocka_unit_test(owners_are_known_by_name_number_or_sid),
 		cmocka_unit_test(a_type_may_be_told_by_the_event_alone),

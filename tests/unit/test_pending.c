@@ -37,6 +37,15 @@ static struct cluster_call *identify(void *self, const char *name, identity_done
 	return call;
 }
 
+static struct cluster_call *get_tags(void *self, const char *id, const char *key, file_done *done,
+				     void *ctx)
+{
+	AUTO(free) char *ref = str_format("tags of %s", id);
+
+	assert_null(key);
+	return get(self, ref, done, ctx);
+}
+
 static void cancel(struct cluster_call *call)
 {
 	assert_true(call->is_open);
@@ -44,7 +53,7 @@ static void cancel(struct cluster_call *call)
 	open_count--;
 }
 
-static const struct cluster cluster = { .get = get, .cancel = cancel };
+static const struct cluster cluster = { .get = get, .get_tags = get_tags, .cancel = cancel };
 static const struct cluster with_names = { .get = get, .identify = identify, .cancel = cancel };
 static const struct cluster *const clusters[] = { &cluster };
 static const struct cluster *const clusters_with_names[] = { &with_names };
@@ -65,9 +74,12 @@ static void answer_one(struct cluster_call *call, enum file_result result, int64
 				  .creation_time = (char *)"2026-11-22T00:00:00Z",
 				  .modification_time = (char *)"2026-11-22T00:00:00Z",
 				  .num_links = 1 };
+	struct file_tag reviewed = { (char *)"reviewed", (char *)"yes", 3 };
+	struct file_tags tags = { &reviewed, (size_t)size, NULL }; /* as many as bytes */
 	const struct file_reply reply = { .result = result,
 					  .why = "said by the test",
-					  .info = result == FILE_OK ? &info : NULL };
+					  .info = result == FILE_OK ? &info : NULL,
+					  .tags = result == FILE_OK ? &tags : NULL };
 
 	snprintf(id, sizeof(id), "%s", call->ref);
 	assert_true(call->is_open);
@@ -408,6 +420,35 @@ static void a_rule_that_is_gone_by_then_does_nothing(void **state)
 	assert_jobs(&m, "");
 }
 
+static void tags_are_asked_for_only_where_attributes_leave_it_open(void **state)
+{
+	AUTO_MONITOR m;
+
+	ask_start(&m, state,
+		  "watched_items:\n"
+		  "  - name: tagged\n"
+		  "    when: {event: created, size: {under: 10}, tag: {reviewed: yes}}\n"
+		  "    actions: [log]\n"
+		  "  - name: big\n"
+		  "    when: {event: created, size: {over: 5}}\n"
+		  "    actions: [log]\n");
+	hear(&m,
+	     "[" ADDED("1", "a") "," ADDED("2", "b") "," ADDED("3", "c") "," ADDED("4", "d") "]");
+	settle_down(&m);
+	answer(&m, "1", FILE_OK, 20); /* too big, whatever its tags */
+	answer(&m, "2", FILE_OK, 1);
+	answer(&m, "3", FILE_OK, 6);
+	answer(&m, "4", FILE_OK, 1);
+	assert_jobs(&m, "big child_file_added /home/a; ");
+	answer(&m, "tags of 2", FILE_OK, 1);
+	answer(&m, "tags of 3", FILE_DENIED, 0);
+	answer(&m, "tags of 4", FILE_OK, 0);
+	assert_int_equal(open_count, 0);
+	assert_jobs(&m, "big child_file_added /home/a; tagged child_file_added /home/b; "
+			"big child_file_added /home/c; ");
+	assert_label(&m, 1, 2, "{\"undecided\":[\"tagged\"],\"rules\":[\"big\"],\"jobs\":[3]}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +465,7 @@ int main(void)
 		cmocka_unit_test(as_long_as_names_cannot_be_asked_their_events_wait),
 		cmocka_unit_test(who_may_not_ask_for_names_decides_nothing_by_them),
 		cmocka_unit_test(rules_that_change_while_names_are_asked_for_are_heeded),
+		cmocka_unit_test(tags_are_asked_for_only_where_attributes_leave_it_open),
 		cmocka_unit_test(a_rule_that_is_gone_by_then_does_nothing),
 	};
 

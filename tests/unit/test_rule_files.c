@@ -283,6 +283,37 @@ static void tests_in_the_file_say_what_rules_should_do(void **state)
 			    "      |   ^\n");
 }
 
+static void tests_in_a_rule_are_about_this_rule(void **state)
+{
+	struct folder *folder = *state;
+
+	write_file(folder, "w.yml",
+		   "watched_items:\n"
+		   "- {name: all, when: {event: any}, actions: [log]}\n"
+		   "- name: zip\n"
+		   "  when: {extension: .zip}\n"
+		   "  actions: [log]\n"
+		   "  tests:\n"
+		   "  - {event: created, path: /a.zip}\n"
+		   "  - {event: created, path: /a.txt, expect: []}\n"
+		   "  - {event: created, path: /a.zip, expect: [zip, all]}\n");
+	assert_said(folder, "");
+	write_file(folder, "w.yml",
+		   "watched_items:\n"
+		   "- name: zip\n"
+		   "  when: {extension: .zip}\n"
+		   "  actions: [log]\n"
+		   "  tests:\n"
+		   "  - {event: created, path: /a.txt}\n"
+		   "  - {event: created, path: /a.zip, expect: []}\n");
+	assert_said(folder, "w.yml:6:5: this test fails: 'zip' should be true\n"
+			    "    6 |   - {event: created, path: /a.txt}\n"
+			    "      |     ^\n"
+			    "w.yml:7:5: this test fails: 'zip' should not be true\n"
+			    "    7 |   - {event: created, path: /a.zip, expect: []}\n"
+			    "      |     ^\n");
+}
+
 static void tests_that_mean_nothing_are_told(void **state)
 {
 	struct folder *folder = *state;
@@ -344,6 +375,7 @@ int main(void)
 		TEST(a_change_of_any_file_changes_the_digest),
 		TEST(defaults_hold_for_a_file_and_what_it_includes),
 		TEST(tests_in_the_file_say_what_rules_should_do),
+		TEST(tests_in_a_rule_are_about_this_rule),
 		TEST(tests_that_mean_nothing_are_told),
 		TEST(priority_orders_the_rules_and_stop_ends_the_list),
 	};

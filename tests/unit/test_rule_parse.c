@@ -44,11 +44,12 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 		    "      |          ^\n");
 	assert_said("watched_items:\n"
 		    "- name: r\n"
-		    "  when: {tag: 3}\n"
+		    "  when: {event: created}\n"
+		    "  alarms: 3\n"
 		    "  actions: [log]\n",
-		    "watched_items.yml:3:10: 'tag' is not supported by this version\n"
-		    "    3 |   when: {tag: 3}\n"
-		    "      |          ^\n");
+		    "watched_items.yml:4:3: 'alarms' is not supported by this version\n"
+		    "    4 |   alarms: 3\n"
+		    "      |   ^\n");
 	assert_said(
 		"watched_items:\n"
 		"- name: r\n"
@@ -56,7 +57,7 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 		"  actions: [log]\n",
 		"watched_items.yml:3:10: a condition has no key 'colour'; expected one of all, "
 		"any, not, event, directory, path, file, name, extension, regex, depth, stream, "
-		"watch, origin, time, type, size, owner, group, mode, age, modified, links, "
+		"watch, origin, time, type, size, owner, group, mode, age, modified, links, tag, "
 		"old_directory, old_path, old_name, old_extension\n"
 		"    3 |   when: {colour: red}\n"
 		"      |          ^\n");

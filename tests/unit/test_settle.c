@@ -9,16 +9,22 @@ struct heard {
 	struct settle *settle;
 	struct buf *text;
 	struct store_txn *txn;
+	bool asks; /* whether files are open, where they may be */
+	unsigned fired;
 };
 
 static const struct rule quick = { .name = "quick", .settle_ms = 1000 };
 static const struct rule bounded = { .name = "bounded", .settle_ms = 1000, .settle_max_ms = 2500 };
 static const struct rule slow = { .name = "slow", .settle_ms = 5000 };
 
-static int fire(void *ctx, struct text rule, const struct event *event, struct error *err)
+static int fire(void *ctx, struct text rule, const struct event *event, bool may_be_open,
+		struct error *err)
 {
 	struct heard *heard = ctx;
 
+	heard->fired += !(heard->asks && may_be_open);
+	if (heard->asks && may_be_open)
+		return SETTLE_ASK;
 	assert_true(buf_print(heard->text, "%.*s %s %.*s; ", TEXT_ARGS(rule),
 			      event_type_name(event->type), TEXT_ARGS(event->path)));
 	return 0;
@@ -361,6 +367,81 @@ static void no_more_timers_are_looked_at_than_asked_for(void **state)
 	assert_empty(&heard);
 }
 
+static void say_open(struct heard *heard, int64_t sent_ms, int64_t now_ms, bool is_closed)
+{
+	ok(heard->f, settle_answer(heard->settle, heard->txn, TEXT("main"), TEXT("7"), sent_ms,
+				   is_closed, now_ms, fire, heard, &heard->f->err));
+}
+
+static void a_file_that_is_open_is_asked_about_again_with_growing_pauses(void **state)
+{
+	const struct rule rule = { .name = "r", .settle_ms = 2000, .unless_open = true };
+	HEARD heard;
+
+	setup(&heard, state);
+	heard.asks = true;
+	match(&heard, &rule, 1000, "7", "/a");
+	expire(&heard, 3000);
+	assert_int_equal(settle_next_due(heard.settle), 33000); /* should no answer come */
+	say_open(&heard, 2999, 3100, true);                     /* said before it was asked */
+	assert_int_equal(heard.fired, 0);
+	say_open(&heard, 3000, 3100, false);
+	expire(&heard, 5099);
+	assert_int_equal(settle_next_due(heard.settle), 5100);
+	expire(&heard, 5100);
+	say_open(&heard, 5100, 5100, false);
+	expire(&heard, 5100);
+	assert_int_equal(settle_next_due(heard.settle), 9100);
+	expire(&heard, 9100);
+	expire(&heard, 9100 + 30000); /* the answer was lost: asked anew */
+	say_open(&heard, 39100, 39200, true);
+	assert_int_equal(heard.fired, 1);
+	assert_string_equal(heard.text->data, "r child_file_added /a; ");
+	expire(&heard, 1000000);
+	assert_int_equal(settle_next_due(heard.settle), INT64_MAX);
+	commit(&heard);
+}
+
+static void what_happens_while_it_is_asked_makes_the_answer_void(void **state)
+{
+	const struct rule rule = { .name = "r", .settle_ms = 2000, .unless_open = true };
+	HEARD heard;
+
+	setup(&heard, state);
+	heard.asks = true;
+	match(&heard, &rule, 1000, "7", "/a");
+	expire(&heard, 3000);
+	hear(&heard, 3500, CHILD_DATA_WRITTEN, "7", "/a");
+	say_open(&heard, 3000, 3600, true);
+	assert_int_equal(heard.fired, 0);
+	expire(&heard, 5499);
+	assert_int_equal(settle_next_due(heard.settle), 5500);
+	expire(&heard, 5500);
+	say_open(&heard, 5500, 5600, true);
+	assert_int_equal(heard.fired, 1);
+	commit(&heard);
+}
+
+static void patience_with_an_open_file_ends_at_max(void **state)
+{
+	const struct rule rule = {
+		.name = "r", .settle_ms = 2000, .settle_max_ms = 6000, .unless_open = true
+	};
+	HEARD heard;
+
+	setup(&heard, state);
+	heard.asks = true;
+	match(&heard, &rule, 1000, "7", "/a");
+	expire(&heard, 3000);
+	say_open(&heard, 3000, 3000, false);
+	expire(&heard, 5000);
+	assert_int_equal(heard.fired, 0);
+	assert_int_equal(settle_next_due(heard.settle), 7000);
+	expire(&heard, 7000);
+	assert_int_equal(heard.fired, 1);
+	commit(&heard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +459,9 @@ int main(void)
 		cmocka_unit_test(other_watches_and_ids_that_begin_alike_are_other_files),
 		cmocka_unit_test(a_clock_that_was_put_back_holds_no_timer_for_ever),
 		cmocka_unit_test(no_more_timers_are_looked_at_than_asked_for),
+		cmocka_unit_test(a_file_that_is_open_is_asked_about_again_with_growing_pauses),
+		cmocka_unit_test(what_happens_while_it_is_asked_makes_the_answer_void),
+		cmocka_unit_test(patience_with_an_open_file_ends_at_max),
 	};
 
 	return run_on_every_store(tests, ARRAY_SIZE(tests));

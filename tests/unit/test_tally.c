@@ -210,7 +210,9 @@ static void a_throttle_per_file_holds_back_that_file_alone(void **state)
 	assert_jobs(&m, "many child_file_added /home/a; many child_file_added /home/b; ");
 }
 
-static void a_rule_that_reaches_its_limit_becomes_a_dry_run_until_rules_change(void **state)
+#define MANY_TRIPPED "many (since 2026-11-22T17:08:09.000Z: more than 2 jobs in 10 s)"
+
+static void a_rule_that_reaches_its_limit_becomes_a_dry_run_until_it_is_changed(void **state)
 {
 	AUTO_MONITOR m;
 
@@ -220,21 +222,28 @@ static void a_rule_that_reaches_its_limit_becomes_a_dry_run_until_rules_change(v
 	say(&m, "1", "a", 0);
 	say(&m, "2", "b", 0);
 	say(&m, "3", "c", 0);
-	assert_string_equal(status_of(&m).tripped, "many");
+	assert_string_equal(status_of(&m).tripped, MANY_TRIPPED);
 	assert_label(&m, 3, 0, "{\"rules\":[\"many\"],\"limited\":[\"many\"],\"jobs\":[3]}");
 	pass(&m, DAY_MS);
 	monitor_restart(&m);
 	say(&m, "4", "d", 0);
-	assert_string_equal(status_of(&m).tripped, "many");
+	assert_string_equal(status_of(&m).tripped, MANY_TRIPPED);
 	assert_results(&m, "{}; {}; dry {}; dry {}; ");
 	assert_string_equal(said, "rule 'many' has reached its limit of 2 jobs in 10 s and is a "
-				  "dry run from now on, from /home/c on; change the rules to set "
+				  "dry run from now on, from /home/c on; change the rule to set "
 				  "it to work again\n");
+	/* Another rule of the file, and how this one is written, are no changes of it. */
+	offer(&m, RULES("limit: {within: 10000ms, count: 2}") "  - {name: another, when: {event: "
+							      "removed}, actions: [log]}\n");
+	settle_down(&m);
+	assert_string_equal(status_of(&m).tripped, MANY_TRIPPED);
+	say(&m, "5", "e", 0);
+	assert_results(&m, "{}; {}; dry {}; dry {}; dry {}; ");
 	offer(&m, RULES("limit: {count: 3, within: 10s}"));
 	settle_down(&m);
 	assert_string_equal(status_of(&m).tripped, "");
-	say(&m, "5", "e", 0);
-	assert_results(&m, "{}; {}; dry {}; dry {}; {}; ");
+	say(&m, "6", "f", 0);
+	assert_results(&m, "{}; {}; dry {}; dry {}; dry {}; {}; ");
 }
 
 static void a_limit_slides_with_time(void **state)
@@ -279,7 +288,7 @@ int main(void)
 		cmocka_unit_test(a_throttle_counts_what_it_leaves_out_and_says_so),
 		cmocka_unit_test(a_throttle_per_file_holds_back_that_file_alone),
 		cmocka_unit_test(
-			a_rule_that_reaches_its_limit_becomes_a_dry_run_until_rules_change),
+			a_rule_that_reaches_its_limit_becomes_a_dry_run_until_it_is_changed),
 		cmocka_unit_test(a_limit_slides_with_time),
 		cmocka_unit_test(a_store_that_fails_counts_nothing_twice),
 	};
