@@ -3,7 +3,7 @@
  * its gaps. Part of the watch role, in a thread and loop of its own: the
  * stream's reader never waits for it.
  *
- * Why and how: docs/decisions/0010-gap-repair.md.
+ * Why and how: docs/decisions/0012-gap-repair.md.
  */
 #ifndef APP_REPAIR_H
 #define APP_REPAIR_H
