@@ -1,5 +1,6 @@
 #include "app/reload.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "app/modules.h"
@@ -402,6 +403,7 @@ int reload_open(struct reload **out, uv_loop_t *loop, const struct settings *set
 		return -1;
 	}
 	compile_all(reload, problems);
+	malloc_trim(0); /* the texts and trees that the rules were read from */
 	if (problems_error_count(problems)) {
 		reload_close(reload);
 		return error_set(err, "the rules have errors");
