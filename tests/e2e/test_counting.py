@@ -47,10 +47,16 @@ def test_a_rule_past_its_limit_is_a_dry_run_and_status_says_so(simulator, make_m
         simulator.says("child_file_added", f"/bounded/{n}")
     monitor.wait_for_jobs(5)
     assert [line["path"] for line in lines(file)] == ["/bounded/0", "/bounded/1"]
-    assert "only a dry run since their limit: bounded" in monitor.run("status").stdout
+    said = "only a dry run, until the rule is changed: bounded (since 2"
+    assert said in monitor.run("status").stdout
     assert monitor.log().count("has reached its limit of 2 jobs") == 1
 
-    monitor.write_rules(RULES.format(file=file) + "# looked at\n")
+    changed = RULES.format(file=file) + "# looked at\n"
+    monitor.write_rules(changed)  # no rule means anything else now
+    assert monitor.run("reload").returncode == 0
+    assert said in monitor.run("status").stdout
+    assert "limit: {count: 2," in changed
+    monitor.write_rules(changed.replace("limit: {count: 2,", "limit: {count: 3,"))
     assert monitor.run("reload").returncode == 0
     simulator.says("child_file_added", "/bounded/5")
     monitor.wait_for_jobs(6)
