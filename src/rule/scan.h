@@ -2,7 +2,7 @@
  * scan: many words over one text at once (vectorscan): which of them are in it.
  *
  * Words only. Of regular expressions, vectorscan 5.4.9 (Debian 12) misses some in some places of a
- * text: docs/decisions/0012 has the story. What it says here leads to candidates, and to nothing
+ * text: docs/decisions/0010 has the story. What it says here leads to candidates, and to nothing
  * else.
  */
 #ifndef RULE_SCAN_H

@@ -129,7 +129,7 @@ class Bench:
         if found == expected:
             return
         text = f"{party} found {found[0]} matches among {result['first']:,} events by {count:,} rules, and not {expected[0]}"
-        # Vectorscan does miss some (docs/decisions/0012); nobody else may.
+        # Vectorscan does miss some (docs/decisions/0010); nobody else may.
         assert party == "vectorscan", text
         self.figures.note(f"rules: {text}")
 
