@@ -176,8 +176,28 @@ static char *describe(const struct wish *wish)
 					       : "without a legal hold");
 }
 
+/* A legal hold can be lifted, and put again; a retention is for good. */
+static void note_undo(struct action_run *run, const struct file_info *info)
+{
+	const char *old = module_memory(run, "old_legal_hold");
+	const char *retention = module_memory(run, "old_retention");
+	bool is_longer = info->retention && strcmp(info->retention, retention ? retention : "");
+	const char *stays = is_longer ? " (the retention stays)" : "";
+
+	if (!old || (strcmp(old, "yes") == 0) == info->legal_hold)
+		return;
+	if (info->legal_hold)
+		module_note_undo(run, "lock", json_pack("{s:s}", "legal_hold", "no"),
+				 "lift the legal hold%s", stays);
+	else
+		module_note_undo(run, "lock",
+				 json_pack("{s:s,s:s}", "legal_hold", "yes", "confirm", "yes"),
+				 "put it under a legal hold again");
+}
+
 static void note_lock(struct action_run *run, const struct file_info *info)
 {
+	note_undo(run, info);
 	module_note_result(run, "path", info->path);
 	module_note_result(run, "retention", info->retention);
 	module_note_result(run, "legal_hold", info->legal_hold ? "yes" : "no");

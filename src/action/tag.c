@@ -104,10 +104,29 @@ static bool is_so(const struct tag_run *state, const struct file_tag *tag)
 	return text_equal((struct text){ tag->value, tag->size }, text_of(state->value));
 }
 
+/* As it was before; a value that is no text cannot be given back. */
+static void note_undo(struct tag_run *state)
+{
+	struct action_run *run = state->run;
+	const char *old = module_memory(run, "old_value");
+	AUTO(free) char *key = template_escape_text(text_of(state->key));
+	AUTO(free) char *value = old ? template_escape_text(text_of(old)) : NULL;
+
+	if (!module_memory(run, "key")) /* nothing was changed */
+		return;
+	if (value)
+		module_note_undo(run, "tag", json_pack("{s:s,s:s}", "key", key, "value", value),
+				 "set the tag %s to %s again", state->key, old);
+	else if (!module_memory(run, "had_bytes"))
+		module_note_undo(run, "tag", json_pack("{s:s,s:s}", "key", key, "remove", "yes"),
+				 "remove the tag %s", state->key);
+}
+
 static void note_tag(struct tag_run *state)
 {
 	struct action_run *run = state->run;
 
+	note_undo(state);
 	module_note_result(run, "key", state->key);
 	module_note_result(run, "value", state->value);
 	module_note_result(run, "old_value", module_memory(run, "old_value"));
@@ -212,6 +231,8 @@ static void remember_before(struct tag_run *state, const struct file_tag *tag)
 	module_remember(run, "key", state->key);
 	if (tag && strlen(tag->value) == tag->size)
 		module_remember(run, "old_value", tag->value);
+	else if (tag)
+		module_remember(run, "had_bytes", "yes");
 }
 
 static void looked(void *ctx, const struct file_reply *reply)

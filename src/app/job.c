@@ -216,14 +216,14 @@ static void set_step(struct job_body *body, unsigned step)
 static void keep_undo(struct job_body *body, json_t *result)
 {
 	json_t *undo = json_object_get(result, "undo"), *list = json_object_get(body->json, "undo");
-	static const char *const state[] = { "path", "change_time" };
+	json_t *change_time = json_object_get(result, "change_time");
 
 	if (!undo)
 		return;
 	json_object_set_new(undo, "step", json_integer(body->step));
-	for (size_t i = 0; i < ARRAY_SIZE(state); i++)
-		if (json_object_get(result, state[i]))
-			json_object_set(undo, state[i], json_object_get(result, state[i]));
+	json_object_set_new(undo, "path", json_string(job_body_path(body)));
+	if (change_time)
+		json_object_set(undo, "change_time", change_time);
 	if (!list)
 		json_object_set_new(body->json, "undo", list = json_array());
 	json_array_append(list, undo);

@@ -184,3 +184,31 @@ def test_over_redis_it_is_the_same(simulator, make_crew, rules, redis):
     assert (simulator.root / "home/a.zip").read_text() == "new"
     crew.wait_idle()
     assert len(crew.jobs()) == 2
+
+
+def test_tags_and_a_legal_hold_are_taken_back(simulator, make_monitor):
+    (simulator.root / "in").mkdir()
+    monitor = make_monitor(simulator, """\
+version: 1
+watched_items:
+  - name: r
+    when: {event: created, directory: /in}
+    actions:
+      - tag: {key: "a {{1}}", value: "x {{y}}"}
+      - tag: {key: b, value: new}
+      - lock: {legal_hold: yes, confirm: true}
+""").start()
+    cluster = simulator.client()
+    (simulator.root / "in/f").write_text("x")
+    job = monitor.wait_for_jobs(1)[0]["id"]
+    monitor.wait_idle()
+    told = says(monitor, str(job), "--dry-run")
+    assert "would lift the legal hold, remove the tag b, remove the tag a {1}" in told
+    assert f"job {job}: taken back by job " in says(monitor, str(job))
+    entries = cluster.get("/v1/files/%2Fin%2Ff/user-metadata/").json["entries"]
+    lock = cluster.get("/v1/files/%2Fin%2Ff/info/attributes?retrieve-file-lock=true").json["lock"]
+    assert entries == [] and not lock["legal_hold"]
+    again = monitor.jobs()[0]["id"]
+    says(monitor, str(again))
+    entries = cluster.get("/v1/files/%2Fin%2Ff/user-metadata/").json["entries"]
+    assert sorted(e["key"] for e in entries) == ["a {1}", "b"]
