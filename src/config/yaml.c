@@ -447,11 +447,45 @@ static bool has_endless_brackets(struct text text)
 	return open > BRACKETS_MAX;
 }
 
+static bool is_explicit_key(struct text line)
+{
+	while (line.size && (line.data[0] == ' ' || line.data[0] == '\t' || line.data[0] == '-')) {
+		line.data++;
+		line.size--;
+	}
+	return line.size > 1 && line.data[0] == '?' &&
+	       (line.data[1] == ' ' || line.data[1] == '\t');
+}
+
+/*
+ * A tab between the colon and what follows, in a line that begins with a question mark, has the
+ * parser put a key aside twice and free it twice (libfyaml 0.7.12, found by fuzzing). Nobody needs
+ * such lines. Answers the line's number; 0: there is none.
+ */
+static int find_tab_in_key(struct text text)
+{
+	const char *end = text.data + text.size;
+	int number = 1;
+
+	for (const char *start = text.data; start < end; start++) {
+		struct text line = { start, 0 };
+
+		while (start < end && *start != '\n' && *start != '\r')
+			start++;
+		line.size = start - line.data;
+		if (is_explicit_key(line) && memchr(line.data, '\t', line.size))
+			return number;
+		number += start < end && (*start == '\n' || start + 1 == end || start[1] != '\n');
+	}
+	return 0;
+}
+
 struct document *document_parse(const char *file, struct text text, struct problems *problems)
 {
 	AUTO(document_free) struct document *document = NULL;
 	AUTO(free) char *copy = NULL;
 	struct builder builder = { .problems = problems };
+	int tab_line;
 
 	if (text.size > FILE_MAX) {
 		problems_error(problems, (struct place){ file, 0, 0 },
@@ -464,6 +498,12 @@ struct document *document_parse(const char *file, struct text text, struct probl
 	if (has_endless_brackets(text)) {
 		problems_error(problems, (struct place){ file, 0, 0 },
 			       "nested too deep: at most 100 levels are allowed");
+		return NULL;
+	}
+	tab_line = find_tab_in_key(text);
+	if (tab_line) {
+		problems_error(problems, (struct place){ file, tab_line, 1 },
+			       "a tab in a line that begins with '?': expected spaces");
 		return NULL;
 	}
 	document = NEW(struct document);

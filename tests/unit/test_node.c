@@ -161,6 +161,9 @@ static void slips_in_yaml_are_told_in_plain_words(void **state)
 {
 	check("a:\n\tb: 1\n", "2:1: tab character; YAML wants spaces\n");
 	check("a: b\n\tc: d\n", "2:1: tab character; YAML wants spaces\n");
+	check("a: 1\n? b:\t: 1\n", "2:1: a tab in a line that begins with '?': expected spaces\n");
+	check("a: 1\r\nb: 2\r- ? b:\t: 1",
+	      "3:1: a tab in a line that begins with '?': expected spaces\n");
 	check("a: 1\nb: 2\na: 3\n", "3:1: 'a' is there twice; the first is in line 1\n");
 	check("a: 1\n---\nb: 2\n",
 	      "2:1: a second document begins here (---); one file holds one\n");
