@@ -30,6 +30,7 @@ bench: build
 	@scripts/bench --build $(BUILD) $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON)) $(PARTS)
 
 soak: build
+	@scripts/install-deps test
 	@ninja -C $(BUILD) tests/unit/test_rule_index
 	@CN_FULL=1 $(BUILD)/tests/unit/test_rule_index
 	@CN_FULL=1 CN_BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q -n 3 --timeout=240 -p no:cacheprovider tests/e2e/test_repair_histories.py
