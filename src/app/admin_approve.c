@@ -58,7 +58,7 @@ static int go_on(struct store *store, const json_t *held, uint64_t *out_id, stru
 
 	if (store_begin(store, &txn, err) < 0 || store_job_put(txn, &fresh, out_id, err) < 0)
 		return -1;
-	outcome = str_format("approved: it goes on as job %" PRIu64, *out_id);
+	outcome = str_format(APPROVAL_WENT_ON "%" PRIu64, *out_id);
 	old.outcome = outcome;
 	there = store_dead_drop(txn, &old, clock_now_ms(), err);
 	if (there <= 0)

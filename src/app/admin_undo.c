@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "app/admin_part.h"
+#include "app/approval.h"
 #include "app/describe.h"
 #include "app/undo.h"
 #include "base/clock.h"
@@ -67,10 +68,19 @@ static void note_undo(struct undo *undo, const struct job *job, const json_t *bo
 		json_object_set_new(undo->taken_back, key, json_integer((json_int_t)job->id));
 }
 
+/* A held job that was approved: what it did stands in the job as which it went on, too. */
+static bool went_on(const struct job *job)
+{
+	return text_starts_with(text_of(job->outcome ? job->outcome : ""), TEXT(APPROVAL_WENT_ON));
+}
+
 static void choose(struct undo *undo, const struct job *job, json_t *body)
 {
 	json_t *by = taken_back_by(undo, job->id);
-	AUTO(free) char *obstacle = undo_obstacle(body);
+	AUTO(free)
+	char *obstacle = went_on(job)
+				 ? str_format("it was %s, which can be taken back", job->outcome)
+				 : undo_obstacle(body);
 
 	if (by && !obstacle)
 		obstacle =
@@ -91,7 +101,7 @@ static void choose(struct undo *undo, const struct job *job, json_t *body)
 static bool is_meant(const struct undo *undo, const struct job *job, const json_t *body)
 {
 	return undo->job ? job->id == undo->job
-			 : !undo_job(body) && admin_is_wanted(&undo->wanted, body);
+			 : !undo_job(body) && !went_on(job) && admin_is_wanted(&undo->wanted, body);
 }
 
 static bool look_at(void *ctx, const struct job *job)

@@ -16,6 +16,9 @@ int64_t approval_wanted(const struct job_body *body);
 /* Holds the job; answers the sentence about it, for free(). */
 char *approval_hold(struct job_body *body, uint64_t job, const char *what, int64_t now_ms);
 
+/* How the history says that a held job went on as another. */
+#define APPROVAL_WENT_ON "approved: it goes on as job "
+
 bool approval_is_held(const json_t *body);
 /* Why a held job cannot be approved any more; NULL: it can. For free(). */
 char *approval_obstacle(const json_t *body, int64_t now_ms);

@@ -67,6 +67,11 @@ def test_a_step_waits_until_it_is_approved_and_goes_on_once(make, simulator):
     assert says(monitor, str(job), status=1) == f"Job {job} does not wait for approval.\n"
     assert says(monitor) == "No job waits for approval.\n"
 
+    refused = monitor.run("undo", str(job))
+    assert refused.returncode == 1 and f"it was approved: it goes on as job {max(outcomes)}" in refused.stdout
+    undone = monitor.run("undo", "--rule", "careful", "--since", "1h")
+    assert undone.stdout.endswith("1 of 1 jobs are taken back.\n") and (simulator.root / "in/a.zip").exists()
+
 
 def test_all_of_a_rule_are_approved_the_oldest_first(make, simulator):
     monitor = make()
