@@ -35,8 +35,8 @@ static struct region region_of(const struct condition *leaf, size_t value)
 
 	region.is_folded = leaf->ignores_case;
 	if (leaf->kind == CONDITION_DIRECTORY) {
-		if (leaf->directories[value][1])
-			region.directory = text_of(leaf->directories[value]);
+		if (leaf->directories[value].size > 1)
+			region.directory = leaf->directories[value];
 		return region;
 	}
 	pattern = leaf->patterns.items[value];
@@ -58,8 +58,7 @@ static enum truth relate(const struct condition *known, size_t i, const struct c
 
 	*work += 1;
 	if (asked->kind == CONDITION_DIRECTORY)
-		return region_is_below(&region, text_of(asked->directories[j]),
-				       asked->ignores_case);
+		return region_is_below(&region, asked->directories[j], asked->ignores_case);
 	*work += PATTERN_WORK;
 	pattern = asked->patterns.items[j];
 	if (known->kind == asked->kind)
@@ -192,7 +191,7 @@ static struct range depth_of(const struct condition *leaf, size_t value)
 	const struct pattern *pattern;
 
 	if (leaf->kind == CONDITION_DIRECTORY) {
-		struct text directory = text_of(leaf->directories[value]);
+		struct text directory = leaf->directories[value];
 
 		return (struct range){ condition_depth(directory) + 1, INT64_MAX };
 	}
@@ -251,8 +250,8 @@ static bool has_minute(const struct condition *leaf, int number)
 {
 	int day = number / TIME_MINUTES, minute = number % TIME_MINUTES;
 
-	for (size_t i = 0; i < leaf->span_count; i++)
-		if (time_span_has_minute(&leaf->spans[i], day, minute))
+	for (size_t i = 0; i < leaf->times->span_count; i++)
+		if (time_span_has_minute(&leaf->times->spans[i], day, minute))
 			return true;
 	return false;
 }
@@ -271,9 +270,9 @@ static bool counts_clash(const struct literal *a, const struct literal *b, numbe
 /* By the clocks of one zone; of two, who knows. */
 static bool same_zone(const struct condition *a, const struct condition *b)
 {
-	for (size_t i = 0; i < a->span_count; i++)
-		for (size_t j = 0; j < b->span_count; j++)
-			if (a->spans[i].zone_hash != b->spans[j].zone_hash)
+	for (size_t i = 0; i < a->times->span_count; i++)
+		for (size_t j = 0; j < b->times->span_count; j++)
+			if (a->times->spans[i].zone_hash != b->times->spans[j].zone_hash)
 				return false;
 	return true;
 }
@@ -330,15 +329,17 @@ static bool values_clash(const struct literal *a, const struct literal *b, size_
 	const struct condition *outer = a->is_negated ? a->leaf : b->leaf;
 
 	if (a->is_negated == b->is_negated || inner->ignores_case != outer->ignores_case ||
-	    !inner->values_size)
+	    !inner->source->values_size)
 		return false;
-	for (size_t i = 0; i < inner->values_size; i += strlen(inner->values + i) + 1) {
+	for (size_t i = 0; i < inner->source->values_size;
+	     i += strlen(inner->source->values + i) + 1) {
 		bool is_found = false;
 
-		for (size_t j = 0; j < outer->values_size && !is_found;
-		     j += strlen(outer->values + j) + 1) {
+		for (size_t j = 0; j < outer->source->values_size && !is_found;
+		     j += strlen(outer->source->values + j) + 1) {
 			*work += 1;
-			is_found = strcmp(inner->values + i, outer->values + j) == 0;
+			is_found =
+				strcmp(inner->source->values + i, outer->source->values + j) == 0;
 		}
 		if (!is_found)
 			return false;
@@ -439,16 +440,18 @@ char *literal_text(const struct literal *literal)
 	AUTO(buf_free) struct buf *text = buf_new(SIZE_MAX);
 	size_t count = 0;
 
-	if (!leaf->values_size) {
+	if (!leaf->source->values_size) {
 		/* `extension: ''` is "not any extension". */
-		(void)!buf_print(text, "%s %s", literal->is_negated ? "no" : "any", leaf->key);
+		(void)!buf_print(text, "%s %s", literal->is_negated ? "no" : "any",
+				 leaf->source->key);
 		return buf_take(text);
 	}
-	(void)!buf_print(text, "%s%s", literal->is_negated ? "not " : "", leaf->key);
-	for (size_t i = 0; i < leaf->values_size; i += strlen(leaf->values + i) + 1) {
+	(void)!buf_print(text, "%s%s", literal->is_negated ? "not " : "", leaf->source->key);
+	for (size_t i = 0; i < leaf->source->values_size;
+	     i += strlen(leaf->source->values + i) + 1) {
 		if (count < VALUES_SHOWN)
 			(void)!buf_print(text, "%s%s", count ? ", " : " ",
-					 leaf->values[i] ? leaf->values + i : "''");
+					 leaf->source->values[i] ? leaf->source->values + i : "''");
 		count++;
 	}
 	if (count > VALUES_SHOWN)

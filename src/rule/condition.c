@@ -9,23 +9,28 @@ struct condition *condition_new(struct condition_pool *pool, enum condition_kind
 	struct condition *condition = NEW(struct condition);
 
 	condition->kind = kind;
-	condition->key = key;
-	condition->place = place;
-	condition->height = 1;
-	condition->size = 1;
-	condition->made_before = pool->last;
+	condition->source = NEW(struct condition_source);
+	condition->source->key = key;
+	condition->source->place = place;
+	condition->source->height = 1;
+	condition->source->size = 1;
+	condition->source->made_before = pool->last;
+	if (kind == CONDITION_TIME)
+		condition->times = NEW(struct condition_times);
 	pool->last = condition;
 	return condition;
 }
 
 void condition_add_child(struct condition *parent, const struct condition *child)
 {
+	struct condition_source *source = parent->source;
+
 	parent->children =
 		mem_grow(parent->children, parent->child_count + 1, sizeof(*parent->children));
 	parent->children[parent->child_count++] = child;
-	parent->height = MAX(parent->height, child->height + 1);
-	if (__builtin_add_overflow(parent->size, child->size, &parent->size))
-		parent->size = SIZE_MAX;
+	source->height = MAX(source->height, child->source->height + 1);
+	if (__builtin_add_overflow(source->size, child->source->size, &source->size))
+		source->size = SIZE_MAX;
 }
 
 void condition_add_directory(struct condition *condition, struct text directory)
@@ -38,18 +43,21 @@ void condition_add_directory(struct condition *condition, struct text directory)
 		directory = fold_text(&fold, directory);
 	condition->directories = mem_grow(condition->directories, condition->directory_count + 1,
 					  sizeof(*condition->directories));
-	condition->directories[condition->directory_count++] = text_copy(directory);
-	condition->size++;
+	condition->directories[condition->directory_count++] =
+		(struct text){ text_copy(directory), directory.size };
+	condition->source->size++;
 	fold_clear(&fold);
 }
 
 void condition_add_value(struct condition *condition, struct text value)
 {
-	condition->values = mem_grow(condition->values, condition->values_size + value.size + 1, 1);
+	struct condition_source *source = condition->source;
+
+	source->values = mem_grow(source->values, source->values_size + value.size + 1, 1);
 	if (value.size)
-		memcpy(condition->values + condition->values_size, value.data, value.size);
-	condition->values_size += value.size;
-	condition->values[condition->values_size++] = '\0';
+		memcpy(source->values + source->values_size, value.data, value.size);
+	source->values_size += value.size;
+	source->values[source->values_size++] = '\0';
 }
 
 void condition_add_regex(struct condition *condition, struct condition_regex regex)
@@ -57,7 +65,7 @@ void condition_add_regex(struct condition *condition, struct condition_regex reg
 	condition->regexes = mem_grow(condition->regexes, condition->regex_count + 1,
 				      sizeof(*condition->regexes));
 	condition->regexes[condition->regex_count++] = regex;
-	condition->size++;
+	condition->source->size++;
 }
 
 void condition_add_range(struct condition *condition, struct range range)
@@ -85,23 +93,35 @@ struct tag_test *condition_add_tag(struct condition *condition, struct text key,
 
 void condition_add_span(struct condition *condition, struct time_span span)
 {
-	condition->spans =
-		mem_grow(condition->spans, condition->span_count + 1, sizeof(*condition->spans));
-	condition->spans[condition->span_count++] = span;
+	struct condition_times *times = condition->times;
+
+	times->spans = mem_grow(times->spans, times->span_count + 1, sizeof(*times->spans));
+	times->spans[times->span_count++] = span;
 }
 
 void condition_add_zone(struct condition *condition, struct zone *zone)
 {
-	condition->zones =
-		mem_grow(condition->zones, condition->zone_count + 1, sizeof(*condition->zones));
-	condition->zones[condition->zone_count++] = zone;
+	struct condition_times *times = condition->times;
+
+	times->zones = mem_grow(times->zones, times->zone_count + 1, sizeof(*times->zones));
+	times->zones[times->zone_count++] = zone;
 }
 
 static void free_directories(struct condition *condition)
 {
+	if (condition->source->packed)
+		return;
 	for (size_t i = 0; i < condition->directory_count; i++)
-		free(condition->directories[i]);
+		free((char *)condition->directories[i].data);
 	free(condition->directories);
+}
+
+static void free_patterns(struct condition *condition)
+{
+	for (size_t i = 0; i < condition->patterns.count; i++)
+		pattern_free(condition->patterns.items[i]);
+	if (!condition->source->packed)
+		free(condition->patterns.items);
 }
 
 static void free_regexes(struct condition *condition)
@@ -111,12 +131,13 @@ static void free_regexes(struct condition *condition)
 	free(condition->regexes);
 }
 
-static void free_spans(struct condition *condition)
+static void free_times(struct condition_times *times)
 {
-	for (size_t i = 0; i < condition->zone_count; i++)
-		zone_free(condition->zones[i]);
-	free(condition->zones);
-	free(condition->spans);
+	for (size_t i = 0; i < times->zone_count; i++)
+		zone_free(times->zones[i]);
+	free(times->zones);
+	free(times->spans);
+	free(times);
 }
 
 static void free_tags(struct condition *condition)
@@ -131,11 +152,14 @@ static void free_tags(struct condition *condition)
 /* What it compares with. */
 static void free_content(struct condition *condition)
 {
+	bool is_packed = condition->source->packed;
+
 	switch (condition->kind) {
 	case CONDITION_ALL:
 	case CONDITION_ANY:
 	case CONDITION_NOT:
-		free(condition->children);
+		if (!is_packed)
+			free(condition->children);
 		break;
 	case CONDITION_DIRECTORY:
 		free_directories(condition);
@@ -144,7 +168,7 @@ static void free_content(struct condition *condition)
 	case CONDITION_NAME:
 	case CONDITION_STREAM:
 	case CONDITION_WATCH:
-		pattern_list_clear(&condition->patterns);
+		free_patterns(condition);
 		break;
 	case CONDITION_REGEX:
 		free_regexes(condition);
@@ -157,7 +181,7 @@ static void free_content(struct condition *condition)
 		free(condition->ranges);
 		break;
 	case CONDITION_TIME:
-		free_spans(condition);
+		free_times(condition->times);
 		break;
 	case CONDITION_MODE:
 		free(condition->modes);
@@ -176,9 +200,13 @@ static void free_content(struct condition *condition)
 
 static void condition_free(struct condition *condition)
 {
+	struct condition_source *source = condition->source;
+
 	free_content(condition);
-	free(condition->values);
-	free(condition);
+	free(source->values);
+	if (!source->packed)
+		free(condition);
+	free(source);
 }
 
 void condition_pool_clear(struct condition_pool *pool)
@@ -186,9 +214,10 @@ void condition_pool_clear(struct condition_pool *pool)
 	while (pool->last) {
 		struct condition *condition = pool->last;
 
-		pool->last = condition->made_before;
+		pool->last = condition->source->made_before;
 		condition_free(condition);
 	}
+	arena_clear(&pool->arena);
 }
 
 static enum truth truth_of(bool value)
@@ -211,7 +240,7 @@ static enum truth test_region(const struct condition *condition, size_t value,
 {
 	switch (condition->kind) {
 	case CONDITION_DIRECTORY:
-		return region_is_below(region, text_of(condition->directories[value]),
+		return region_is_below(region, condition->directories[value],
 				       condition->ignores_case);
 	case CONDITION_PATH:
 		return region_matches_path(region, condition->patterns.items[value]);
@@ -224,7 +253,7 @@ static enum truth test_known(const struct condition *condition, size_t value, st
 {
 	switch (condition->kind) {
 	case CONDITION_DIRECTORY:
-		return truth_of(path_is_below(path, text_of(condition->directories[value])));
+		return truth_of(path_is_below(path, condition->directories[value]));
 	case CONDITION_PATH:
 		return truth_of(pattern_match(condition->patterns.items[value], path));
 	default:
@@ -295,8 +324,8 @@ static bool is_name(const struct condition *condition, struct text name)
 
 static bool is_time(const struct condition *condition, int64_t time_ms)
 {
-	for (size_t i = 0; i < condition->span_count; i++)
-		if (time_span_has(&condition->spans[i], time_ms))
+	for (size_t i = 0; i < condition->times->span_count; i++)
+		if (time_span_has(&condition->times->spans[i], time_ms))
 			return true;
 	return false;
 }

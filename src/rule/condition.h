@@ -5,6 +5,7 @@
 #ifndef RULE_CONDITION_H
 #define RULE_CONDITION_H
 
+#include "base/arena.h"
 #include "event/file.h"
 #include "rule/pattern.h"
 #include "rule/regex.h"
@@ -65,10 +66,30 @@ struct condition_regex {
 	uint32_t word; /* that the set's scan finds where it may match, or SCAN_NONE */
 };
 
+/* What the file says of a condition: for people, and while it is parsed. */
+struct condition_source {
+	const char *key; /* "old_extension"; static */
+	struct place place;
+	char *values; /* each ended by a NUL */
+	size_t values_size;
+	unsigned height; /* 1 for one without children */
+	size_t size;     /* what evaluating it costs at most, children included */
+	struct condition *made_before;
+	struct condition *packed; /* where the condition lies since condition_pool_pack() */
+};
+
+/* Hours and days, and the zones that they are of. */
+struct condition_times {
+	struct time_span *spans;
+	size_t span_count;
+	struct zone **zones;
+	size_t zone_count;
+};
+
 /*
  * Conditions are shared: a named one stands in the trees of all rules that name it. There are
- * hundreds of thousands in a large set: what an event asks for comes first, and what only one kind
- * has shares its place with what others have.
+ * hundreds of thousands in a large set, and an event asks for a few of them, which no cache has: so
+ * they are small, have no more than what an event asks for, and lie rule by rule.
  */
 struct condition {
 	enum condition_kind kind;
@@ -86,7 +107,7 @@ struct condition {
 			size_t child_count;
 		};
 		struct {
-			char **directories;
+			struct text *directories;
 			size_t directory_count;
 		};
 		struct pattern_list patterns; /* of a path, a name, a stream, a watch */
@@ -106,20 +127,9 @@ struct condition {
 			struct tag_test *tags;
 			size_t tag_count;
 		};
-		struct {
-			struct time_span *spans;
-			size_t span_count;
-			struct zone **zones; /* of the spans */
-			size_t zone_count;
-		};
+		struct condition_times *times;
 	};
-	const char *key; /* as in the file: "old_extension"; static */
-	struct place place;
-	char *values; /* as the file has them, each ended by a NUL: to tell people */
-	size_t values_size;
-	unsigned height; /* 1 for one without children */
-	size_t size;     /* what evaluating it costs at most, children included */
-	struct condition *made_before;
+	struct condition_source *source;
 };
 
 /* How many .children it has: only these three kinds have any. */
@@ -131,6 +141,7 @@ static inline size_t condition_child_count(const struct condition *condition)
 /* Owns conditions, whoever refers to them. */
 struct condition_pool {
 	struct condition *last;
+	struct arena arena; /* of those that are packed */
 };
 
 struct condition *condition_new(struct condition_pool *pool, enum condition_kind kind,
@@ -148,6 +159,12 @@ void condition_add_mode(struct condition *condition, struct mode_test test);
 struct tag_test *condition_add_tag(struct condition *condition, struct text key, bool is_another);
 void condition_add_span(struct condition *condition, struct time_span span);
 void condition_add_zone(struct condition *condition, struct zone *zone); /* takes it over */
+/*
+ * Lays the conditions of each root side by side, in the order in which they are asked, and lets
+ * roots point there. Conditions of the pool that are no root's stay where they are; nothing is
+ * added to one afterwards, and nobody else may have a pointer to one that was there before.
+ */
+void condition_pool_pack(struct condition_pool *pool, const struct condition **roots, size_t count);
 void condition_pool_clear(struct condition_pool *pool);
 
 /* A path as far as it is known. */

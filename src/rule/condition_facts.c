@@ -252,7 +252,7 @@ static void add_tag_values(struct build *build, const struct node *node, bool is
 {
 	struct tag_test *test = condition_add_tag(build->leaf, node->key->text, is_another);
 
-	build->leaf->size++;
+	build->leaf->source->size++;
 	if (node->kind != NODE_LIST) {
 		add_tag_value(build, test, node);
 		return;
@@ -312,7 +312,8 @@ static void read_zone(struct build *build, const struct node *node, struct time_
 		return;
 	}
 	if (zone_open(&zone, name.data, &err) < 0) {
-		TELL(build, node ? node->place : build->leaf->place, "zone %s", error_text(&err));
+		TELL(build, node ? node->place : build->leaf->source->place, "zone %s",
+		     error_text(&err));
 		return;
 	}
 	condition_add_zone(build->leaf, zone);
@@ -462,7 +463,7 @@ static void add_value(struct build *build, const struct node *node)
 		add_name(build, node);
 	}
 	keep_value(build->leaf, node);
-	build->leaf->size++;
+	build->leaf->source->size++;
 }
 
 const struct condition *condition_parse_facts(struct condition_parser *parser,

@@ -134,9 +134,9 @@ static enum truth test_principal(const struct condition *condition, const struct
 
 	if (!who.auth_id || !who.type || !who.value)
 		return TRUTH_UNKNOWN;
-	for (size_t at = 0; at < condition->values_size && best < TRUTH_TRUE;
-	     at += strlen(condition->values + at) + 1) {
-		enum truth one = is_principal(&who, condition->values + at);
+	for (size_t at = 0; at < condition->source->values_size && best < TRUTH_TRUE;
+	     at += strlen(condition->source->values + at) + 1) {
+		enum truth one = is_principal(&who, condition->source->values + at);
 
 		best = MAX(best, one);
 	}

@@ -209,7 +209,7 @@ static const struct condition *read_node(struct condition_parser *parser, const 
 
 	if (depth < CONDITION_HEIGHT_MAX) {
 		condition = read_any_node(parser, node, ignore_case, depth);
-		if (!condition || depth + condition->height <= CONDITION_HEIGHT_MAX)
+		if (!condition || depth + condition->source->height <= CONDITION_HEIGHT_MAX)
 			return condition;
 	}
 	CONDITION_TELL(parser, node->place, "conditions nest deeper than %d levels",
@@ -222,7 +222,7 @@ const struct condition *condition_parse(struct condition_parser *parser, const s
 {
 	const struct condition *condition = read_node(parser, node, ignore_case, 0);
 
-	if (!condition || condition->size <= CONDITION_SIZE_MAX)
+	if (!condition || condition->source->size <= CONDITION_SIZE_MAX)
 		return condition;
 	CONDITION_TELL(parser, node->place,
 		       "with all that it names, this is more than %d conditions and values",

@@ -327,9 +327,9 @@ static void add_value(struct build *build, const struct node *value)
 /* What stands for the whole condition has the values. */
 static const struct condition *with_values_of(struct condition *whole, struct condition *leaf)
 {
-	whole->values = TAKE(leaf->values);
-	whole->values_size = leaf->values_size;
-	leaf->values_size = 0;
+	whole->source->values = TAKE(leaf->source->values);
+	whole->source->values_size = leaf->source->values_size;
+	leaf->source->values_size = 0;
 	return whole;
 }
 
@@ -383,6 +383,6 @@ const struct condition *condition_parse_values(struct condition_parser *parser,
 	if (build.is_wrong)
 		return NULL;
 	if (build.leaf->kind == CONDITION_PATH || build.leaf->kind == CONDITION_NAME)
-		build.leaf->size += build.leaf->patterns.count;
+		build.leaf->source->size += build.leaf->patterns.count;
 	return build.has_no_extension ? with_no_extension(&build, node) : build.leaf;
 }

@@ -48,8 +48,8 @@ static size_t count_values(const struct condition *condition)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < condition->values_size; i++)
-		count += !condition->values[i];
+	for (size_t i = 0; i < condition->source->values_size; i++)
+		count += !condition->source->values[i];
 	return count;
 }
 
@@ -57,8 +57,8 @@ static void list_values(FILE *out, const struct condition *condition)
 {
 	struct listing listing = { out, 0 };
 
-	for (size_t at = 0; at < condition->values_size;) {
-		struct text value = text_of(condition->values + at);
+	for (size_t at = 0; at < condition->source->values_size;) {
+		struct text value = text_of(condition->source->values + at);
 
 		list_value(&listing, value);
 		at += value.size + 1;
@@ -100,8 +100,8 @@ static const char *verdict_words(const char *what, enum truth truth, bool is_lis
 /* An ending like .tar.gz is more than path_extension() shows: then the whole name is. */
 static bool has_compound_value(const struct condition *condition)
 {
-	for (size_t at = 0; at < condition->values_size;) {
-		struct text value = text_of(condition->values + at);
+	for (size_t at = 0; at < condition->source->values_size;) {
+		struct text value = text_of(condition->source->values + at);
 
 		if (value.size > 1 && memchr(value.data + 1, '.', value.size - 1))
 			return true;
@@ -150,7 +150,7 @@ static bool print_fact(FILE *out, const struct condition *condition, const struc
 	case CONDITION_TIME:
 		if (!event->time_ms)
 			return true;
-		local = time_local_of(condition->spans[0].zone, event->time_ms);
+		local = time_local_of(condition->times->spans[0].zone, event->time_ms);
 		fprintf(out, " %s %02d:%02d", time_day_name(local.weekday), local.minute / 60,
 			local.minute % 60);
 		return true;
@@ -187,14 +187,14 @@ static void print_seen(FILE *out, const struct condition *condition, const char 
 static char *describe(const struct condition *condition, enum truth truth,
 		      const struct subject *subject, const struct event *event)
 {
-	bool is_old = strncmp(condition->key, "old_", 4) == 0;
-	const char *what = condition->key + (is_old ? 4 : 0);
+	bool is_old = strncmp(condition->source->key, "old_", 4) == 0;
+	const char *what = condition->source->key + (is_old ? 4 : 0);
 	struct text path = is_old ? subject->old_path.text : subject->path.text;
 	char *text;
 	size_t size;
 	FILE *out = open_text(&text, &size);
 
-	fputs(condition->key, out);
+	fputs(condition->source->key, out);
 	if (is_old && !path.size) {
 		fputs(": there is no old path, for the event is not a rename", out);
 	} else {
@@ -213,15 +213,15 @@ static char *describe(const struct condition *condition, enum truth truth,
 /* Not so where one word of the file became several conditions, as `extension: ""` does. */
 static bool is_branch(const struct condition *condition)
 {
-	return condition->kind <= CONDITION_NOT && !condition->values_size;
+	return condition->kind <= CONDITION_NOT && !condition->source->values_size;
 }
 
 static void fill_node(struct explain_node *node, const struct condition *condition,
 		      const struct subject *subject, const struct event *event)
 {
-	*node = (struct explain_node){ .key = condition->key,
+	*node = (struct explain_node){ .key = condition->source->key,
 				       .truth = condition_test(condition, subject),
-				       .place = condition->place };
+				       .place = condition->source->place };
 	if (!is_branch(condition)) {
 		node->finding = describe(condition, node->truth, subject, event);
 		return;

@@ -17,8 +17,8 @@ static char *clash_text(const struct clash *clash, struct place here)
 {
 	AUTO(free) char *a = literal_text(&clash->a);
 	AUTO(free) char *b = literal_text(&clash->b);
-	AUTO(free) char *a_place = words_place(clash->a.leaf->place, here);
-	AUTO(free) char *b_place = words_place(clash->b.leaf->place, here);
+	AUTO(free) char *a_place = words_place(clash->a.leaf->source->place, here);
+	AUTO(free) char *b_place = words_place(clash->b.leaf->source->place, here);
 
 	if (clash->is_outside)
 		return str_format("'%s' (%s) lies outside of what is watched", a, a_place);
@@ -41,9 +41,9 @@ static void note_literal(const struct refuter *refuter, size_t clash, const stru
 		if (refuter->clashes[i].a.leaf == literal->leaf ||
 		    refuter->clashes[i].b.leaf == literal->leaf)
 			return;
-	if (literal->leaf->place.line != here.line ||
-	    strcmp(literal->leaf->place.file, here.file) != 0)
-		problems_note(problems, literal->leaf->place, "'%s'", text);
+	if (literal->leaf->source->place.line != here.line ||
+	    strcmp(literal->leaf->source->place.file, here.file) != 0)
+		problems_note(problems, literal->leaf->source->place, "'%s'", text);
 }
 
 static void warn(const struct rule_set *set, const struct set_rule *rule,

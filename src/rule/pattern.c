@@ -208,11 +208,27 @@ void pattern_free(struct pattern *pattern)
 	if (!pattern)
 		return;
 	pattern_free(pattern->name);
-	free((char *)pattern->head.data);
-	free((char *)pattern->tail.data);
 	free(pattern->ranges);
 	free(pattern->tokens);
+	if (pattern->is_packed)
+		return;
+	free((char *)pattern->head.data);
+	free((char *)pattern->tail.data);
 	free(pattern);
+}
+
+struct pattern *pattern_pack(struct arena *arena, struct pattern *pattern)
+{
+	struct pattern *packed = arena_take(arena, sizeof(*packed));
+
+	*packed = *pattern;
+	packed->is_packed = true;
+	packed->head = arena_move_text(arena, pattern->head);
+	packed->tail = arena_move_text(arena, pattern->tail);
+	if (pattern->directory.size) /* the beginning of head: see find_directory() */
+		packed->directory.data = packed->head.data;
+	free(pattern);
+	return packed;
 }
 
 void pattern_list_clear(struct pattern_list *list)

@@ -9,6 +9,7 @@
 #ifndef RULE_PATTERN_H
 #define RULE_PATTERN_H
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -49,16 +50,18 @@ struct pattern_range {
 };
 
 struct pattern {
+	/* What is asked first stands first. */
+	bool is_literal;        /* head is all of it */
+	bool is_head_star_tail; /* nothing but one TOKEN_STAR between head and tail */
+	bool is_folded;         /* compares with folded text only */
+	bool is_packed;         /* it, head and tail are an arena's */
+	enum pattern_of of;
+	struct text head; /* the literal bytes before the first wildcard */
+	struct text tail; /* and after the last one */
 	struct pattern_token *tokens;
 	size_t token_count;
 	struct pattern_range *ranges;
 	size_t range_count;
-	bool is_folded;         /* compares with folded text only */
-	bool is_literal;        /* head is all of it */
-	bool is_head_star_tail; /* nothing but one TOKEN_STAR between head and tail */
-	enum pattern_of of;
-	struct text head; /* the literal bytes before the first wildcard */
-	struct text tail; /* and after the last one */
 	/* Of a pattern of paths: what follows for the paths that it matches. */
 	struct text directory; /* they lie below it; empty: anywhere */
 	bool is_direct;        /* they lie directly in it */
@@ -87,6 +90,8 @@ struct pattern *pattern_of_place(struct text directory, bool is_direct, const st
 struct pattern *pattern_folded(const struct pattern *pattern); /* a folded copy */
 void pattern_free(struct pattern *pattern);
 AUTO_DEFINE(struct pattern *, pattern_free)
+/* Moves it into the arena, which must outlive it. It is still to be freed. */
+struct pattern *pattern_pack(struct arena *arena, struct pattern *pattern);
 
 /* text must be folded if the pattern is. */
 bool pattern_match(const struct pattern *pattern, struct text text);

@@ -153,7 +153,7 @@ static void directory_regions(struct region_list *out, const struct condition *c
 
 	region.is_folded = condition->ignores_case;
 	for (size_t i = 0; i < condition->directory_count; i++) {
-		struct text directory = text_of(condition->directories[i]);
+		struct text directory = condition->directories[i];
 
 		region.directory = directory.size > 1 ? directory : TEXT_NONE;
 		add(out, region);

@@ -15,14 +15,15 @@ static void compile(struct condition_parser *parser, struct scan *scan)
 
 static void add_names(struct rule_set *set, const struct condition *condition, size_t *room)
 {
-	for (size_t at = 0; at < condition->values_size; at += strlen(condition->values + at) + 1) {
-		if (!condition_is_name(condition->values + at))
+	for (size_t at = 0; at < condition->source->values_size;
+	     at += strlen(condition->source->values + at) + 1) {
+		if (!condition_is_name(condition->source->values + at))
 			continue;
 		if (set->name_count == *room) {
 			*room = MAX(16, *room * 2);
 			set->names = mem_grow(set->names, *room, sizeof(*set->names));
 		}
-		set->names[set->name_count++] = condition->values + at;
+		set->names[set->name_count++] = condition->source->values + at;
 	}
 }
 
@@ -37,7 +38,7 @@ static void gather_names(struct rule_set *set)
 	size_t room = 0, kept = 0;
 
 	for (const struct condition *condition = set->pool.last; condition;
-	     condition = condition->made_before)
+	     condition = condition->source->made_before)
 		if (condition->kind == CONDITION_OWNER || condition->kind == CONDITION_GROUP)
 			add_names(set, condition, &room);
 	if (set->name_count)
@@ -56,10 +57,22 @@ static bool asks_tags(const struct condition *condition)
 	return condition->kind == CONDITION_TAG;
 }
 
+/* From here on the rules' conditions lie where they stay. */
+static void pack_conditions(struct rule_set *set)
+{
+	set->whens = mem_array(set->count, sizeof(*set->whens));
+	for (size_t i = 0; i < set->count; i++)
+		set->whens[i] = set->rules[i]->when;
+	condition_pool_pack(&set->pool, set->whens, set->count);
+	for (size_t i = 0; i < set->count; i++)
+		set->rules[i]->when = set->whens[i];
+}
+
 void rule_compile(struct condition_parser *parser)
 {
 	struct rule_set *set = parser->set;
 
+	pack_conditions(set);
 	for (size_t i = 0; i < set->count; i++) {
 		struct set_rule *rule = set->rules[i];
 
@@ -71,6 +84,6 @@ void rule_compile(struct condition_parser *parser)
 	}
 	compile(parser, set->scans[0]);
 	compile(parser, set->scans[1]);
-	rule_index_finish(set->index);
+	rule_index_finish(set->index, set->whens);
 	gather_names(set);
 }

@@ -7,12 +7,12 @@
 
 static void print_condition(struct buf *out, const struct condition *condition)
 {
-	bool fits = buf_print(out, "%d %s %d %d(", condition->kind, condition->key,
+	bool fits = buf_print(out, "%d %s %d %d(", condition->kind, condition->source->key,
 			      condition->ignores_case, condition->is_old);
 
 	/* The values are counted: they may hold anything. */
-	fits &= buf_print(out, "%zu:", condition->values_size) &&
-		buf_append(out, condition->values, condition->values_size);
+	fits &= buf_print(out, "%zu:", condition->source->values_size) &&
+		buf_append(out, condition->source->values, condition->source->values_size);
 	for (size_t i = 0; i < condition_child_count(condition); i++)
 		print_condition(out, condition->children[i]);
 	fits &= buf_print(out, ")");

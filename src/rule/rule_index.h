@@ -24,7 +24,7 @@ AUTO_DEFINE(struct rule_index *, rule_index_free)
 /* Rules by number, in order. The condition must live as long as the index. */
 void rule_index_add(struct rule_index *index, uint32_t rule, const struct condition *condition);
 /* After the scans are compiled; no rule_index_add comes after it. */
-void rule_index_finish(struct rule_index *index);
+void rule_index_finish(struct rule_index *index, const struct condition *const *whens);
 
 struct rule_query {
 	event_kinds kinds;

@@ -82,10 +82,10 @@ void rule_match_with(struct rule_matcher *matcher, const struct event *event,
 	subject.file = file;
 	candidates = rule_matcher_candidates(matcher, &subject);
 	for (size_t i = 0; i < candidates->count; i++) {
-		const struct set_rule *rule = matcher->set->rules[candidates->rules[i]];
-		enum truth truth = condition_test(rule->when, &subject);
+		uint32_t rule = candidates->rules[i];
+		enum truth truth = condition_test(matcher->set->whens[rule], &subject);
 
-		if (truth != TRUTH_FALSE && !visit(ctx, &rule->rule, truth))
+		if (truth != TRUTH_FALSE && !visit(ctx, &matcher->set->rules[rule]->rule, truth))
 			return;
 	}
 }

@@ -91,6 +91,7 @@ void rule_set_free(struct rule_set *set)
 	free(set->rules);
 	rule_index_free(set->index);
 	free(set->names);
+	free(set->whens);
 	condition_pool_clear(&set->pool);
 	scan_free(set->scans[0]);
 	scan_free(set->scans[1]);
@@ -186,7 +187,7 @@ void rule_set_visit_names(const struct rule_set *set, void (*visit)(void *ctx, c
 bool rule_set_asks_cluster(const struct rule_set *set)
 {
 	for (const struct condition *condition = set->pool.last; condition;
-	     condition = condition->made_before)
+	     condition = condition->source->made_before)
 		if (condition_asks_cluster(condition))
 			return true;
 	return false;
@@ -202,9 +203,9 @@ static void add_questions(struct questions *questions, const struct condition *c
 	bool is_new = condition_asks_cluster(condition);
 
 	for (size_t i = 0; i < questions->count && is_new; i++)
-		is_new = strcmp(questions->keys[i], condition->key) != 0;
+		is_new = strcmp(questions->keys[i], condition->source->key) != 0;
 	if (is_new && questions->count < CONDITION_KINDS)
-		questions->keys[questions->count++] = condition->key;
+		questions->keys[questions->count++] = condition->source->key;
 	for (size_t i = 0; i < condition_child_count(condition); i++)
 		add_questions(questions, condition->children[i]);
 }

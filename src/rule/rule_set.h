@@ -30,7 +30,8 @@ struct rule_set {
 	size_t count, room;
 	struct set_rule *by_name;
 	struct condition_pool pool;
-	struct scan *scans[2]; /* over paths, over folded paths */
+	struct scan *scans[2];          /* over paths, over folded paths */
+	const struct condition **whens; /* by rule: .when, side by side */
 	struct rule_index *index;
 	bool needs_folding; /* some rule ignores case */
 	const char **names; /* of owners and groups, each once in any case; the conditions' */

@@ -127,17 +127,19 @@ static char *condition_text(const struct condition *condition)
 {
 	AUTO(buf_free) struct buf *out = buf_new(SIZE_MAX);
 	AUTO(free)
-	char *memory = mem_array(condition_child_count(condition) + condition->values_size + 1,
-				 sizeof(char *));
+	char *memory =
+		mem_array(condition_child_count(condition) + condition->source->values_size + 1,
+			  sizeof(char *));
 	char **texts = (char **)(void *)memory;
 	size_t count = 0;
 
-	(void)!buf_print(out, "%d%s%d%d(", condition->kind, condition->key, condition->is_old,
-			 condition->ignores_case);
+	(void)!buf_print(out, "%d%s%d%d(", condition->kind, condition->source->key,
+			 condition->is_old, condition->ignores_case);
 	for (size_t i = 0; i < condition_child_count(condition); i++)
 		texts[count++] = condition_text(condition->children[i]);
-	for (size_t i = 0; i < condition->values_size; i += strlen(condition->values + i) + 1)
-		texts[count++] = str_copy(condition->values + i);
+	for (size_t i = 0; i < condition->source->values_size;
+	     i += strlen(condition->source->values + i) + 1)
+		texts[count++] = str_copy(condition->source->values + i);
 	put_sorted(out, texts, count);
 	(void)!buf_print(out, ")");
 	return buf_take(out);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/escape.h"
@@ -19,6 +20,29 @@ static void a_buffer_takes_all_of_a_piece_or_nothing(void **state)
 	assert_string_equal(buf->data, "abcde");
 	buf_consume(buf, 4);
 	assert_string_equal(buf->data, "e");
+}
+
+static void an_arena_gives_pieces_side_by_side_whatever_their_size(void **state)
+{
+	struct arena arena = { 0 };
+	char *first, *second, *large, *last;
+	struct text text;
+
+	arena_begin_line(&arena);
+	first = arena_take(&arena, 3);
+	second = arena_take(&arena, 40);
+	assert_ptr_equal(second, first + sizeof(void *));
+	large = memset(arena_take(&arena, 1 << 20), 'x', 1 << 20);
+	assert_int_equal(large[(1 << 20) - 1], 'x');
+	for (int i = 0; i < 100000; i++)
+		memset(arena_take(&arena, 24), 'y', 24);
+	arena_begin_line(&arena);
+	last = arena_take(&arena, 1);
+	assert_int_equal((uintptr_t)last % ARENA_LINE, 0);
+	text = arena_move_text(&arena, (struct text){ str_copy("abc"), 3 });
+	assert_string_equal(text.data, "abc");
+	arena_clear(&arena);
+	arena_clear(&arena);
 }
 
 static void a_path_below_home_is_not_below_home2(void **state)
@@ -148,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(foreign_text_that_is_shown_stays_text),
+		cmocka_unit_test(an_arena_gives_pieces_side_by_side_whatever_their_size),
 		cmocka_unit_test(a_buffer_takes_all_of_a_piece_or_nothing),
 		cmocka_unit_test(the_larger_and_the_smaller_are_asked_once),
 		cmocka_unit_test(a_path_below_home_is_not_below_home2),

@@ -170,7 +170,7 @@ static void each_condition_is_asked_once_however_deep_it_stands(void **state)
 	const struct condition *tree = event(EVENT_KIND(CHILD_FILE_ADDED));
 	struct subject subject = { .kinds = EVENT_KIND(CHILD_FILE_ADDED) };
 
-	while (tree->height < CONDITION_HEIGHT_MAX - 1) {
+	while (tree->source->height < CONDITION_HEIGHT_MAX - 1) {
 		struct condition *any = make(CONDITION_ANY);
 		struct condition *all = make(CONDITION_ALL);
 
@@ -181,6 +181,44 @@ static void each_condition_is_asked_once_however_deep_it_stands(void **state)
 	assert_int_equal(condition_test(tree, &subject), TRUTH_TRUE);
 	subject.kinds = EVENT_KIND(CHILD_FILE_REMOVED);
 	assert_int_equal(condition_test(tree, &subject), TRUTH_FALSE);
+}
+
+/* Named ones stand in several trees, and one that nobody uses stays what it was. */
+static void conditions_that_are_packed_say_what_they_said(void **state)
+{
+	const struct condition *shared = join(CONDITION_ALL, below("/a"), named("*.jpg", false));
+	const struct condition *unused = join(CONDITION_NOT, below("/b"), NULL);
+	const struct condition *trees[] = {
+		join(CONDITION_ALL, event(0x1), shared),
+		shared,
+		join(CONDITION_ANY, join(CONDITION_NOT, shared, NULL), event(0x2)),
+	};
+	struct subject subject = { .kinds = 0x1, .path.text = TEXT("/a/b/c.jpg") };
+
+	condition_pool_pack(&pool, trees, ARRAY_SIZE(trees));
+	assert_ptr_equal(trees[0]->children[1], trees[1]);
+	assert_ptr_equal(trees[2]->children[0]->children[0], trees[1]);
+	assert_int_equal(condition_test(trees[0], &subject), TRUTH_TRUE);
+	assert_int_equal(condition_test(trees[1], &subject), TRUTH_TRUE);
+	assert_int_equal(condition_test(trees[2], &subject), TRUTH_FALSE);
+	assert_int_equal(condition_test(unused, &subject), TRUTH_TRUE);
+	subject.path.text = TEXT("/b/c.jpg");
+	assert_int_equal(condition_test(trees[0], &subject), TRUTH_FALSE);
+	assert_int_equal(condition_test(trees[2], &subject), TRUTH_TRUE);
+	assert_int_equal(condition_test(unused, &subject), TRUTH_FALSE);
+}
+
+static void conditions_of_a_rule_lie_side_by_side(void **state)
+{
+	const struct condition *tree = join(CONDITION_ALL, event(0x1), below("/home/joe"));
+	const char *start, *end;
+
+	for (int i = 0; i < 100; i++)
+		named("*.jpg", false); /* what other rules make in between */
+	condition_pool_pack(&pool, &tree, 1);
+	start = (const char *)tree;
+	end = tree->children[1]->directories[0].data;
+	assert_true(start < end && end < start + 4 * (ptrdiff_t)ARENA_LINE);
 }
 
 int main(void)
@@ -197,6 +235,8 @@ int main(void)
 		cmocka_unit_test_teardown(without_an_old_path_nothing_about_it_is_true, clear),
 		cmocka_unit_test_teardown(each_condition_is_asked_once_however_deep_it_stands,
 					  clear),
+		cmocka_unit_test_teardown(conditions_that_are_packed_say_what_they_said, clear),
+		cmocka_unit_test_teardown(conditions_of_a_rule_lie_side_by_side, clear),
 		cmocka_unit_test_teardown(regions_narrow_with_and_and_widen_with_or, clear),
 	};
 
