@@ -7,8 +7,11 @@
 
 /* What is taken for a regular expression, which PCRE2 then judges in the same way. */
 #define CHECKED (HS_FLAG_DOTALL | HS_FLAG_UTF8 | HS_FLAG_ALLOWEMPTY)
-/* A word of two bytes at the very end of a text is not always found; no word has a NUL. */
-#define PADDING 16
+/*
+ * Words at the very end of a text are not always found: as many bytes as the processor's widest
+ * vectors have (AVX-512) follow it. No word has a NUL.
+ */
+#define PADDING 64
 
 /* Many rules look for the same thing, which is compiled and found once. */
 struct word {

@@ -53,16 +53,17 @@ static void without_words_nothing_is_found(void **state)
 	scanner_free(scanner);
 }
 
-/* Vectorscan 5.4.9 by itself misses words of two bytes at the end of texts of 18 to 32. */
+/* Vectorscan 5.4.9 by itself misses words at the end of texts: of which length depends on the
+ * processor. */
 static void two_words_of_two_bytes_are_found_at_the_end_of_any_text(void **state)
 {
 	AUTO(scan_free) struct scan *scan = scan_new();
 	uint32_t first = scan_add(scan, "/a", false), second = scan_add(scan, "ba", false);
 	struct scanner *scanner = scanner_of(scan);
-	char text[101];
+	char text[301];
 
-	memset(text, 'z', 100);
-	for (size_t size = 2; size <= 100; size++) {
+	memset(text, 'z', 300);
+	for (size_t size = 2; size <= 300; size++) {
 		memcpy(text + size - 2, "/a", 2);
 		assert_true(finds(scanner, (struct text){ text, size }, first));
 		memcpy(text + size - 2, "ba", 2);
@@ -104,7 +105,7 @@ static void scan_random(struct chance *chance)
 		AUTO(buf_free) struct buf *text = buf_new(SIZE_MAX);
 
 		put_random(chance, text, chance_pick(chance, 2) ? letters : "z",
-			   1 + chance_pick(chance, 90));
+			   1 + chance_pick(chance, 200));
 		put_random(chance, text, letters, chance_pick(chance, 4));
 		for (unsigned i = 0; i < count; i++) {
 			bool is_there = any_case[i] ? strcasestr(text->data, words[i]) != NULL
