@@ -6,6 +6,7 @@
 #include "action/module.h"
 #include "action/template.h"
 #include "base/buf.h"
+#include "base/parse.h"
 #include "io/child.h"
 
 #define ARGUMENT_MAX ((size_t)128 * 1024 - 1) /* the kernel's, per argument, with its NUL */
@@ -21,6 +22,8 @@ struct exec_config {
 	char *user;
 	char *group;
 	int64_t memory_bytes;
+	struct key_list causes;
+	char *causes_in;
 };
 
 static const struct config_key exec_keys[] = {
@@ -63,6 +66,16 @@ static const struct config_key exec_keys[] = {
 		  "it is not said.",
 	  .least = 1024 * 1024,
 	  .most = (int64_t)1 << 50 },
+	{ .name = "causes",
+	  .type = KEY_LIST,
+	  .offset = offsetof(struct exec_config, causes),
+	  .help = "Which events the program causes on the cluster, in the words of an event "
+		  "condition, so that check can warn of loops. Nobody else can know." },
+	{ .name = "causes_in",
+	  .type = KEY_TEXT,
+	  .offset = offsetof(struct exec_config, causes_in),
+	  .help = "The directory on the cluster in which it causes them; the file itself if it is "
+		  "not said." },
 	{ 0 },
 };
 
@@ -197,10 +210,37 @@ static bool is_variable_name(struct text name)
 	return name.size > 0;
 }
 
+static void check_causes(const struct exec_config *config, struct place place,
+			 struct problems *problems)
+{
+	for (size_t i = 0; i < config->causes.count; i++) {
+		const char *name = config->causes.items[i];
+		const char *near;
+
+		if (event_kinds_parse(text_of(name)))
+			continue;
+		near = parse_nearest(text_of(name), event_kind_names());
+		problems_error(
+			problems, place,
+			"exec: causes '%s': expected an event, like written or renamed%s%s%s", name,
+			near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	}
+	if (config->causes_in && config->causes_in[0] != '/')
+		problems_error(problems, place,
+			       "exec: causes_in '%s': expected a path that begins with /, as the "
+			       "cluster has it",
+			       config->causes_in);
+	else if (config->causes_in && !config->causes.count)
+		problems_error(problems, place,
+			       "exec: causes_in says where, and causes, which is not there, what: "
+			       "expected both or causes alone");
+}
+
 static void exec_check(const void *options, struct place place, struct problems *problems)
 {
 	const struct exec_config *config = options;
 
+	check_causes(config, place, problems);
 	if (!config->command.count)
 		problems_error(problems, place, "exec: command is empty: expected a program");
 	else
@@ -281,6 +321,20 @@ static int render_list(struct strings *out, const struct key_list *list,
 		strings_add(out, text);
 	}
 	return 0;
+}
+
+static size_t exec_effects(const void *options, struct event_effect *effects, size_t max)
+{
+	const struct exec_config *config = options;
+
+	if (!config->causes.count || !max)
+		return 0;
+	effects[0] = (struct event_effect){ .by_program = true, .same_file = !config->causes_in };
+	for (size_t i = 0; i < config->causes.count; i++)
+		effects[0].kinds |= event_kinds_parse(text_of(config->causes.items[i]));
+	if (config->causes_in)
+		effects[0].path = path_join(text_of(config->causes_in), TEXT_NONE);
+	return 1;
 }
 
 struct exec_run {
@@ -420,6 +474,7 @@ const struct action_type action_exec = {
 	.short_key = "command",
 	.config_size = sizeof(struct exec_config),
 	.check = exec_check,
+	.effects = exec_effects,
 	.plan = exec_plan,
 	.start = exec_start,
 	.cancel = exec_cancel,

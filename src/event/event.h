@@ -105,6 +105,7 @@ struct event_effect {
 	char *name;          /* the new last component, perhaps a glob like "*.done"; NULL: unknown.
 				For free() */
 	bool keeps_name;     /* the last component stays the matched file's */
+	bool by_program;     /* unlike a module's own changes, these are not recognised as echoes */
 	bool changes_tags;   /* user metadata of the file.. */
 	char *tag_key;       /* ..of this key; NULL: unknown. For free() */
 	char *tag_value;     /* which it has then; NULL: none. For free() */

@@ -34,6 +34,7 @@ struct told {
 	const struct set_rule *rule;
 	const struct rule_step *step;
 	char *kinds, *place, *except;
+	bool by_program;
 };
 
 static void tell_edge(const struct check *check, const struct effect_edge *edge, struct told *out)
@@ -46,6 +47,7 @@ static void tell_edge(const struct check *check, const struct effect_edge *edge,
 	out->kinds = effect_kinds_text(edge->kinds);
 	out->place = effect_place_text(&effects.items[edge->effect]);
 	out->except = effect_except_text(&effects.items[edge->effect]);
+	out->by_program = effects.items[edge->effect].by_program;
 	step_effects_clear(&effects);
 }
 
@@ -67,7 +69,8 @@ static void warn_self(struct check *check, const struct effect_edge *edge)
 		      "rule '%s' may trigger itself: its action %s causes %s events%s that its own "
 		      "conditions (%s) may match; %s, but %s would rule it out",
 		      told.rule->rule.name, told.step->module, told.kinds, told.place, where,
-		      told.rule->rule.on_own
+		      told.by_program ? "what a program changes counts as somebody else's"
+		      : told.rule->rule.on_own
 			      ? "on_own lets it see them, and nothing bounds how often"
 			      : "cn_monitor recognises such echoes and ignores them",
 		      told.except);
@@ -88,13 +91,26 @@ static char *ring_text(const struct check *check, const struct effect_edge *cons
 	return buf_take(text);
 }
 
+/* What it causes is no echo for the rule that it leads to. */
+static bool is_seen(const struct check *check, const struct effect_edge *edge)
+{
+	const struct rule_step *step = &rule_of(check, edge->from)->rule.steps[edge->step];
+	struct step_effects effects;
+	bool by_program;
+
+	step_effects_ask(&effects, check->graph->modules, step);
+	by_program = effects.items[edge->effect].by_program;
+	step_effects_clear(&effects);
+	return by_program || rule_of(check, edge->to)->rule.on_own;
+}
+
 static void warn_ring(struct check *check, const struct effect_edge *const *ring, size_t count)
 {
 	AUTO(free) char *names = ring_text(check, ring, count);
 	bool is_live = true;
 
 	for (size_t i = 0; i < count; i++)
-		is_live &= rule_of(check, ring[i]->from)->rule.on_own;
+		is_live &= is_seen(check, ring[i]);
 	for (size_t i = 0; i < count; i++) {
 		AUTO(free) char *where = NULL;
 		struct told told;
@@ -105,8 +121,8 @@ static void warn_ring(struct check *check, const struct effect_edge *const *ring
 			problems_warn(check->problems, told.step->place,
 				      rule_warning_names[WARN_LOOP],
 				      "rules may trigger each other: %s; %s", names,
-				      is_live ? "on_own lets each see what the one before it "
-						"causes, and nothing bounds how often"
+				      is_live ? "each sees what the one before it causes (on_own, "
+						"or a program), and nothing bounds how often"
 					      : "cn_monitor recognises such echoes and ignores "
 						"them where a rule does not say on_own");
 		problems_note(check->problems, told.step->place,

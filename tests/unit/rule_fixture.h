@@ -26,7 +26,7 @@ static UNUSED char *fixture_option(const char *options_json, const char *key)
 	return value ? text_copy(value->text) : NULL;
 }
 
-/* As the real modules do: what a rename, a quarantine and permissions cause. */
+/* As the real modules do: what a rename, a quarantine, permissions and a program cause. */
 static UNUSED size_t fixture_effects(void *ctx, const char *module, const char *options_json,
 				     struct event_effect *effects, size_t max)
 {
@@ -36,6 +36,17 @@ static UNUSED size_t fixture_effects(void *ctx, const char *module, const char *
 		EVENT_KIND(CHILD_FILE_MOVED_FROM) | EVENT_KIND(CHILD_DIR_MOVED_FROM);
 
 	memset(effects, 0, max * sizeof(*effects));
+	if (strcmp(module, "exec") == 0) {
+		AUTO(free) char *causes = fixture_option(options_json, "causes");
+
+		if (!causes)
+			return 0;
+		effects[0].kinds = event_kinds_parse(text_of(causes));
+		effects[0].by_program = true;
+		effects[0].path = fixture_option(options_json, "causes_in");
+		effects[0].same_file = !effects[0].path;
+		return 1;
+	}
 	if (strcmp(module, "permissions") == 0) {
 		effects[0].kinds = EVENT_KIND(CHILD_ACL_CHANGED);
 		effects[0].same_file = true;

@@ -219,11 +219,44 @@ static void a_ring_in_which_all_see_echoes_is_told_to_be_one_that_nothing_bounds
 	AUTO(free) char *some = ring_of(2, ", on_own: yes");
 
 	assert_int_equal(check(all), 1);
-	assert_non_null(strstr(last, "on_own lets each see what the one before it causes, and "
-				     "nothing bounds how often"));
+	assert_non_null(strstr(last, "each sees what the one before it causes (on_own, or a "
+				     "program), and nothing bounds how often"));
 	memcpy(strstr(some, "yes"), "no ", 3);
 	assert_int_equal(check(some), 1);
 	assert_non_null(strstr(last, "ignores them where a rule does not say on_own"));
+}
+
+/* A program says itself what it changes, and where. */
+static void what_a_program_is_said_to_cause_is_no_echo(void **state)
+{
+#define EXEC                                                                           \
+	"{name: a, when: {event: written, directory: /in}, actions: {exec: {command: " \
+	"/bin/true%s}}}"
+	static const char one[] = "watched_items:\n- " EXEC "\n";
+	AUTO(free) char *silent = str_format(one, "");
+	AUTO(free) char *itself = str_format(one, ", causes: written");
+	AUTO(free) char *renames = str_format(one, ", causes: renamed");
+	AUTO(free) char *inside = str_format(one, ", causes: written, causes_in: /in/report");
+	AUTO(free) char *outside = str_format(one, ", causes: written, causes_in: /out");
+	AUTO(free)
+	char *ring = str_format("watched_items:\n- " EXEC
+				"\n- {name: b, when: {event: created, directory: /out}, "
+				"actions: {exec: {command: /bin/true, causes: written, "
+				"causes_in: /in}}}\n",
+				", causes: created, causes_in: /out");
+
+	assert_int_equal(check(silent), 0);
+	assert_int_equal(check(itself), 1);
+	assert_non_null(strstr(last, "its action exec causes written events at the same "
+				     "file that its own conditions (line 2) may match; "));
+	assert_non_null(strstr(last, "what a program changes counts as somebody else's, but an "
+				     "'event' condition without them would rule it out"));
+	assert_int_equal(check(renames), 0);
+	assert_int_equal(check(inside), 1);
+	assert_non_null(strstr(last, "not: {directory: /in/report} would rule it out"));
+	assert_int_equal(check(outside), 0);
+	assert_int_equal(check(ring), 1);
+	assert_non_null(strstr(last, "a -> b -> a; each sees what the one before it causes"));
 }
 
 /* Of two rings that share a rule, both are told: each rule of a ring is named at least once. */
@@ -351,6 +384,7 @@ int main(void)
 		cmocka_unit_test(a_chain_that_does_not_come_back_is_no_loop),
 		cmocka_unit_test(
 			a_ring_in_which_all_see_echoes_is_told_to_be_one_that_nothing_bounds),
+		cmocka_unit_test(what_a_program_is_said_to_cause_is_no_echo),
 		cmocka_unit_test(every_rule_of_a_ring_is_named),
 		cmocka_unit_test(a_loop_is_accepted_when_each_of_its_rules_says_so),
 		cmocka_unit_test(what_is_accepted_and_does_not_come_is_a_warning),
