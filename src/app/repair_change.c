@@ -159,6 +159,9 @@ static bool become_moved(struct change *change, struct heard *heard,
 static bool came_is_news(struct change *change, struct heard *heard,
 			 const struct change_times *times, enum heard_place place)
 {
+	if (heard_is_sure(heard, change->id) && !change->is_linked)
+		return (place == HEARD_AT || place == HEARD_ELSEWHERE) &&
+		       become_altered(change, heard, times);
 	if (place == HEARD_AT ||
 	    (change->old_path && heard_place(heard, change->id, change->old_path) == HEARD_AT))
 		return become_altered(change, heard, times);
@@ -168,9 +171,24 @@ static bool came_is_news(struct change *change, struct heard *heard,
 	return become_moved(change, heard, times, place);
 }
 
+/* Where it is now was told, and that it left path was not, which is where it was before the gap. */
+static bool become_left(struct change *change, struct heard *heard, const char *path)
+{
+	if (change->is_linked || heard_left(heard, change->id, path))
+		return false;
+	AUTO(free) char *carried = heard_carry(heard, path, 0);
+
+	free(change->path);
+	change->path = TAKE(carried);
+	change->what = CHANGE_LEFT;
+	return true;
+}
+
 /* It went from where it was told to be. */
 static bool went_is_news(struct change *change, struct heard *heard, enum heard_place place)
 {
+	if (heard_is_sure(heard, change->id) && !change->is_linked)
+		return become_left(change, heard, change->path);
 	if (place == HEARD_GONE || (place == HEARD_AWAY && !change->is_linked))
 		return false;
 	change->path =
@@ -195,9 +213,11 @@ static bool is_news(struct change *change, struct heard *heard, const struct cha
 	case CHANGE_CAME:
 		return came_is_news(change, heard, times, place);
 	case CHANGE_MOVED:
+		if (heard_is_sure(heard, change->id))
+			return become_left(change, heard, change->old_path);
 		return place != HEARD_AT && find_old_path(change, heard, place);
 	case CHANGE_ARRIVED:
-		return place != HEARD_AT;
+		return place != HEARD_AT && !heard_is_sure(heard, change->id);
 	default:
 		change->kinds = news_of(change, heard, times, change->kinds);
 		return change->kinds;
@@ -206,7 +226,7 @@ static bool is_news(struct change *change, struct heard *heard, const struct cha
 
 bool change_is_news(struct change *change, struct heard *heard, const struct change_times *times)
 {
-	bool is_left = is_news(change, heard, times);
+	bool is_left = change->is_untold || is_news(change, heard, times);
 
 	if (is_left && change->what == CHANGE_MOVED && change->is_directory)
 		heard_note_move(heard, change->old_path, change->path);

@@ -23,6 +23,7 @@ struct change {
 	enum change_what what;
 	bool is_directory;
 	bool has_data;
+	bool is_untold; /* that is known already */
 	bool is_linked; /* it has other names, too: what was told of its place may be one of those
 			 */
 	char *id;

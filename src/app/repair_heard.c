@@ -4,6 +4,7 @@
 
 #define MOVES_MOST 1000
 #define HALVES_MOST 64
+#define DEPARTURES_MOST 1000
 #define INDEX_BITS 20
 #define FIRST_ROOM 1024 /* a power of two */
 #define READ_RECORDS 10000
@@ -13,6 +14,8 @@
 #define PLACE_NONE 0
 #define PLACE_GONE 1
 #define PLACE_AWAY 2
+/* A value of first_from: before the gap was told where it is. */
+#define FIRST_HERE 2
 
 enum change_class { CLASS_DATA, CLASS_TIMES, CLASS_PERMISSIONS, CLASS_OTHER, CLASS_COUNT };
 
@@ -23,7 +26,10 @@ struct object {
 	uint32_t told_ms[CLASS_COUNT]; /* since base_ms; 0: never */
 	uint32_t place_ms;             /* when its place was told */
 	uint32_t name;                 /* digest of its name there */
-	bool is_confirmed;             /* it is there */
+	uint32_t first_from; /* digest of the path that it left before its place was told; 0 */
+	bool is_confirmed;   /* it is there */
+	bool is_linked;      /* it was told under two names */
+	bool is_sure;        /* its place was told since the gap */
 };
 
 struct move {
@@ -38,12 +44,23 @@ struct half {
 	bool is_from;
 };
 
+/* The stream took up an object elsewhere than where it had told that it was. */
+struct departure {
+	char *id; /* NULL: the slot is free */
+	bool is_directory;
+	bool waits;           /* the other half of its move may say that it left from there */
+	uint64_t place, from; /* where it was told to be, and where it was found; from 0: unknown */
+	uint64_t place_at;    /* where in the log place was told */
+	uint64_t noted_at;    /* and where the stream took it up */
+};
+
 struct heard {
 	struct store *store;
 	const char *watch, *path;
 	uint64_t seq;
 	uint64_t own_seq;
 	int64_t own_ms;
+	struct heard_gap gap;
 	int64_t base_ms;
 	struct decoder *decoder;
 	struct object *objects; /* room is a power of two, at most 3/4 are used */
@@ -54,10 +71,12 @@ struct heard {
 	size_t move_count;               /* also of those that are gone */
 	struct half halves[HALVES_MOST]; /* the same */
 	size_t half_count;
+	struct departure departures[DEPARTURES_MOST]; /* the same */
+	size_t departure_count;
 };
 
 struct heard *heard_new(struct store *store, const char *watch, const char *path,
-			uint64_t after_seq, uint64_t own_seq, int64_t own_ms)
+			uint64_t after_seq, uint64_t own_seq, int64_t own_ms, struct heard_gap gap)
 {
 	struct heard *heard = NEW(struct heard);
 
@@ -67,6 +86,7 @@ struct heard *heard_new(struct store *store, const char *watch, const char *path
 	heard->seq = after_seq;
 	heard->own_seq = own_seq;
 	heard->own_ms = own_ms;
+	heard->gap = gap;
 	heard->decoder = decoder_new();
 	heard->room = FIRST_ROOM;
 	heard->objects = mem_array(heard->room, sizeof(*heard->objects));
@@ -84,6 +104,8 @@ void heard_free(struct heard *heard)
 	}
 	for (size_t i = 0; i < HALVES_MOST; i++)
 		free(heard->halves[i].path);
+	for (size_t i = 0; i < DEPARTURES_MOST; i++)
+		free(heard->departures[i].id);
 	free(heard->objects);
 	free(heard);
 }
@@ -169,38 +191,135 @@ static int class_of(enum event_type type)
 	}
 }
 
+/* Records and the events in them, in their order. */
+static uint64_t place_in_log(const struct heard *heard, const struct event *event)
+{
+	return heard->record->seq << INDEX_BITS | MIN(event->index, (1u << INDEX_BITS) - 1);
+}
+
+/* ---- Departures that nobody told ---- */
+
+static bool is_path(uint64_t place)
+{
+	return place != PLACE_NONE && place != PLACE_GONE && place != PLACE_AWAY;
+}
+
+static bool is_live_since(const struct heard *heard, int64_t time_ms)
+{
+	return heard->record->origin == ORIGIN_LIVE && heard->record->time_ms >= time_ms;
+}
+
+/* Since the (first) gap began; what the stream tells since the last one is all that happened since.
+ */
+static bool is_since_gap(const struct heard *heard)
+{
+	return is_live_since(heard, heard->gap.from_ms + 1);
+}
+
+static struct departure *find_departure(struct heard *heard, struct text id, uint64_t place)
+{
+	for (size_t i = 0; i < MIN(heard->departure_count, DEPARTURES_MOST); i++) {
+		struct departure *departure = &heard->departures[i];
+
+		if (departure->id && text_is(id, departure->id) &&
+		    (place ? departure->place == place : departure->waits))
+			return departure;
+	}
+	return NULL;
+}
+
+/* from 0: whether it left from there, the other half of its move says. */
+static void add_departure(struct heard *heard, const struct object *object,
+			  const struct event *event, uint64_t from)
+{
+	struct departure *departure;
+
+	if (!is_since_gap(heard) || object->is_linked)
+		return;
+	departure = &heard->departures[heard->departure_count++ % DEPARTURES_MOST];
+	free(departure->id);
+	*departure = (struct departure){ .id = text_copy(event->file_id),
+					 .is_directory = event_type_is_directory(event->type),
+					 .waits = !from,
+					 .place = object->place,
+					 .from = from,
+					 .place_at = object->place_at,
+					 .noted_at = place_in_log(heard, event) };
+}
+
+/* Answers whether it is the second half of a move whose first told where the object is. */
+static bool end_departure(struct heard *heard, const struct event *event, uint64_t path)
+{
+	struct departure *told = find_departure(heard, event->file_id, path);
+	struct departure *waiting =
+		told || !is_since_gap(heard) ? NULL : find_departure(heard, event->file_id, 0);
+	bool was_waiting = told ? told->waits : waiting != NULL;
+
+	if (told)
+		free(TAKE(told->id));
+	if (waiting) {
+		waiting->waits = false;
+		waiting->from = path;
+	}
+	return was_waiting;
+}
+
+/* ---- Places ---- */
+
+static void leave(struct heard *heard, struct object *object, const struct event *event,
+		  uint64_t path, uint64_t place)
+{
+	/* Where a directory has moved, the same name may be what is left of its path. */
+	bool is_carried =
+		heard->move_count && object->name == (uint32_t)digest(path_name(event->path));
+	bool is_only = event->type == CHILD_DIR_REMOVED; /* it has no other name */
+	bool is_half = heard->departure_count && end_departure(heard, event, path);
+
+	if (!object->first_from || (object->is_sure && heard->record->origin == ORIGIN_REPAIR))
+		object->first_from = (uint32_t)path | 1;
+	if (object->place == path || object->place == PLACE_NONE) {
+		object->place = place;
+	} else if (place == PLACE_GONE) {
+		if (is_path(object->place) && !is_carried)
+			add_departure(heard, object, event, path);
+		if (is_carried || is_only || object->place == PLACE_AWAY ||
+		    (is_since_gap(heard) && !object->is_linked))
+			object->place = PLACE_GONE;
+	} else if (is_path(object->place) && !is_half && is_since_gap(heard)) {
+		add_departure(heard, object, event, path);
+		object->place = PLACE_AWAY;
+	}
+}
+
 /* The halves of a move may come in any order; what is told of another name of a
  * file says nothing of this one. */
-static void note_place(const struct heard *heard, struct object *object, const struct event *event)
+static void note_place(struct heard *heard, struct object *object, const struct event *event)
 {
 	uint64_t path = digest(event->path);
-	uint32_t name = (uint32_t)digest(path_name(event->path));
-	/* Where a directory has moved, the same name may be what is left of its path. */
-	bool is_carried = event->type == CHILD_DIR_REMOVED || /* it has no other name */
-			  (heard->move_count && object->name == name);
-	bool is_here = object->place == PLACE_NONE || object->place == path;
 
 	switch (event->type) {
 	case CHILD_FILE_ADDED:
 	case CHILD_DIR_ADDED:
+		object->is_linked |= is_path(object->place) && object->place != path;
+		break;
 	case CHILD_FILE_MOVED_TO:
 	case CHILD_DIR_MOVED_TO:
-		object->place = path;
-		object->name = name;
-		return;
+		if (is_path(object->place) && object->place != path)
+			add_departure(heard, object, event, 0);
+		break;
 	case CHILD_FILE_MOVED_FROM:
 	case CHILD_DIR_MOVED_FROM:
-		if (is_here)
-			object->place = PLACE_AWAY;
-		return;
+		return leave(heard, object, event, path, PLACE_AWAY);
 	case CHILD_FILE_REMOVED:
 	case CHILD_DIR_REMOVED:
-		if (is_here || is_carried || object->place == PLACE_AWAY)
-			object->place = PLACE_GONE;
-		return;
+		return leave(heard, object, event, path, PLACE_GONE);
 	default:
 		return;
 	}
+	if (!object->first_from && !is_since_gap(heard))
+		object->first_from = FIRST_HERE;
+	object->place = path;
+	object->name = (uint32_t)digest(path_name(event->path));
 }
 
 static uint32_t since_base(const struct heard *heard, int64_t time_ms)
@@ -220,12 +339,6 @@ static void note_time(struct heard *heard, struct object *object, enum event_typ
 		time_ms = heard->own_ms;
 	}
 	object->told_ms[class] = MAX(object->told_ms[class], since_base(heard, time_ms));
-}
-
-/* Records and the events in them, in their order. */
-static uint64_t place_in_log(const struct heard *heard, const struct event *event)
-{
-	return heard->record->seq << INDEX_BITS | MIN(event->index, (1u << INDEX_BITS) - 1);
 }
 
 static void add_move(struct heard *heard, const char *from, const char *to, uint64_t at)
@@ -278,6 +391,7 @@ static bool note_event(void *ctx, const struct event *event)
 		if (object->place != before) {
 			object->place_ms = since_base(heard, heard->record->time_ms);
 			object->place_at = place_in_log(heard, event);
+			object->is_sure = is_live_since(heard, heard->gap.until_ms);
 		}
 		note_time(heard, object, event->type);
 	}
@@ -323,7 +437,7 @@ int heard_read(struct heard *heard, struct error *err)
 struct finding {
 	struct heard *heard;
 	const char *id;
-	uint64_t place;
+	uint64_t place; /* PLACE_AWAY: where it left */
 	char *path;
 };
 
@@ -352,19 +466,60 @@ static bool find_in_record(void *ctx, const struct record *record)
 	return false;
 }
 
+/* The path in that event of the log, for free(); NULL: not to be had. */
+static char *path_at(struct heard *heard, const char *id, uint64_t place, uint64_t at)
+{
+	struct finding finding = { heard, id, place };
+
+	if (store_log_read(heard->store, (at >> INDEX_BITS) - 1, 1, READ_BYTES, find_in_record,
+			   &finding, NULL) < 0)
+		return NULL;
+	return finding.path;
+}
+
 char *heard_path(struct heard *heard, const char *id, uint64_t *out_at)
 {
 	const struct object *object = find(heard, id);
-	struct finding finding = { heard, id };
 
 	if (!object || object->place == PLACE_NONE || object->place == PLACE_GONE)
 		return NULL;
-	finding.place = object->place;
 	*out_at = object->place_at;
-	if (store_log_read(heard->store, (object->place_at >> INDEX_BITS) - 1, 1, READ_BYTES,
-			   find_in_record, &finding, NULL) < 0)
-		return NULL;
-	return finding.path;
+	return path_at(heard, id, object->place, object->place_at);
+}
+
+bool heard_is_sure(const struct heard *heard, const char *id)
+{
+	const struct object *object = find(heard, id);
+
+	return object && object->place != PLACE_NONE && object->is_sure;
+}
+
+bool heard_left(const struct heard *heard, const char *id, const char *path)
+{
+	const struct object *object = find(heard, id);
+	AUTO(free) char *carried = heard_carry(heard, path, 0);
+	uint32_t from = object ? object->first_from : 0;
+
+	return from == FIRST_HERE || from == ((uint32_t)digest(text_of(path)) | 1) ||
+	       from == ((uint32_t)digest(text_of(carried)) | 1);
+}
+
+void heard_departures(struct heard *heard,
+		      void (*visit)(void *ctx, const char *id, const char *path, bool is_directory),
+		      void *ctx)
+{
+	for (size_t i = 0; i < MIN(heard->departure_count, DEPARTURES_MOST); i++) {
+		const struct departure *departure = &heard->departures[i];
+		AUTO(free)
+		char *told = departure->id ? path_at(heard, departure->id, departure->place,
+						     departure->place_at)
+					   : NULL;
+		AUTO(free) char *path = told ? heard_carry(heard, told, departure->place_at) : NULL;
+
+		/* With its directory it came to where the stream took it up. */
+		if (path && digest(text_of(path)) != departure->from)
+			visit(ctx, departure->id, path, departure->is_directory);
+	}
 }
 
 void heard_note_move(struct heard *heard, const char *old_path, const char *path)

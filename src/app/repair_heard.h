@@ -16,12 +16,16 @@
 
 struct heard;
 
+/* From where the first gap began to where the last one ended, by our clock. */
+struct heard_gap {
+	int64_t from_ms, until_ms;
+};
+
 /* watch, path: its name, and the directory. after_seq: the last record that
  * does not count. Records of repairs up to own_seq tell where objects are, but
- * of no change; those after it tell of what was so at own_ms. Texts must
- * outlive it. */
+ * of no change; those after it tell of what was so at own_ms. Texts must outlive it. */
 struct heard *heard_new(struct store *store, const char *watch, const char *path,
-			uint64_t after_seq, uint64_t own_seq, int64_t own_ms);
+			uint64_t after_seq, uint64_t own_seq, int64_t own_ms, struct heard_gap gap);
 void heard_free(struct heard *heard);
 AUTO_DEFINE(struct heard *, heard_free)
 
@@ -32,6 +36,19 @@ bool heard_is_full(const struct heard *heard);
 enum heard_place { HEARD_NOWHERE, HEARD_AT, HEARD_ELSEWHERE, HEARD_GONE, HEARD_AWAY };
 /* What was told last of where the object is, compared with path. */
 enum heard_place heard_place(const struct heard *heard, const char *id, const char *path);
+/* The stream has told since the gap where it is: so no snapshot knows better. */
+bool heard_is_sure(const struct heard *heard, const char *id);
+/* It was told to leave this path, where it was at the baseline; or it was told to be elsewhere
+ * before the gap, and that counts. */
+bool heard_left(const struct heard *heard, const char *id, const char *path);
+/*
+ * Visits what the stream took up since the gap elsewhere than where it had told that it was, with
+ * that place, carried along with its directories: it left from there in the gap, or is there, too.
+ * The last thousand are known.
+ */
+void heard_departures(struct heard *heard,
+		      void (*visit)(void *ctx, const char *id, const char *path, bool is_directory),
+		      void *ctx);
 /* The path under which its place was told, read from the log again, and where in the log; for
  * free(), NULL: not to be had. */
 char *heard_path(struct heard *heard, const char *id, uint64_t *out_at);

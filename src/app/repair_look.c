@@ -507,6 +507,30 @@ static void recheck_event(void *ctx, const struct event *event)
 	walk_look(step->work->walk, step->old.id, state_of(step)->newer.id, told_object_told, step);
 }
 
+/* If nothing else is to be seen there: it left in the gap. */
+static void old_place_told(void *ctx, const struct walk_answer *answer)
+{
+	struct step *step = ctx;
+	bool is_there =
+		answer->result == FILE_OK && strcmp(answer->entries[0].id, step->old.id) == 0;
+
+	if (!is_there && (answer->result == FILE_OK || answer->result == FILE_GONE))
+		found(step, CHANGE_LEFT, &step->old, step->path)->is_untold = true;
+	step_end(step);
+}
+
+static void recheck_departure(void *ctx, const char *id, const char *path, bool is_directory)
+{
+	struct repair_task *task = ctx;
+	struct step *step = step_new(task, path);
+
+	step->old = (struct walk_entry){ .id = str_copy(id),
+					 .type = is_directory ? FILE_DIRECTORY : FILE_REGULAR,
+					 .changed_ns = WALK_NO_TIME };
+	step->has_old = true;
+	walk_look(step->work->walk, path, state_of(step)->newer.id, old_place_told, step);
+}
+
 #define RECHECK_MOST 500
 
 static void recheck(struct work *work, struct repair_task *task)
@@ -519,6 +543,8 @@ static void recheck(struct work *work, struct repair_task *task)
 			   : heard_visit(work->heard, after, work->setup.state->until_ms,
 					 RECHECK_MOST, recheck_event, task, &seq, &err);
 
+	if (more >= 0 && !task->next)
+		heard_departures(work->heard, recheck_departure, task);
 	if (more) {
 		AUTO(free)
 		char *next = str_format("%llu", (unsigned long long)(more < 0 ? after : seq));

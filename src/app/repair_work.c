@@ -415,7 +415,8 @@ static struct heard *heard_for(const struct work_setup *setup)
 		is_scan ? state->begun_seq - MIN(state->begun_seq, SCAN_BACK) : state->older.seq;
 
 	return heard_new(setup->store, setup->watch->name, setup->watch->path, after,
-			 state->begun_seq, is_scan ? state->begun_ms : state->newer.answered_ms);
+			 state->begun_seq, is_scan ? state->begun_ms : state->newer.answered_ms,
+			 (struct heard_gap){ state->from_ms, state->until_ms });
 }
 
 struct work *work_new(const struct work_setup *setup)

@@ -103,7 +103,9 @@ class Told:
             below = {p: i for p, i in self.take_out(path).items() if p != path}
             self.put(path, new, below)
         elif kind == "moved_from":
-            self.gone[id] = (path, self.take_out(path) if self.there.get(path) == id else {})
+            # Of a directory that came in the gap what is in it may be known before it is itself.
+            is_it = self.there.get(path, id) == id
+            self.gone[id] = (path, self.take_out(path) if is_it else {})
         elif kind == "moved_to" and id in self.gone:
             old, below = self.gone.pop(id)
             self.there[path] = id

@@ -9,6 +9,8 @@
 
 static const struct change_times times = { 50000, -AHEAD_MS - 1, -AHEAD_MS + 2 };
 
+static const struct heard_gap gap = { 50000, 55000 };
+
 struct scene {
 	struct fixture *f;
 	struct heard *heard;
@@ -45,7 +47,7 @@ static void hear(struct scene *scene)
 static void scene_open(struct scene *scene, void **state)
 {
 	scene->f = *state;
-	scene->heard = heard_new(scene->f->store, "main", "/", 0, 0, 60000);
+	scene->heard = heard_new(scene->f->store, "main", "/", 0, 0, 60000, gap);
 }
 
 static void scene_close(struct scene *scene)
@@ -228,14 +230,123 @@ static void records_of_this_repair_tell_of_what_was_so_at_its_snapshot(void **st
 
 	say_as(&scene, ORIGIN_REPAIR, 70000,
 	       "[{\"type\":\"child_data_written\",\"spine\":[\"8\"],\"path\":\"a\"}]");
-	scene.heard = heard_new(scene.f->store, "main", "/", 0, 1, 60000);
+	scene.heard = heard_new(scene.f->store, "main", "/", 0, 1, 60000, gap);
 	hear(&scene);
 	/* An earlier one's: when it was written says nothing of when it was so. */
 	assert_news(&scene, CHANGE_ALTERED, &file, kinds, "child_data_written");
 	heard_free(scene.heard);
-	scene.heard = heard_new(scene.f->store, "main", "/", 0, 0, 60000);
+	scene.heard = heard_new(scene.f->store, "main", "/", 0, 0, 60000, gap);
 	hear(&scene);
 	assert_no_news(&scene, CHANGE_ALTERED, &file, kinds);
+}
+
+/* What a file that moved in the gap did since, the stream tells from where it found it. */
+static void what_moved_in_the_gap_and_on_since_has_left_its_old_place(void **state)
+{
+	SCENE scene;
+	struct walk_entry file = entry_at("8", "/b", 57000);
+
+	scene_open(&scene, state);
+	say(&scene, 56000, "child_file_moved_from", "8", "b");
+	say(&scene, 56000, "child_file_moved_to", "8", "c");
+	say(&scene, 56000, "child_file_moved_to", "9", "c"); /* the halves the other way round */
+	say(&scene, 56000, "child_file_moved_from", "9", "b");
+	say(&scene, 56000, "child_file_moved_to", "10", "c"); /* from where nobody watches */
+	say(&scene, 56000, "child_file_removed", "11", "b");
+	hear(&scene);
+	for (int id = 8; id <= 11; id++) {
+		AUTO(free) char *text = str_format("%d", id);
+		AUTO(free) char *told = NULL;
+
+		file.id = text;
+		told = news(&scene, CHANGE_MOVED, &file, 0);
+		assert_non_null(strstr(told, "child_file_moved_from"));
+		assert_non_null(strstr(told, "\"old\""));
+		assert_null(strstr(told, "child_file_moved_to"));
+		/* As if we were killed now. */
+		AUTO(free)
+		char *record = str_format("[{\"type\":\"child_file_moved_from\",\"spine\":"
+					  "[\"2\",\"%d\"],\"path\":\"old\"}]",
+					  id);
+		say_as(&scene, ORIGIN_REPAIR, 61000, record);
+	}
+	hear(&scene);
+	for (int id = 8; id <= 11; id++) {
+		AUTO(free) char *text = str_format("%d", id);
+
+		file.id = text;
+		assert_no_news(&scene, CHANGE_MOVED, &file, 0);
+	}
+}
+
+/* The snapshot is older than what the stream says. */
+static void what_moved_since_the_gap_stays_where_it_is(void **state)
+{
+	SCENE scene;
+	struct walk_entry file = entry_at("8", "/a", 57000);
+
+	scene_open(&scene, state);
+	say(&scene, 49000, "child_file_added", "8", "a");
+	say(&scene, 61000, "child_file_moved_from", "8", "a");
+	say(&scene, 61000, "child_file_moved_to", "8", "c");
+	say(&scene, 61000, "child_file_moved_from", "9", "old");
+	say(&scene, 61000, "child_file_moved_to", "9", "c");
+	say(&scene, 61000, "child_file_removed", "10", "a");
+	hear(&scene);
+	AUTO(free) char *written = news(&scene, CHANGE_CAME, &file, 0);
+	assert_non_null(strstr(written, "child_data_written"));
+	assert_null(strstr(written, "moved"));
+	file.id = (char *)"9";
+	assert_no_news(&scene, CHANGE_MOVED, &file, 0);
+	file.id = (char *)"10";
+	assert_no_news(&scene, CHANGE_CAME, &file, 0);
+	assert_no_news(&scene, CHANGE_WENT, &file, 0);
+}
+
+static void keep_departure(void *ctx, const char *id, const char *path, bool is_directory)
+{
+	struct buf *out = ctx;
+
+	assert_true(buf_print(out, "%s %s%s;", id, path, is_directory ? "/" : ""));
+}
+
+static void what_was_told_to_be_elsewhere_has_left_from_there(void **state)
+{
+	SCENE scene;
+	AUTO(buf_free) struct buf *left = buf_new(1 << 20);
+
+	scene_open(&scene, state);
+	say(&scene, 49000, "child_file_added", "8", "a");
+	say(&scene, 49000, "child_file_added", "9", "a9");
+	say(&scene, 49000, "child_dir_added", "10", "a10");
+	say(&scene, 49000, "child_file_added", "11", "d/a11");
+	say(&scene, 49000, "child_file_added", "12", "a12");
+	say(&scene, 49000, "child_file_added", "13", "a13");
+	say(&scene, 49000, "child_file_added", "13", "link");
+	say(&scene, 49000, "child_file_moved_from", "14", "x"); /* told, whatever it was before */
+	say(&scene, 56000, "child_file_moved_from", "8", "b");
+	say(&scene, 56000, "child_file_moved_to", "8", "c");
+	say(&scene, 56000, "child_file_moved_to", "9", "c9");
+	say(&scene, 56000, "child_file_moved_from", "9", "b9");
+	say(&scene, 56000, "child_dir_removed", "10", "b10");
+	say(&scene, 56000, "child_file_moved_from", "11", "e/a11"); /* its directory moved */
+	say(&scene, 56000, "child_file_moved_to", "11", "f");
+	say(&scene, 56000, "child_file_moved_to", "12", "c12");
+	say(&scene, 56000, "child_file_moved_from", "12", "a12");
+	say(&scene, 56000, "child_file_removed", "13", "a13");
+	say(&scene, 56000, "child_file_moved_to", "14", "y");
+	say(&scene, 52000, "child_file_added", "15", "a15");
+	say(&scene, 53000, "child_file_removed", "15", "b15"); /* between two gaps */
+	hear(&scene);
+	heard_note_move(scene.heard, "/d", "/e");
+	heard_departures(scene.heard, keep_departure, left);
+	assert_string_equal(left->data, "8 /a;9 /a9;10 /a10/;15 /a15;");
+	say_as(&scene, ORIGIN_REPAIR, 61000,
+	       "[{\"type\":\"child_file_moved_from\",\"spine\":[\"2\",\"8\"],\"path\":\"a\"}]");
+	hear(&scene);
+	buf_reset(left);
+	heard_departures(scene.heard, keep_departure, left);
+	assert_string_equal(left->data, "9 /a9;10 /a10/;15 /a15;");
 }
 
 static void what_differs_is_found_by_comparing(void **state)
@@ -307,6 +418,9 @@ int main(void)
 		cmocka_unit_test(what_went_was_told_if_the_stream_said_so_of_this_name),
 		cmocka_unit_test(the_halves_of_a_move_may_come_in_any_order),
 		cmocka_unit_test(records_of_this_repair_tell_of_what_was_so_at_its_snapshot),
+		cmocka_unit_test(what_moved_in_the_gap_and_on_since_has_left_its_old_place),
+		cmocka_unit_test(what_moved_since_the_gap_stays_where_it_is),
+		cmocka_unit_test(what_was_told_to_be_elsewhere_has_left_from_there),
 		cmocka_unit_test(what_differs_is_found_by_comparing),
 		cmocka_unit_test(many_objects_are_remembered),
 	};
