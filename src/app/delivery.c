@@ -297,6 +297,7 @@ static void act(struct delivery *delivery)
 void delivery_begin(struct delivery *delivery)
 {
 	AUTO(free) char *options = NULL;
+	AUTO(free) char *stopped = NULL;
 	AUTO_ERROR err = { 0 };
 
 	if (delivery->deliver->is_closing)
@@ -316,6 +317,11 @@ void delivery_begin(struct delivery *delivery)
 			delivery_end_dead(delivery, why);
 			return;
 		}
+		stopped = job_body_take_stop(&delivery->body);
+	}
+	if (stopped) {
+		delivery_end_dead(delivery, stopped);
+		return;
 	}
 	if (delivery->body.step == delivery->body.step_count) {
 		delivery_end_of_steps(delivery);

@@ -22,7 +22,7 @@ static json_t *load(const char *text)
 
 char *job_body_new(const struct rule *rule, const char *rules_digest, const struct event *event)
 {
-	return job_body_new_with(rule, rules_digest, event, rule->mode, NULL);
+	return job_body_new_with(rule, rules_digest, event, rule->mode, NULL, NULL);
 }
 
 static json_t *steps_json(const struct rule *rule, size_t after);
@@ -62,7 +62,8 @@ static json_t *steps_json(const struct rule *rule, size_t after)
 }
 
 char *job_body_new_with(const struct rule *rule, const char *rules_digest,
-			const struct event *event, enum rule_mode mode, json_t *results)
+			const struct event *event, enum rule_mode mode, json_t *results,
+			const char *stopped)
 {
 	AUTO_JSON *body = json_object();
 	AUTO(free) char *event_text = event_to_json(event);
@@ -79,7 +80,17 @@ char *job_body_new_with(const struct rule *rule, const char *rules_digest,
 	json_object_set_new(body, "step", json_integer(0));
 	if (json_object_size(results))
 		json_object_set(body, "results", results);
+	if (stopped)
+		json_object_set_new(body, "stopped", text_json(stopped));
 	return json_dumps(body, JSON_COMPACT);
+}
+
+char *job_body_take_stop(struct job_body *body)
+{
+	char *why = str_copy(json_string_value(json_object_get(body->json, "stopped")));
+
+	json_object_del(body->json, "stopped");
+	return why;
 }
 
 /* ---- Reading ---- */

@@ -7,6 +7,7 @@
  *	 "step": 0,                     the step under way
  *	 "path": "/home/joe/a.jpg",     where the file is, if the event does not say it any more
  *	 "first_path": "/home/joe/b.jpg", where it was when it happened, if event was moved since
+ *	 "stopped": "stopped: ..",       why it is not to be done
  *	 "waits": 0,                    pauses in a row that are no attempts
  *	 "memory": {..},                what that step must remember over a crash
  *	 "undo": [{"step": 0, "module": "rename", "options": {..}, "what": "move it back to ..",
@@ -27,9 +28,11 @@
 
 /* The body of a new job; for free(). */
 char *job_body_new(const struct rule *rule, const char *rules_digest, const struct event *event);
-/* The same with another mode, and with results that no step had: what the rule counted. */
+/* The same with another mode, and with results that no step had: what the rule counted. stopped:
+ * why it is only a dead letter; NULL: it is to be done. */
 char *job_body_new_with(const struct rule *rule, const char *rules_digest,
-			const struct event *event, enum rule_mode mode, json_t *results);
+			const struct event *event, enum rule_mode mode, json_t *results,
+			const char *stopped);
 
 /* A body, read by act; everything points into json but event. */
 struct job_body {
@@ -46,6 +49,9 @@ struct job_body {
 
 MUST_CHECK int job_body_read(struct job_body *out, const char *text, struct error *err);
 void job_body_clear(struct job_body *body);
+/* Why the job is not to be done, for free(); NULL: it is. Asked once: whoever tries it again means
+ * it. */
+char *job_body_take_stop(struct job_body *body);
 char *job_body_text(const struct job_body *body); /* for free() */
 
 /* The step under way. options: JSON, for free(). */

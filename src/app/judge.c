@@ -27,6 +27,7 @@ struct judge *judge_new(const struct settings *settings, struct store *store,
 	struct judge *judge = NEW(struct judge);
 
 	judge->store = store;
+	judge->settings = settings;
 	judge->watch_count = settings->watch_count;
 	judge->watches = mem_array(settings->watch_count, sizeof(*judge->watches));
 	judge->decoder = decoder_new();
@@ -221,8 +222,19 @@ static bool remember_match(void *ctx, const struct rule *rule, enum truth truth)
 int judge_fire(struct judge *judge, const struct judged_watch *watch, const struct rule *rule,
 	       const struct event *event, json_t *label, struct error *err)
 {
-	const struct firing firing = { judge->txn,    judge->tally,   watch->set,
-				       judge->now_ms, judge->time_ms, judge->trial };
+	const struct firing firing = {
+		.txn = judge->txn,
+		.tally = judge->tally,
+		.set = watch->set,
+		.now_ms = judge->now_ms,
+		.time_ms = judge->time_ms,
+		.trial = judge->trial,
+		.cause = judge->cause,
+		.depth_most = judge->settings->act.max_depth,
+		.runs_most = { .count = judge->settings->act.runs_per_file,
+			       .within_ms = judge->settings->act.runs_within_ms,
+			       .per = PER_FILE },
+	};
 	int result = fire_rule(&firing, rule, event, label, err);
 
 	judge->counts.jobs += result > 0;
@@ -282,6 +294,7 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 		return -1;
 	judge->matched_count = 0;
 	judge->is_echo = echo->is_echo;
+	judge->cause = echo->is_echo ? echo->job : 0;
 	judge->asked = watch->set;
 	judge->is_blocked = false;
 	json_array_clear(judge->waiting);
@@ -489,6 +502,7 @@ int64_t judge_expire(struct judge *judge, int64_t now_ms, size_t max, struct err
 	int64_t halves, timers, windows;
 
 	judge->time_ms = now_ms;
+	judge->cause = 0;
 	halves = renames_expire(judge->renames, judge->txn, now_ms, max, err);
 	if (halves < 0)
 		return -1;

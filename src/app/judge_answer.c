@@ -74,6 +74,7 @@ static int judge_answer(void *ctx, const struct pending_event *waiting,
 	if (!watch)
 		return 0;
 	judge->time_ms = MAX(judge->time_ms, judge->now_ms);
+	judge->cause = 0; /* not known any more */
 	if (event->seq && label_get(judge->txn, event->seq, event->index, &label, err) < 0)
 		return -1;
 	if (!label)
@@ -91,6 +92,7 @@ static int judge_open(void *ctx, struct text watch, struct text file_id, int64_t
 	struct judge *judge = ctx;
 
 	judge->time_ms = MAX(judge->time_ms, judge->now_ms);
+	judge->cause = 0;
 	return settle_answer(judge->settle, judge->txn, watch, file_id, sent_ms,
 			     verdict == FILE_IS_CLOSED, judge->now_ms, judge_quiet, judge, err);
 }

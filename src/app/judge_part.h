@@ -22,6 +22,7 @@ struct judged_watch {
 struct judge {
 	struct store *store;
 	const struct trial *trial; /* NULL: it is for real */
+	const struct settings *settings;
 	struct judged_watch *watches;
 	size_t watch_count;
 	struct decoder *decoder;
@@ -45,6 +46,7 @@ struct judge {
 	/* The event under way. */
 	const struct rule_set *asked;
 	bool is_echo;
+	uint64_t cause;  /* whose echo; 0: nobody's, as far as is known */
 	bool is_blocked; /* by a rule that says stop and of which more must be known */
 	json_t *waiting; /* names of rules that wait for what the cluster says */
 	const struct rule **matched;

@@ -98,6 +98,9 @@ struct settings {
 		int64_t concurrency;     /* jobs under way at once */
 		int64_t echo_expiry_ms;  /* how long an expectation outlives its action; 60 s */
 		int64_t lease_ms;        /* how long a job stays with a process that is silent */
+		int64_t max_depth;       /* jobs in a row of each other's echoes; 0: whatever */
+		int64_t runs_per_file;   /* firings of a rule that may loop; 0: whatever.. */
+		int64_t runs_within_ms;  /* ..in this time */
 		int64_t circuit_breaker; /* failures in a row of a server that open it; 0: never */
 		bool dry_run;
 	} act;

@@ -199,6 +199,19 @@ static const struct config_key act_keys[] = {
 	  "others "
 	  "take them.",
 	  .least = 1000, .most = 3600000 },
+	{ "MAX_DEPTH", KEY_NUMBER, OTHER(act.max_depth), "4",
+	  "With on_own: how many jobs in a row may each come of an echo of the one before it; the "
+	  "next "
+	  "one becomes a dead letter. 0: any number.",
+	  .least = 0, .most = 1000 },
+	{ "RUNS_PER_FILE", KEY_NUMBER, OTHER(act.runs_per_file), "60",
+	  "How often a rule that runs programs (exec) or has on_own fires on one file within "
+	  "RUNS_WITHIN: it may set itself off. Then it leaves the file alone, with a dead letter, "
+	  "until "
+	  "that is over. 0: any number.",
+	  .least = 0, .most = 100000 },
+	{ "RUNS_WITHIN", KEY_TIME, OTHER(act.runs_within_ms), "10m", "See RUNS_PER_FILE.",
+	  .least = 1000, .most = 86400000 },
 	{ "DRY_RUN", KEY_BOOL, OTHER(act.dry_run), "no",
 	  "Plan and record what would be done, and do none of it." },
 	{ 0 },

@@ -1,20 +1,19 @@
-#include "app/tally.h"
+#include "app/tally_part.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <uthash.h>
 
-#include "app/key_part.h"
-#include "app/tally_window.h"
 #include "base/log.h"
 #include "base/metric.h"
 
 /*
  * Two kinds of entries:
- *	"h" | "r" | "l", watch NUL rule NUL group NUL   -> struct window, see tally_window.h
+ *	"h" | "r" | "l" | "f", watch NUL rule NUL group NUL   -> struct window, see tally_window.h
+ *	"d" NUL job NUL                                 -> the same
  *	"t" time, the same                              -> one byte: look at it then
- * "h" is a threshold's window, "r" a throttle's, "l" a limit's. As with settle, the second kind is
- * put off when its time has come and the window is not over.
+ * "h" is a threshold's window, "r" a throttle's, "l" a limit's; "f" and "d" are of tally_loop.c. As
+ *with settle, the second kind is put off when its time has come and the window is not over.
  */
 #define TIME_ENTRY 't'
 #define TIME_HEAD (1 + sizeof(struct store_key))
@@ -41,7 +40,7 @@ struct tally {
 	struct cached *cache;
 	struct trip *trips;
 	struct buf *news; /* lines for the log, once they are true */
-	struct metric *suppressed, *tripped;
+	struct metric *suppressed, *tripped, *stopped;
 };
 
 struct tally *tally_new(void)
@@ -54,7 +53,14 @@ struct tally *tally_new(void)
 				       "Jobs that a throttle held back.");
 	tally->tripped = metric_get("cn_limit_trips_total", METRIC_COUNTER,
 				    "How often a rule reached its limit and became a dry run.");
+	tally->stopped = metric_get("cn_loops_stopped_total", METRIC_COUNTER,
+				    "How often a rule that set itself off was stopped for a file.");
 	return tally;
+}
+
+void tally_count_stop(struct tally *tally)
+{
+	metric_add(tally->stopped, 1);
 }
 
 static void forget_cache(struct tally *tally)
@@ -112,9 +118,7 @@ void tally_visit_tripped(const struct tally *tally,
 		visit(ctx, trip->rule, trip->digest, trip->since_ms);
 }
 
-static void say(struct tally *tally, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static void say(struct tally *tally, const char *format, ...)
+void tally_say(struct tally *tally, const char *format, ...)
 {
 	va_list args;
 
@@ -134,9 +138,8 @@ static struct cached *find_cached(struct tally *tally, struct text key)
 	return cached;
 }
 
-/* The window of a key, as it is in this transaction. */
-static int get_window(struct tally *tally, struct store_txn *txn, struct text key,
-		      struct window **out, struct error *err)
+int tally_window(struct tally *tally, struct store_txn *txn, struct text key, struct window **out,
+		 struct error *err)
 {
 	struct cached *cached = find_cached(tally, key);
 	AUTO(free) char *value = NULL;
@@ -172,18 +175,17 @@ static struct text group_of(enum rule_per per, const struct event *event)
 	return TEXT_NONE;
 }
 
-/* What counts in the window at now_ms. */
-static int open_window(struct tally *tally, struct store_txn *txn, char kind,
-		       const struct rule *rule, const struct rule_window *settings,
-		       const struct event *event, int64_t now_ms, struct window **out,
-		       struct error *err)
+int tally_rule_window(struct tally *tally, struct store_txn *txn, char kind,
+		      const struct rule *rule, const struct rule_window *settings,
+		      const struct event *event, int64_t now_ms, struct window **out,
+		      struct error *err)
 {
 	AUTO(buf_free) struct buf *key = key_new(kind);
 
 	key_add(key, event->watch);
 	key_add(key, text_of(rule->name));
 	key_add(key, group_of(settings->per, event));
-	if (get_window(tally, txn, buf_text(key), out, err) < 0)
+	if (tally_window(tally, txn, buf_text(key), out, err) < 0)
 		return -1;
 	(*out)->within_ms = settings->within_ms;
 	window_pass(*out, now_ms);
@@ -240,7 +242,7 @@ int tally_threshold(struct tally *tally, struct store_txn *txn, const struct rul
 	const struct rule_window *settings = &rule->threshold;
 	struct window *window;
 
-	if (open_window(tally, txn, 'h', rule, settings, event, now_ms, &window, err) < 0)
+	if (tally_rule_window(tally, txn, 'h', rule, settings, event, now_ms, &window, err) < 0)
 		return -1;
 	if (settings->distinct != DISTINCT_NONE)
 		window_remove(window, distinct_of(settings, event));
@@ -262,15 +264,15 @@ int tally_throttle(struct tally *tally, struct store_txn *txn, const struct rule
 	struct window *window;
 
 	*out_suppressed = 0;
-	if (open_window(tally, txn, 'r', rule, settings, event, now_ms, &window, err) < 0)
+	if (tally_rule_window(tally, txn, 'r', rule, settings, event, now_ms, &window, err) < 0)
 		return -1;
 	if (window->count >= (size_t)settings->count) {
 		if (!window->suppressed++)
-			say(tally,
-			    "rule '%s' is throttled: more than %" PRId64 " in %" PRId64
-			    " s; what comes is counted and left out, first %.*s",
-			    rule->name, settings->count, settings->within_ms / 1000,
-			    TEXT_ARGS(event->path));
+			tally_say(tally,
+				  "rule '%s' is throttled: more than %" PRId64 " in %" PRId64
+				  " s; what comes is counted and left out, first %.*s",
+				  rule->name, settings->count, settings->within_ms / 1000,
+				  TEXT_ARGS(event->path));
 		window->is_changed = true;
 		metric_add(tally->suppressed, 1);
 		return 0;
@@ -290,13 +292,13 @@ int tally_limit(struct tally *tally, struct store_txn *txn, const struct rule *r
 	const char *digest = rule->digest;
 	struct window *window;
 
-	if (open_window(tally, txn, 'l', rule, settings, event, now_ms, &window, err) < 0)
+	if (tally_rule_window(tally, txn, 'l', rule, settings, event, now_ms, &window, err) < 0)
 		return -1;
 	if (*window->tripped && strcmp(window->tripped, digest) == 0)
 		return 0;
 	if (*window->tripped) {
-		say(tally, "rule '%s' is at work again: it was changed since its limit",
-		    rule->name);
+		tally_say(tally, "rule '%s' is at work again: it was changed since its limit",
+			  rule->name);
 		*window->tripped = '\0';
 		window_empty(window);
 	}
@@ -308,11 +310,12 @@ int tally_limit(struct tally *tally, struct store_txn *txn, const struct rule *r
 	window_empty(window);
 	window->last_ms = now_ms;
 	metric_add(tally->tripped, 1);
-	say(tally,
-	    "!rule '%s' has reached its limit of %" PRId64 " jobs in %" PRId64
-	    " s and is a dry run from now on, from %.*s on; change the rule to set it to work "
-	    "again",
-	    rule->name, settings->count, settings->within_ms / 1000, TEXT_ARGS(event->path));
+	tally_say(
+		tally,
+		"!rule '%s' has reached its limit of %" PRId64 " jobs in %" PRId64
+		" s and is a dry run from now on, from %.*s on; change the rule to set it to work "
+		"again",
+		rule->name, settings->count, settings->within_ms / 1000, TEXT_ARGS(event->path));
 	return 0;
 }
 
@@ -396,8 +399,12 @@ static void say_suppressed(struct tally *tally, struct text key, const struct wi
 {
 	struct text rule = rule_of_key(key);
 
-	say(tally, "rule '%.*s' is not throttled any more: %" PRIu64 " were left out",
-	    TEXT_ARGS(rule), window->suppressed);
+	tally_say(tally,
+		  key.data[0] == 'f' ? "rule '%.*s' looks after a file again that it fired on too "
+				       "often: %" PRIu64 " were left out"
+				     : "rule '%.*s' is not throttled any more: %" PRIu64
+				       " were left out",
+		  TEXT_ARGS(rule), window->suppressed);
 }
 
 /* The window of the first time entry. 1: done with it; 0: its time has not come. */
@@ -409,7 +416,7 @@ static int look(struct tally *tally, struct store_txn *txn, const struct first *
 	int64_t end_ms;
 
 	/* Without a window of this key there is nothing to keep. */
-	if (get_window(tally, txn, key, &window, err) < 0)
+	if (tally_window(tally, txn, key, &window, err) < 0)
 		return -1;
 	if (first->look_ms > now_ms && first->look_ms - now_ms <= window->within_ms)
 		return 0;

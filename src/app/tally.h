@@ -43,6 +43,25 @@ MUST_CHECK int tally_throttle(struct tally *tally, struct store_txn *txn, const 
 MUST_CHECK int tally_limit(struct tally *tally, struct store_txn *txn, const struct rule *rule,
 			   const struct event *event, int64_t now_ms, struct error *err);
 
+/* Whether what it does may come back to it: it asks for its own echoes, or runs a program. */
+bool tally_may_loop(const struct rule *rule);
+/*
+ * It is true for an echo of job cause. 1: a job may be put, and tally_chain told of it. 0: it came
+ * of its own echoes `most` times in a row; *out_why, for free().
+ */
+MUST_CHECK int tally_depth(struct tally *tally, struct store_txn *txn, const struct rule *rule,
+			   const struct event *event, uint64_t cause, int64_t most, int64_t now_ms,
+			   char **out_why, struct error *err);
+MUST_CHECK int tally_chain(struct tally *tally, struct store_txn *txn, uint64_t cause, uint64_t job,
+			   int64_t now_ms, struct error *err);
+/*
+ * most: per file. 1: a job may be put, and counts. 0: too often, until that is over; *out_why, for
+ * free(): only the first time.
+ */
+MUST_CHECK int tally_runs(struct tally *tally, struct store_txn *txn, const struct rule *rule,
+			  const struct event *event, const struct rule_window *most, int64_t now_ms,
+			  char **out_why, struct error *err);
+
 /* Stores what changed; last before the commit. */
 MUST_CHECK int tally_save(struct tally *tally, struct store_txn *txn, struct error *err);
 /* After a commit that went well: says what there is to say. */

@@ -10,6 +10,7 @@ static const struct {
 } of_rules[] = {
 	{ "counted", "counted by" },
 	{ "throttled", "left out by the throttle of" },
+	{ "stopped", "perhaps set off by itself, and stopped:" },
 	{ "limited", "only a dry run, by the limit of" },
 	{ "undecided", "not decided, for the cluster did not say: " },
 	{ "asking", "waits for what the cluster says:" },

@@ -71,7 +71,7 @@ static void warn_self(struct check *check, const struct effect_edge *edge)
 		      told.rule->rule.name, told.step->module, told.kinds, told.place, where,
 		      told.by_program ? "what a program changes counts as somebody else's"
 		      : told.rule->rule.on_own
-			      ? "on_own lets it see them, and nothing bounds how often"
+			      ? "on_own lets it see them, up to [ACT] MAX_DEPTH in a row"
 			      : "cn_monitor recognises such echoes and ignores them",
 		      told.except);
 	told_clear(&told);
@@ -122,7 +122,7 @@ static void warn_ring(struct check *check, const struct effect_edge *const *ring
 				      rule_warning_names[WARN_LOOP],
 				      "rules may trigger each other: %s; %s", names,
 				      is_live ? "each sees what the one before it causes (on_own, "
-						"or a program), and nothing bounds how often"
+						"or a program), until [ACT] bounds it"
 					      : "cn_monitor recognises such echoes and ignores "
 						"them where a rule does not say on_own");
 		problems_note(check->problems, told.step->place,

@@ -257,6 +257,93 @@ static void a_limit_slides_with_time(void **state)
 	assert_int_equal(status_of(&m).jobs, 20);
 }
 
+static bool add_stop(void *ctx, const struct job *job)
+{
+	char **all = ctx;
+	struct error err = { 0 };
+	struct job_body body;
+	AUTO(free) char *before = *all;
+
+	if (job_body_read(&body, job->body, &err) < 0)
+		fail_msg("%s", error_text(&err));
+
+	AUTO(free) char *why = job_body_take_stop(&body);
+
+	*all = str_format("%s; %s", why ? why : "go", before);
+	job_body_clear(&body);
+	return true;
+}
+
+/* What is said of the jobs that wait, the oldest first. */
+static char *stops(struct monitor *m)
+{
+	char *all = str_copy("");
+
+	ok(m->f, store_job_visit(m->f->store, JOB_WAITING, 1000000, add_stop, &all, &m->f->err));
+	return all;
+}
+
+static void an_echo_of_an_echo_of_an_echo_is_one_too_many(void **state)
+{
+	AUTO_MONITOR m;
+
+	monitor_start(&m, *state,
+		      "watched_items:\n"
+		      "- {name: own, on_own: yes, when: {event: created}, actions: [log]}\n");
+	m.settings.act.max_depth = 2;
+	say(&m, "1", "a", 0);
+	for (uint64_t job = 1; job <= 3; job++) {
+		expect_echo(&m, job, CHILD_FILE_ADDED, "1");
+		if (job == 2)
+			monitor_restart(&m);
+		say(&m, "1", "a", 1000);
+	}
+	AUTO(free) char *all = stops(&m);
+	assert_string_equal(
+		all, "go; go; go; stopped: it comes of 3 jobs in a row, each set off by what the "
+		     "one before it did (jobs 1 -> 2 -> 3; [ACT] MAX_DEPTH is 2); ");
+	say(&m, "1", "a", 1000); /* somebody else's, and the first again */
+	assert_label(&m, 4, 0,
+		     "{\"echo_of\":3,\"step\":0,\"rules\":[\"own\"],\"stopped\":[\"own\"],\"jobs\":"
+		     "[4]}");
+	assert_label(&m, 5, 0, "{\"rules\":[\"own\"],\"jobs\":[5]}");
+}
+
+static void a_rule_that_fires_on_one_file_again_and_again_leaves_it_alone(void **state)
+{
+	AUTO_MONITOR m;
+
+	monitor_start(&m, *state,
+		      "watched_items:\n"
+		      "- {name: run, when: {event: created}, actions: {exec: /bin/true}}\n"
+		      "- {name: tell, when: {event: created}, actions: [log]}\n");
+	m.settings.act.runs_per_file = 3;
+	m.settings.act.runs_within_ms = 10000;
+	for (int i = 0; i < 6; i++) {
+		if (i == 4)
+			monitor_restart(&m);
+		say(&m, "1", "a", 1000);
+	}
+	say(&m, "2", "b", 1000); /* another file */
+	assert_label(&m, 3, 0, "{\"rules\":[\"run\",\"tell\"],\"jobs\":[5,6]}");
+	assert_label(&m, 4, 0,
+		     "{\"rules\":[\"run\",\"tell\"],\"stopped\":[\"run\"],\"jobs\":[7,8]}");
+	assert_label(&m, 5, 0, "{\"rules\":[\"run\",\"tell\"],\"stopped\":[\"run\"],\"jobs\":[9]}");
+	assert_label(&m, 7, 0, "{\"rules\":[\"run\",\"tell\"],\"jobs\":[11,12]}");
+	AUTO(free) char *all = stops(&m);
+	const char *first = strstr(all, "stopped: the rule has fired 3 times in 10 s on this file");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "stopped"));
+	say(&m, "1", "a", 500); /* it has not been quiet for long enough */
+	assert_label(&m, 8, 0,
+		     "{\"rules\":[\"run\",\"tell\"],\"stopped\":[\"run\"],\"jobs\":[13]}");
+	pass(&m, 11000);
+	say(&m, "1", "a", 0);
+	assert_label(&m, 9, 0, "{\"rules\":[\"run\",\"tell\"],\"jobs\":[14,15]}");
+	pass(&m, 25000);
+	assert_int_equal(stored_windows(&m), 0);
+}
+
 static void a_store_that_fails_counts_nothing_twice(void **state)
 {
 	AUTO_MONITOR m;
@@ -290,6 +377,8 @@ int main(void)
 		cmocka_unit_test(
 			a_rule_that_reaches_its_limit_becomes_a_dry_run_until_it_is_changed),
 		cmocka_unit_test(a_limit_slides_with_time),
+		cmocka_unit_test(an_echo_of_an_echo_of_an_echo_is_one_too_many),
+		cmocka_unit_test(a_rule_that_fires_on_one_file_again_and_again_leaves_it_alone),
 		cmocka_unit_test(a_store_that_fails_counts_nothing_twice),
 	};
 
