@@ -66,9 +66,9 @@ uint64_t admin_number(const struct admin_question *question, const char *name, u
 
 static json_t *copy_query(const struct http_ask *ask)
 {
-	static const char *const names[] = { "after", "last",     "limit", "rules",
-					     "state", "job",      "all",   "rule",
-					     "path",  "since_ms", "force", "dry_run" };
+	static const char *const names[] = { "after", "last",    "limit", "rules", "state",
+					     "job",   "all",     "rule",  "path",  "since_ms",
+					     "force", "dry_run", "watch", "number" };
 	json_t *query = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -193,6 +193,8 @@ static bool get_asked(struct admin *admin, const struct http_ask *ask)
 		ask_store(admin, ask, admin_jobs, json_object());
 	else if (strcmp(ask->path, "/metrics") == 0)
 		ask_store(admin, ask, admin_metrics, json_object());
+	else if (strcmp(ask->path, "/v1/scan") == 0)
+		ask_store(admin, ask, admin_scans, json_object());
 	else if (strcmp(ask->path, "/livez") == 0)
 		answer(ask->exchange, 200,
 		       json_pack("{s:b,s:s,s:o}", "ok", true, "member", admin->daemon->name,
@@ -212,6 +214,10 @@ static bool post_asked(struct admin *admin, const struct http_ask *ask)
 		ask_store(admin, ask, admin_dead_drop, json_object());
 	else if (strcmp(ask->path, "/v1/approve") == 0)
 		ask_store(admin, ask, admin_approve, json_object());
+	else if (strcmp(ask->path, "/v1/scan") == 0)
+		ask_store(admin, ask, admin_scan, json_object());
+	else if (strcmp(ask->path, "/v1/scan/stop") == 0)
+		ask_store(admin, ask, admin_scan_stop, json_object());
 	else if (strcmp(ask->path, "/v1/undo") == 0)
 		ask_store(admin, ask, admin_undo, json_object());
 	else if (strcmp(ask->path, "/v1/reload") == 0)

@@ -9,6 +9,9 @@
  *	POST /v1/dead/retry  job=ID, or all=1, perhaps rule=NAME: the ids of
  *	POST /v1/dead/drop   those that were dead letters and are none any more
  *	POST /v1/approve     job=ID, or all=1, perhaps rule=NAME: held jobs go on
+ *	GET  /v1/scan        scans that wait, are under way, and have ended
+ *	POST /v1/scan        path=PATH, perhaps watch=NAME: what is there is told and judged
+ *	POST /v1/scan/stop   number=N
  *	POST /v1/undo        job=ID, or rule=NAME since_ms=T, perhaps path=PREFIX;
  *			     force=1 dry_run=1: jobs that take others back
  *	POST /v1/reload      in every process; answers when all have

@@ -62,5 +62,8 @@ void admin_dead_retry(struct admin_question *question);
 void admin_dead_drop(struct admin_question *question);
 void admin_undo(struct admin_question *question);
 void admin_approve(struct admin_question *question);
+void admin_scan(struct admin_question *question);
+void admin_scans(struct admin_question *question);
+void admin_scan_stop(struct admin_question *question);
 
 #endif

@@ -69,8 +69,10 @@ static void repairs_close(void *ctx)
 {
 	struct post *post = ctx;
 
-	for (size_t i = 0; i < post->setup->settings->watch_count; i++)
+	for (size_t i = 0; i < post->setup->settings->watch_count; i++) {
 		repair_free(post->repairs[i]);
+		scan_role_free(TAKE(post->scans[i]));
+	}
 	connections_free(post, TAKE(post->repair_connections));
 	http_close(TAKE(post->repair_http));
 }
@@ -86,6 +88,8 @@ static int repairs_open(void *ctx, uv_loop_t *loop, struct error *err)
 	for (size_t i = 0; i < settings->watch_count; i++) {
 		const struct watch_settings *watch = &settings->watches[i];
 
+		post->scans[i] = scan_role_new(loop, connection_client(post->repair_connections[i]),
+					       watch, post->setup->store);
 		if (watch->gap_repair == GAP_REPAIR_OFF)
 			continue;
 		post->repairs[i] = repair_new(loop, connection_client(post->repair_connections[i]),
@@ -191,6 +195,7 @@ static void forget(struct post *post)
 {
 	free(TAKE(post->watchers));
 	free(TAKE(post->repairs));
+	free(TAKE(post->scans));
 	free(TAKE(post->clusters));
 	post->filter = NULL;
 	post->deliver = NULL;
@@ -202,6 +207,7 @@ int post_start(struct post *post, struct error *err)
 
 	post->watchers = mem_array(count, sizeof(struct watcher *));
 	post->repairs = mem_array(count, sizeof(struct repair *));
+	post->scans = mem_array(count, sizeof(struct scan_role *));
 	post->clusters = mem_array(count, sizeof(struct cluster *));
 	if (role_start(&post->role, err) == 0) {
 		if (post->kind != STORE_WATCH || role_start(&post->repair_role, err) == 0)

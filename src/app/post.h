@@ -6,6 +6,7 @@
 #include "app/filter.h"
 #include "app/repair.h"
 #include "app/role.h"
+#include "app/scan.h"
 #include "app/settings.h"
 #include "app/watcher.h"
 #include "store/store.h"
@@ -30,6 +31,7 @@ struct post {
 	struct deliver *deliver;
 	struct watcher **watchers; /* one a watch */
 	struct repair **repairs;   /* one a watch; NULL: GAP_REPAIR = off */
+	struct scan_role **scans;  /* one a watch */
 
 	/* post's own */
 	struct http *http;

@@ -23,9 +23,15 @@ static void ended(void *ctx, enum work_end end, const char *why);
 
 static void work(struct repair *repair)
 {
-	const struct work_setup setup = { repair->loop,  repair->store, repair->cluster,
-					  repair->watch, repair->who,   &repair->state,
-					  ended,         repair };
+	const struct work_setup setup = { .loop = repair->loop,
+					  .store = repair->store,
+					  .cluster = repair->cluster,
+					  .watch = repair->watch,
+					  .keys = repair->watch->name,
+					  .who = repair->who,
+					  .state = &repair->state,
+					  .ended = ended,
+					  .ctx = repair };
 
 	repair->work = work_new(&setup);
 	repair->told_ms = clock_monotonic_ms();

@@ -101,6 +101,7 @@ static struct change *found(struct step *step, enum change_what what,
 {
 	struct change *change = change_new(what, entry, path);
 
+	change->is_untold = step->work->setup.state->method == REPAIR_ASKED;
 	if (*step->task->id)
 		change->parent_id = str_copy(step->task->id);
 	work_found(step->task, change);
@@ -456,6 +457,25 @@ static void entries_told(void *ctx, const struct walk_answer *answer)
 	work_answered(task);
 }
 
+/* ---- What somebody asks for ---- */
+
+static void asked_told(void *ctx, const struct walk_answer *answer)
+{
+	struct step *step = ctx;
+	const struct walk_entry *entry = &answer->entries[0];
+
+	if (answer->result != FILE_OK) {
+		work_fail(step->work, WORK_LOST,
+			  answer->result == FILE_GONE ? "there is nothing of that name"
+						      : answer->why);
+		return step_end(step);
+	}
+	if (is_watched(step, step->path))
+		found(step, CHANGE_CAME, entry, step->path);
+	below(step, TASK_INSIDE, entry, step->path);
+	step_end(step);
+}
+
 /* ---- What the stream told to be there ---- */
 
 static void parent_told(void *ctx, const struct walk_answer *answer)
@@ -564,6 +584,10 @@ void look_start(struct work *work, struct repair_task *task)
 	work_asks(task);
 	if (task->kind == TASK_RECHECK)
 		return recheck(work, task);
+	if (task->kind == TASK_ASKED) {
+		walk_look(work->walk, task->path, WALK_NOW, asked_told, step_new(task, task->path));
+		return work_answered(task);
+	}
 	if (task->kind == TASK_DIFFERENCE)
 		return walk_difference(work->walk, state->newer.id, state->older.id, task->next,
 				       difference_told, task);

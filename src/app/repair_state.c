@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const char *const method_names[] = { "", "snapshot", "scan", "expand" };
+static const char *const method_names[] = { "", "snapshot", "scan", "expand", "asked" };
 
 const char *repair_method_name(enum repair_method method)
 {

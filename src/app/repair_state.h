@@ -21,9 +21,11 @@ struct repair_snapshot {
 	uint64_t seq;      /* the log's last record before it */
 };
 
-/* REPAIR_EXPAND is of no gap: a directory that was moved in is looked through. */
-enum repair_method { REPAIR_NONE, REPAIR_SNAPSHOT, REPAIR_SCAN, REPAIR_EXPAND };
-const char *repair_method_name(enum repair_method method); /* "", "snapshot", "scan", "expand" */
+/* The last two are of no gap: a directory that was moved in, or that somebody asks for, is looked
+ * through. */
+enum repair_method { REPAIR_NONE, REPAIR_SNAPSHOT, REPAIR_SCAN, REPAIR_EXPAND, REPAIR_ASKED };
+const char *
+repair_method_name(enum repair_method method); /* "", "snapshot", "scan", "expand", .. */
 
 /* Counts of the repair under way. */
 struct repair_counts {
@@ -71,6 +73,7 @@ enum task_kind {
 	TASK_INSIDE,     /* as it is now: all of them are told */
 	TASK_RECHECK,    /* last: is what the stream told since the baseline still where
 			    it was? */
+	TASK_ASKED,      /* one object as it is now, and what is in it */
 	TASK_KINDS
 };
 struct repair_task {

@@ -129,6 +129,13 @@ static void print_news(struct work *work)
 			print_change(&printing, change);
 }
 
+static enum origin origin_of(enum repair_method method)
+{
+	return method == REPAIR_EXPAND  ? ORIGIN_EXPANDED
+	       : method == REPAIR_ASKED ? ORIGIN_SCAN
+					: ORIGIN_REPAIR;
+}
+
 static int append_messages(struct work *work, struct error *err)
 {
 	struct message *message;
@@ -137,9 +144,7 @@ static int append_messages(struct work *work, struct error *err)
 	list_for_each (message, &work->messages, link) {
 		AUTO(free) char *bytes = str_format("[%s]", message->events->data);
 		const struct record record = { .time_ms = clock_now_ms(),
-					       .origin = work->setup.state->method == REPAIR_EXPAND
-								 ? ORIGIN_EXPANDED
-								 : ORIGIN_REPAIR,
+					       .origin = origin_of(work->setup.state->method),
 					       .watch = text_of(work->setup.watch->name),
 					       .bytes = text_of(bytes) };
 
@@ -164,7 +169,9 @@ static int drain(struct work *work, struct error *err)
 static int write_news(struct work *work, struct error *err)
 {
 	if (!work->is_printed) {
-		if (drain(work, err) < 0 || heard_read(work->heard, err) < 0)
+		bool is_told_anyway = work->setup.state->method == REPAIR_ASKED;
+
+		if (drain(work, err) < 0 || (!is_told_anyway && heard_read(work->heard, err) < 0))
 			return -1;
 		print_news(work);
 		work->is_printed = true;
@@ -186,7 +193,7 @@ static int store_tasks(struct work *work, struct error *err)
 {
 	AUTO(store_abort) struct store_txn *txn = NULL;
 	struct repair_state *state = work->setup.state;
-	const char *watch = work->setup.watch->name;
+	const char *watch = work->setup.keys;
 	struct repair_task *task, *child;
 
 	if (store_begin(work->setup.store, &txn, err) < 0 || store_fence(txn, STORE_WATCH, err) < 0)
@@ -254,8 +261,8 @@ static int flush(struct work *work, struct error *err)
 
 static int load_more(struct work *work, struct error *err)
 {
-	int64_t count = repair_tasks_load(&work->todo, work->setup.store, work->setup.watch->name,
-					  0, TODO_MOST, err);
+	int64_t count = repair_tasks_load(&work->todo, work->setup.store, work->setup.keys, 0,
+					  TODO_MOST, err);
 
 	if (count < 0)
 		return -1;
@@ -372,6 +379,15 @@ void work_first_tasks(struct list *list, struct repair_state *state,
 		   watch->path);
 }
 
+struct repair_task *work_task_asked(struct repair_state *state, const char *path)
+{
+	struct repair_task *task = repair_task_new(TASK_ASKED, "", path);
+
+	state->next_task = INT64_MAX;
+	task->number = state->next_task--;
+	return task;
+}
+
 struct repair_task *work_task_inside(struct repair_state *state, const char *id, const char *path)
 {
 	struct repair_task *task = repair_task_new(TASK_INSIDE, id, path);
@@ -425,6 +441,7 @@ struct work *work_new(const struct work_setup *setup)
 
 	work->setup = *setup;
 	work->walk = walk_new(setup->cluster, (size_t)setup->watch->repair_requests);
+	walk_pace(work->walk, setup->requests_per_second);
 	work->heard = heard_for(setup);
 	work->trouble = str_copy("");
 	work->has_more = true;
@@ -480,6 +497,11 @@ void work_free(struct work *work)
 	free(work->trouble);
 	free(work->why);
 	free(work);
+}
+
+void work_hold(struct work *work, bool is_held)
+{
+	walk_hold(work->walk, is_held);
 }
 
 uint64_t work_waiting(const struct work *work)

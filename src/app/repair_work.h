@@ -23,8 +23,10 @@ struct work_setup {
 	struct store *store;
 	struct qumulo *cluster;
 	const struct watch_settings *watch;
-	const char *who;            /* in log lines */
-	struct repair_state *state; /* counts are kept there; saved together with tasks */
+	const char *keys;            /* under which state and tasks are in the store */
+	const char *who;             /* in log lines */
+	struct repair_state *state;  /* counts are kept there; saved together with tasks */
+	int64_t requests_per_second; /* 0: as many as the cluster answers */
 	/* Once; why: a sentence. From a timer, so that the work may be freed in it.
 	 */
 	void (*ended)(void *ctx, enum work_end end, const char *why);
@@ -41,6 +43,8 @@ void work_free(struct work *work); /* in its loop; what is under way is repeated
 				      by the next one */
 AUTO_DEFINE(struct work *, work_free)
 
+/* Nothing more is asked while it is held. */
+void work_hold(struct work *work, bool is_held);
 /* Tasks that are known to wait; why nothing goes on ("": it does). */
 uint64_t work_waiting(const struct work *work);
 const char *work_trouble(const struct work *work);
@@ -52,6 +56,7 @@ void work_first_tasks(struct list *list, struct repair_state *state,
 		      const struct watch_settings *watch);
 
 /* The same of a directory that was moved in. */
+struct repair_task *work_task_asked(struct repair_state *state, const char *path);
 struct repair_task *work_task_inside(struct repair_state *state, const char *id, const char *path);
 
 #endif

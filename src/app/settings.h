@@ -51,6 +51,7 @@ struct watch_settings {
 	int64_t baseline_every_ms;
 	int64_t baseline_expiry_ms;
 	int64_t repair_requests; /* at once */
+	int64_t scan_rate;       /* requests a second; 0: any number */
 };
 
 struct settings {

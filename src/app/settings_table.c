@@ -82,6 +82,10 @@ static const struct config_key watch_keys[] = {
 	  "When that snapshot expires by itself; after a longer gap there is nothing to begin "
 	  "from.",
 	  .least = 60000, .most = (int64_t)365 * 86400000 },
+	{ "SCAN_RATE", KEY_NUMBER, WATCH(scan_rate), "100",
+	  "Requests a second that cn_monitor scan may send, each for up to a thousand entries of a "
+	  "directory. 0: as many as the cluster answers.",
+	  .least = 0, .most = 100000 },
 	{ "REPAIR_REQUESTS", KEY_NUMBER, WATCH(repair_requests), "16",
 	  "How many requests a repair may have under way at once.", .least = 1, .most = 256 },
 	{ 0 },

@@ -168,6 +168,26 @@ const struct command commands[] = {
 	  "status 1: something was not approved.",
 	  OPTION_CONFIG | OPTION_SOCKET | OPTION_RULE | OPTION_ALL | OPTION_JSON, approve_run,
 	  "[list | JOB]" },
+	{ "scan", "have what is already there judged, as if it had just come",
+	  "Looks through a directory (or at a file) of the cluster and tells of everything in it "
+	  "as "
+	  "created\n"
+	  "(and written, if it holds data), with the origin scan; the rules decide, and their "
+	  "actions "
+	  "are\n"
+	  "done. It goes on in the monitor, also after a restart; interrupted, only the display "
+	  "ends.\n\n"
+	  "  scan PATH           the path as the cluster has it; waits for the end\n"
+	  "  scan [list]         scans that wait, are under way, and have ended\n"
+	  "  scan stop NUMBER    this one ends; what it has told is told\n\n"
+	  "[WATCH] SCAN_RATE bounds its requests, and it waits while the rules are behind. Which "
+	  "rules "
+	  "would\n"
+	  "match, try first with mode: dry_run or a condition on origin. Exit status 1: it did not "
+	  "reach "
+	  "its end.",
+	  OPTION_CONFIG | OPTION_SOCKET | OPTION_WATCH | OPTION_JSON, scan_run,
+	  "[list | PATH | stop NUMBER]" },
 	{ "reload", "have the running monitor read its rules again",
 	  "Waits for the outcome. A file with errors changes nothing: they are printed, the old "
 	  "rules\n"

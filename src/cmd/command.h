@@ -96,5 +96,6 @@ int dead_run(const struct arguments *arguments);
 int history_run(const struct arguments *arguments);
 int undo_run(const struct arguments *arguments);
 int approve_run(const struct arguments *arguments);
+int scan_run(const struct arguments *arguments);
 
 #endif

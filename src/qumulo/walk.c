@@ -26,6 +26,9 @@ struct walk {
 	size_t asking, most;
 	uint64_t requests;
 	int64_t pause_ms; /* 0: the last answer was one */
+	int64_t gap_ns;   /* between two requests; 0: none */
+	int64_t next_ns;  /* by uv_hrtime: when the next may be sent */
+	bool is_held;
 	char *trouble;
 };
 
@@ -356,15 +359,48 @@ static void ask(struct question *question)
 		qumulo_request(walk->qumulo, "GET", question->path, NULL, NULL, answered, question);
 }
 
+/* As many as there would have been in this time may be made up for. */
+#define PACE_BEHIND_NS 100000000
+
+/* 0: a request may be sent now, and counts; else in so many milliseconds. */
+static int64_t pace(struct walk *walk)
+{
+	int64_t now_ns = (int64_t)uv_hrtime();
+
+	if (!walk->gap_ns)
+		return 0;
+	walk->next_ns = MAX(walk->next_ns, now_ns - PACE_BEHIND_NS);
+	if (walk->next_ns > now_ns)
+		return (walk->next_ns - now_ns) / 1000000 + 1;
+	walk->next_ns += walk->gap_ns;
+	return 0;
+}
+
+void walk_pace(struct walk *walk, int64_t requests_per_second)
+{
+	walk->gap_ns = requests_per_second ? 1000000000 / requests_per_second : 0;
+}
+
+void walk_hold(struct walk *walk, bool is_held)
+{
+	walk->is_held = is_held;
+	if (!is_held)
+		fill(walk);
+}
+
 /* After a failure one asks for all whether it works again. */
 static void fill(struct walk *walk)
 {
+	int64_t wait_ms = 0;
+
 	size_t most = walk->pause_ms ? 1 : walk->most;
 
-	if (walk->pause_ms && uv_is_active((uv_handle_t *)walk->timer))
+	if (walk->is_held || (walk->pause_ms && uv_is_active((uv_handle_t *)walk->timer)))
 		return;
-	while (walk->asking < most && !list_is_empty(&walk->waiting))
+	while (walk->asking < most && !list_is_empty(&walk->waiting) && !(wait_ms = pace(walk)))
 		ask(list_entry(walk->waiting.next, struct question, link));
+	if (wait_ms)
+		uv_timer_start(walk->timer, on_timer, (uint64_t)wait_ms, 0);
 }
 
 /* Takes path over. */

@@ -58,6 +58,10 @@ struct walk *walk_new(struct qumulo *qumulo, size_t most_at_once);
 void walk_free(struct walk *walk); /* nobody is told any more */
 AUTO_DEFINE(struct walk *, walk_free)
 
+/* At most so many requests a second from now on; 0: any number. */
+void walk_pace(struct walk *walk, int64_t requests_per_second);
+/* While it is held, nothing is asked but what is under way. */
+void walk_hold(struct walk *walk, bool is_held);
 /* snapshot: its id, or WALK_NOW. next: from the page before it; NULL: the first. */
 void walk_list(struct walk *walk, const char *ref, int64_t snapshot, const char *next,
 	       walk_done *done, void *ctx);
