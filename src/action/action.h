@@ -93,6 +93,8 @@ struct action_type {
 	size_t config_size;
 	bool needs_file; /* deliver reads the file again first, and ends the job if it is gone */
 	bool is_built_in_change; /* changes files on the cluster itself: echoes are exact */
+	/* A file that is gone, where an earlier attempt remembers something, is what it wanted. */
+	bool removes_file;
 	/* The event that it expects may never come: then it is not waited for any longer than
 	 * events take. */
 	bool may_be_silent;

@@ -46,6 +46,8 @@ struct cluster {
 	/* In open of the reply: of this file, or (NULL) of all, as far as so many pages tell. */
 	struct cluster_call *(*get_open)(void *self, const char *id, size_t pages, file_done *done,
 					 void *ctx);
+	/* For good; of a directory, if it is empty (else FILE_EXISTS). No info in the reply. */
+	struct cluster_call *(*remove)(void *self, const char *id, file_done *done, void *ctx);
 	struct cluster_call *(*set_tag)(void *self, const char *id, const struct tag_change *change,
 					file_done *done, void *ctx);
 };

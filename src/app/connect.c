@@ -98,6 +98,11 @@ static struct cluster_call *set_tag(void *self, const char *id, const struct tag
 	return (struct cluster_call *)tags_set(self, id, what, done, ctx);
 }
 
+static struct cluster_call *remove_file(void *self, const char *id, file_done *done, void *ctx)
+{
+	return (struct cluster_call *)files_remove(self, id, done, ctx);
+}
+
 static void cancel(struct cluster_call *call)
 {
 	qumulo_cancel((struct qumulo_call *)call);
@@ -137,6 +142,7 @@ struct connection *connection_new(struct http *http, const struct cluster_settin
 		.lock = lock,
 		.get_tags = get_tags,
 		.get_open = get_open,
+		.remove = remove_file,
 		.set_tag = set_tag,
 		.cancel = cancel,
 	};

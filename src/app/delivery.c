@@ -149,7 +149,8 @@ static void looked(void *ctx, const struct file_reply *reply)
 		act(delivery);
 		return;
 	case FILE_GONE:
-		if (needs_file)
+		if (needs_file && !(delivery->action->type->removes_file &&
+				    json_object_size(delivery->body.memory)))
 			file_is_gone(delivery);
 		else
 			act(delivery);

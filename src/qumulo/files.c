@@ -284,6 +284,20 @@ struct qumulo_call *files_lock(struct qumulo *qumulo, const char *id, const char
 	return change_start(qumulo, "PATCH", path, etag, body, done, ctx);
 }
 
+static void remove_done(void *ctx, const struct qumulo_answer *answer)
+{
+	request_reply(ctx, answer, NULL);
+}
+
+struct qumulo_call *files_remove(struct qumulo *qumulo, const char *id, file_done *done, void *ctx)
+{
+	AUTO(free) char *ref = qumulo_ref(id);
+	AUTO(free) char *path = str_format("/v1/files/%s", ref);
+
+	return call_start(qumulo, "DELETE", path, NULL, NULL, NULL, remove_done, request_free,
+			  request_new(true, done, ctx));
+}
+
 /* The entry of a page that has the name, byte for byte: a pattern matches without regard to case.
  */
 static json_t *page_find(const json_t *page, const char *name)

@@ -20,6 +20,9 @@ struct qumulo_call *files_get_lock(struct qumulo *qumulo, const char *id, file_d
 				   void *ctx);
 struct qumulo_call *files_lock(struct qumulo *qumulo, const char *id, const char *etag,
 			       const struct file_lock *lock, file_done *done, void *ctx);
+/* API facts, 8.3: by id; a file with several names is refused, and so (FILE_EXISTS) is a directory
+ * with something in it. */
+struct qumulo_call *files_remove(struct qumulo *qumulo, const char *id, file_done *done, void *ctx);
 /* The entry of directory (an id) with exactly this name; FILE_GONE: it has none. */
 struct qumulo_call *files_find(struct qumulo *qumulo, const char *directory, const char *name,
 			       file_done *done, void *ctx);

@@ -151,6 +151,43 @@ def test_a_file_is_tagged_then_locked_and_both_once(simulator, run, inbox):
     assert len(simulator.changes()) == 2
 
 
+def test_files_and_empty_directories_are_deleted_and_nothing_else_is(simulator, run, inbox, tmp_path):
+    monitor = run("delete: {confirm: true}", "log: {text: 'was {delete.from}, {delete.bytes} bytes'}",
+                  when="{event: [created, removed], path: '/in/*'}")
+    (inbox / "a.tmp").write_text("12345")
+    monitor.wait_for_jobs(1)
+    monitor.wait_idle()
+    assert not (inbox / "a.tmp").exists() and "was /in/a.tmp, 5 bytes" in monitor.log()
+    assert len(monitor.jobs()) == 1  # that it was removed is an echo
+    # What has several names, and what has something in it, stays.
+    (tmp_path / "full/of").mkdir(parents=True)
+    (tmp_path / "two").write_text("x")
+    os.link(tmp_path / "two", simulator.root / "other-name")
+    os.rename(tmp_path / "two", inbox / "two")
+    (tmp_path / "full").rename(inbox / "full")
+    (inbox / "empty").mkdir()
+    wait_until(lambda: not (inbox / "empty").exists(), "the empty one is deleted")
+    monitor.wait_idle()
+    reasons = {j["body"]["event"]["path"]: j["outcome"] for j in monitor.jobs("dead")}
+    assert (inbox / "two").exists() and (inbox / "full/of").exists()
+    assert all("several names" in why or "not empty" in why for why in reasons.values()), reasons
+
+
+def test_another_file_of_the_same_name_is_never_deleted(simulator, make_monitor, inbox):
+    monitor = make_monitor(simulator, "version: 1\nwatched_items:\n  - {name: r, when: {event: created, directory: /in}, "
+                           "actions: [{delete: {confirm: true}, approve: by hand}]}\n").start()
+    (inbox / "a.tmp").write_text("unwanted")
+    held, = monitor.wait_for_jobs(1, "dead")
+    (inbox / "a.tmp").rename(inbox / "b.tmp")
+    (simulator.root / "c").write_text("another")
+    (simulator.root / "c").rename(inbox / "a.tmp")
+    monitor.wait_idle()
+    assert monitor.run("approve", str(held["id"])).returncode == 0
+    wait_until(lambda: not (inbox / "b.tmp").exists(), "the file that was meant is deleted")
+    monitor.wait_idle()
+    assert (inbox / "a.tmp").read_text() == "another"
+
+
 def test_what_a_locked_file_forbids_is_given_up_and_said(simulator, make_monitor, inbox):
     steps = {"rename": '"{name}.x"', "permissions": '"0600"', "tag": "{key: a, value: b}",
              "quarantine": "/q"}
@@ -480,7 +517,8 @@ EXTENSIONS:
     ("POST", "quarantine: {to: /q, by_date: no}"),
     ("PATCH", 'permissions: {mode: "0600"}'),
     ("PATCH", "lock: {legal_hold: yes, confirm: true}"),
-    ("POST", "tag: {key: seen, value: yes}")])
+    ("POST", "tag: {key: seen, value: yes}"),
+    ("DELETE", "delete: {confirm: true}")])
 def test_a_request_whose_answer_is_lost_is_applied_exactly_once(simulator, run, inbox, method,
                                                                action):
     simulator.switch(metadata_event="extra-attrs")
@@ -498,6 +536,8 @@ def test_a_request_whose_answer_is_lost_is_applied_exactly_once(simulator, run, 
         assert tags(simulator, "/in/a.txt") == {"seen": "yes"}
     elif method == "PATCH":
         assert mode_of(file) == 0o600
+    elif method == "DELETE":
+        assert not file.exists()
     else:
         left = [p for folder in (inbox, simulator.root / "q/in") for p in folder.iterdir()]
         assert [p.name for p in left] == ["a.txt.x" if "rename" in action else "a.txt"]

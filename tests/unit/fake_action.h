@@ -410,6 +410,23 @@ static inline struct cluster_call *fake_set_tag(void *self, const char *id,
 	return call;
 }
 
+static inline struct cluster_call *fake_remove_file(void *self, const char *id, file_done *done,
+						    void *ctx)
+{
+	struct cluster_call *call = fake_call(self, done, ctx);
+	int befalls = fake_befalls(call, "remove");
+	bool is_there = fake_find(self, id);
+
+	fake_tell(self, "remove %s", id);
+	if (befalls == 1)
+		return call;
+	if (is_there)
+		fake_remove(self, id);
+	if (!befalls)
+		fake_answer(call, is_there ? FILE_OK : FILE_GONE, NULL);
+	return call;
+}
+
 static inline void fake_cancel(struct cluster_call *call)
 {
 	fake_tell(call->fake, "cancel");
@@ -494,7 +511,8 @@ static inline struct fake *fake_new(void)
 					  .get_lock = fake_get_lock,
 					  .lock = fake_lock,
 					  .get_tags = fake_get_tags,
-					  .set_tag = fake_set_tag };
+					  .set_tag = fake_set_tag,
+					  .remove = fake_remove_file };
 	fake->host = (struct action_host){ .self = fake,
 					   .loop = &fake->loop,
 					   .cluster = fake_cluster,
