@@ -4,7 +4,8 @@
 #                  STORE=redis: over a real Redis, each role as a process of its own)
 #   make test      installs what is missing, builds, runs all tests; as root on Debian test-deploy, too
 #   make bench     installs what is missing, builds, measures (QUICK=1, PARTS="rules jobs", JSON=FILE)
-#   make soak      what takes too long for each time: a million pairs of rules and events, thirty random histories with gaps
+#   make soak      what takes too long for each time: a million pairs of rules and events, thirty random histories with gaps, a hundred with
+#                  echoes
 #   make test-deploy   tests deploy/: containers, compose, Kubernetes manifests, systemd (as root)
 #   make test-kubernetes   rolls deploy/kubernetes out in a real one-node cluster (as root, slow)
 #   make build     builds into build/release
@@ -34,6 +35,7 @@ soak: build
 	@ninja -C $(BUILD) tests/unit/test_rule_index
 	@CN_FULL=1 $(BUILD)/tests/unit/test_rule_index
 	@CN_FULL=1 CN_BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q -n 3 --timeout=240 -p no:cacheprovider tests/e2e/test_repair_histories.py
+	@CN_FULL=1 CN_BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q -n 3 --timeout=240 -p no:cacheprovider tests/e2e/test_echoes.py -k no_own_event
 
 test-deploy:
 	@/usr/bin/python3 scripts/test-deploy

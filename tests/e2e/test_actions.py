@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from cluster import ref
 from mail_server import MailServer
-from monitor import wait_until
+from monitor import PROGRAM, wait_until
 
 
 def rules(*actions, when="{event: created, directory: /in}", more=""):
@@ -434,18 +435,27 @@ def test_a_webhook_waits_as_long_as_it_is_told_to(run, inbox, hooks):
 
 # ---- rules ----
 
+@pytest.mark.parametrize("where", ["rule", "step", "everywhere"])
 def test_a_dry_run_changes_nothing_and_says_what_it_would_do(simulator, run, inbox, mails, hooks,
-                                                           tmp_path):
+                                                           tmp_path, where):
     touch = program(tmp_path, "touch", f"open('{tmp_path}/touched', 'w')")
+    steps = ['permissions: {mode: "0600"}', "tag: {key: a, value: b}", "lock: {legal_hold: yes, confirm: true}",
+             "rename: {to: b.txt}", "quarantine: {to: /q}", "delete: {confirm: true}", f"exec: [{touch}]",
+             f'webhook: {{url: "{hooks.url}/x"}}', "email: ops@example.com", f"log: {{file: {tmp_path}/log}}"]
+    reference = subprocess.run([PROGRAM, "check", "--rules-reference"], capture_output=True, text=True, check=True).stdout
+    modules = re.findall(r"^\| `(\w+)` ", reference.partition("## Actions")[2].partition("\n## ")[0], re.M)
+    assert set(modules) == {step.split(":")[0] for step in steps}  # none is forgotten
+    if where == "step":
+        steps = [step + "\n        dry_run: yes" for step in steps]
     monitor = run(
-        'permissions: {mode: "0600"}', "quarantine: {to: /q}", f"exec: [{touch}]",
-        f'webhook: {{url: "{hooks.url}/x"}}', "email: ops@example.com",
-        f"log: {{file: {tmp_path}/log}}", more="    mode: dry_run\n",
-        sections={"EMAIL": {"SERVER": mails.address, "SECURITY": "plain", "FROM": "a@example.com"}})
+        *steps, more="    mode: dry_run\n" if where == "rule" else "",
+        sections={"EMAIL": {"SERVER": mails.address, "SECURITY": "plain", "FROM": "a@example.com"},
+                  **({"ACT": {"DRY_RUN": "yes"}} if where == "everywhere" else {})})
     (inbox / "a.txt").write_text("x")
     outcome = outcome_of(monitor)
-    for words in ["would set mode 0600", "would move /in/a.txt to /q/", "would run", "would mail"]:
-        assert words in outcome
+    for words in ["would set mode 0600", "would move /in/a.txt to /q/", "would run", "would mail", "would delete /in/a.txt",
+                  "would set the tag a", "legal hold", "would rename"]:
+        assert words in outcome, outcome
     assert simulator.changes() == [] and hooks.received == [] and mails.received == []
     assert not (tmp_path / "touched").exists() and not (tmp_path / "log").exists()
     assert os.listdir(inbox) == ["a.txt"]

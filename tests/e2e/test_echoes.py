@@ -249,3 +249,101 @@ watched_items:
     monitor.start()
     wait_until(lambda: monitor.status()["store"]["expected_echoes"] == 0, "no expectation")
     assert monitor.stop() == 0
+
+
+# ---- both promises, at random ----
+
+RANDOM = """\
+version: 1
+watched_items:
+  - {name: mark-done, when: {event: [created, renamed], directory: /work, name: "*.tmp"}, actions: [rename: {to: "{name}.done"}]}
+  - {name: lock-up, when: {event: [created, permissions], directory: /shared}, actions: [permissions: {mode: "0640"}]}
+  - {name: away, when: {event: [created, renamed, written], directory: /drop}, actions: [quarantine: {to: /kept, by_date: no}, tag: {key: by, value: "{rule}"}]}
+  - {name: note, when: {event: [renamed, permissions], any: [{directory: /work}, {directory: /shared}, {directory: /kept}]}, actions: [log: {file: LOG}]}
+"""
+SEEDS = [int(seed) for seed in os.environ.get("CN_SEED", "").split(",") if seed] or (
+    range(1, 101) if os.environ.get("CN_FULL") else [1, int(time.time()) % 1_000_000_000])
+
+
+class People:
+    """Who work on the same files as the rules do, and never wait for them."""
+
+    def __init__(self, root, rng):
+        self.root, self.rng, self.made = root, rng, 0
+        self.renames = self.marks = self.drops = 0
+        self.chmods = {}
+
+    def choose(self, folder, ending):
+        found = [path for path in (self.root / folder).iterdir() if path.name.endswith(ending)]
+        return self.rng.choice(found) if found else None
+
+    def act(self):
+        self.made += 1
+        what = self.rng.choice(["new", "back", "share", "chmod", "contest", "drop", "aside"])
+        if what == "new":
+            (self.root / f"work/{self.made}.tmp").write_text("x")
+            self.marks += 1
+        elif what == "back":
+            path = self.choose("work", ".done")
+            if path:
+                path.rename(self.root / f"work/{self.made}.tmp")
+                self.renames += 1
+                self.marks += 1
+        elif what == "aside":  # concerns no rule but the note
+            path = self.choose("work", ".done")
+            if path:
+                path.rename(self.root / f"work/{self.made}.done")
+                self.renames += 1
+        elif what == "share":
+            path = self.root / f"shared/{self.made}"
+            path.write_text("x")
+            path.chmod(0o604)
+            self.chmods[path] = 1
+        elif what == "chmod" and self.chmods:
+            path = self.rng.choice(list(self.chmods))
+            path.chmod(self.rng.choice([0o600, 0o606, 0o666, 0o644]))
+            self.chmods[path] += 1
+        elif what == "contest" and self.chmods:  # in the moment of ours
+            path = self.rng.choice(list(self.chmods))
+            path.chmod(0o604)
+            until = time.monotonic() + 0.3
+            while mode_of(path) != 0o640 and time.monotonic() < until:
+                pass
+            path.chmod(0o622)
+            self.chmods[path] += 2
+        elif what == "drop":
+            (self.root / f"drop/{self.made}").write_text("x")
+            self.drops += 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_own_event_triggers_and_no_foreign_change_is_swallowed(make_simulator, make_monitor, noted, seed):
+    rng = random.Random(seed)
+    switches = {"rename_pair": rng.choice(["together", "separate", "mixed", "reversed"]), "merge": rng.choice(["yes", "no"]),
+                "event_delay": rng.choice(["0s", "0s", "30ms", "200ms"]), "message_events": rng.choice(["1", "1000"]),
+                "metadata_event": rng.choice(["none", "extra-attrs"]), "id_size": rng.choice(["short", "29"])}
+    simulator = make_simulator(switches=switches)
+    for folder in ("work", "shared", "drop", "kept"):
+        (simulator.root / folder).mkdir()
+    monitor = make_monitor(simulator, noted.rules(RANDOM)).start()
+    people = People(simulator.root, rng)
+    for _ in range(150):
+        people.act()
+        time.sleep(rng.choice([0, 0, 0, 0.001, 0.01, 0.03]))  # people's, not the test's
+    changes = settled(monitor, simulator)
+    story = f"CN_SEED={seed} {switches}\n{monitor.log()[-2000:]}"
+    assert monitor.jobs("dead") == [], story
+
+    # Nobody's change was swallowed: everything is as the rules want it.
+    assert not list((simulator.root / "drop").iterdir()) and not list((simulator.root / "work").glob("*.tmp")), story
+    assert all(mode_of(path) == 0o640 for path in people.chmods), story
+    # Nothing of ours triggered: each change answers one of theirs.
+    done = [c["body"] for c in changes if (c["body"] or {}).get("action") == "RENAME"]
+    assert len([b for b in done if b["old_path"].startswith("/work/")]) == people.marks, story
+    assert len([b for b in done if b["old_path"].startswith("/drop/")]) == people.drops, story
+    modes = [c for c in changes if "mode" in (c["body"] or {})]
+    assert len(modes) <= sum(people.chmods.values()) + len(people.chmods), story
+    # And whoever watches sees theirs, not ours.
+    seen = [line["event"] for line in noted.lines() if line["path"].startswith("/work/") and "moved_to" in line["event"]]
+    assert len(seen) == people.renames, story
+    assert not [line for line in noted.lines() if line["path"].startswith("/kept/")], story
