@@ -46,6 +46,14 @@ struct cluster {
 	/* In open of the reply: of this file, or (NULL) of all, as far as so many pages tell. */
 	struct cluster_call *(*get_open)(void *self, const char *id, size_t pages, file_done *done,
 					 void *ctx);
+	/* Of the directory with this id. expires_ms: wall time. */
+	struct cluster_call *(*take_snapshot)(void *self, const char *directory, const char *suffix,
+					      int64_t expires_ms, snapshot_done *done, void *ctx);
+	/* The one that was taken with this suffix. */
+	struct cluster_call *(*find_snapshot)(void *self, const char *suffix, snapshot_done *done,
+					      void *ctx);
+	struct cluster_call *(*drop_snapshot)(void *self, int64_t id, snapshot_done *done,
+					      void *ctx);
 	/* For good; of a directory, if it is empty (else FILE_EXISTS). No info in the reply. */
 	struct cluster_call *(*remove)(void *self, const char *id, file_done *done, void *ctx);
 	struct cluster_call *(*set_tag)(void *self, const char *id, const struct tag_change *change,

@@ -12,6 +12,7 @@ extern const struct action_type action_permissions;
 extern const struct action_type action_lock;
 extern const struct action_type action_tag;
 extern const struct action_type action_delete;
+extern const struct action_type action_snapshot;
 extern const struct action_type action_email;
 extern const struct action_type action_webhook;
 

@@ -4,6 +4,7 @@
 #include "qumulo/files.h"
 #include "qumulo/handles.h"
 #include "qumulo/identity.h"
+#include "qumulo/snapshots.h"
 #include "qumulo/tags.h"
 
 struct connection {
@@ -103,6 +104,24 @@ static struct cluster_call *remove_file(void *self, const char *id, file_done *d
 	return (struct cluster_call *)files_remove(self, id, done, ctx);
 }
 
+static struct cluster_call *take_snapshot(void *self, const char *directory, const char *suffix,
+					  int64_t expires_ms, snapshot_done *done, void *ctx)
+{
+	return (struct cluster_call *)snapshots_take(self, directory, suffix, expires_ms, done,
+						     ctx);
+}
+
+static struct cluster_call *find_snapshot(void *self, const char *suffix, snapshot_done *done,
+					  void *ctx)
+{
+	return (struct cluster_call *)snapshots_find(self, suffix, done, ctx);
+}
+
+static struct cluster_call *drop_snapshot(void *self, int64_t id, snapshot_done *done, void *ctx)
+{
+	return (struct cluster_call *)snapshots_drop(self, id, done, ctx);
+}
+
 static void cancel(struct cluster_call *call)
 {
 	qumulo_cancel((struct qumulo_call *)call);
@@ -142,6 +161,9 @@ struct connection *connection_new(struct http *http, const struct cluster_settin
 		.lock = lock,
 		.get_tags = get_tags,
 		.get_open = get_open,
+		.take_snapshot = take_snapshot,
+		.find_snapshot = find_snapshot,
+		.drop_snapshot = drop_snapshot,
 		.remove = remove_file,
 		.set_tag = set_tag,
 		.cancel = cancel,

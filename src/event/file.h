@@ -135,4 +135,14 @@ struct identity_reply {
 };
 typedef void identity_done(void *ctx, const struct identity_reply *reply);
 
+/* The snapshot that was taken, or found. Borrowed. */
+struct snapshot_reply {
+	enum file_result result; /* FILE_GONE: there is none */
+	const char *why;
+	int64_t retry_after_ms;
+	int64_t id;
+	const char *name; /* "<id>_<suffix>" */
+};
+typedef void snapshot_done(void *ctx, const struct snapshot_reply *reply);
+
 #endif

@@ -6,6 +6,10 @@
 struct snapshots_request {
 	snapshots_done *done;
 	void *ctx;
+	/* For an action: */
+	snapshot_done *told;
+	void *told_ctx;
+	char *suffix;     /* that is looked for; NULL: whatever comes */
 	bool has_body;    /* an answer without one is none */
 	bool is_harmless; /* to ask again, if it is not known what came of it */
 };
@@ -87,6 +91,14 @@ static void answered(void *ctx, const struct qumulo_answer *answer)
 	snapshots_free(snapshots, count);
 }
 
+static void request_free(void *ctx)
+{
+	struct snapshots_request *request = ctx;
+
+	free(request->suffix);
+	free(request);
+}
+
 /* Takes body. */
 static struct qumulo_call *ask(struct qumulo *qumulo, const char *method, const char *path,
 			       json_t *body, snapshots_done *done, void *ctx)
@@ -94,9 +106,11 @@ static struct qumulo_call *ask(struct qumulo *qumulo, const char *method, const 
 	struct snapshots_request *request = NEW(struct snapshots_request);
 	struct qumulo_call *call;
 
-	*request = (struct snapshots_request){ done, ctx, strcmp(method, "DELETE") != 0,
-					       strcmp(method, "POST") != 0 };
-	call = call_start(qumulo, method, path, NULL, body, NULL, answered, free, request);
+	*request = (struct snapshots_request){ .done = done,
+					       .ctx = ctx,
+					       .has_body = strcmp(method, "DELETE") != 0,
+					       .is_harmless = strcmp(method, "POST") != 0 };
+	call = call_start(qumulo, method, path, NULL, body, NULL, answered, request_free, request);
 	json_decref(body);
 	return call;
 }
@@ -146,4 +160,59 @@ struct qumulo_call *snapshots_delete(struct qumulo *qumulo, int64_t id, snapshot
 	AUTO(free) char *path = path_of(id);
 
 	return ask(qumulo, "DELETE", path, NULL, done, ctx);
+}
+
+/* ---- For actions ---- */
+
+static void tell(void *ctx, const struct qumulo_answer *answer, const struct snapshot *snapshots,
+		 size_t count)
+{
+	const struct snapshots_request *request = ctx;
+	struct snapshot_reply reply = { answer->result, answer->why ? answer->why : "",
+					answer->retry_after_ms, -1, "" };
+	bool is_search = request->suffix && answer->result == FILE_OK;
+
+	if (is_search) {
+		reply.result = FILE_GONE;
+		reply.why = "there is no such snapshot";
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (is_search && !snapshot_has_suffix(&snapshots[i], request->suffix))
+			continue;
+		reply.result = answer->result;
+		reply.id = snapshots[i].id;
+		reply.name = snapshots[i].name;
+	}
+	request->told(request->told_ctx, &reply);
+}
+
+static struct qumulo_call *for_action(struct qumulo_call *call, const char *suffix,
+				      snapshot_done *done, void *ctx)
+{
+	struct snapshots_request *request = call->ctx;
+
+	request->ctx = request;
+	request->told = done;
+	request->told_ctx = ctx;
+	request->suffix = str_copy(suffix);
+	return call;
+}
+
+struct qumulo_call *snapshots_take(struct qumulo *qumulo, const char *directory, const char *suffix,
+				   int64_t expires_ms, snapshot_done *done, void *ctx)
+{
+	return for_action(snapshots_create(qumulo, suffix, directory, expires_ms, tell, NULL), NULL,
+			  done, ctx);
+}
+
+struct qumulo_call *snapshots_find(struct qumulo *qumulo, const char *suffix, snapshot_done *done,
+				   void *ctx)
+{
+	return for_action(snapshots_list(qumulo, tell, NULL), suffix, done, ctx);
+}
+
+struct qumulo_call *snapshots_drop(struct qumulo *qumulo, int64_t id, snapshot_done *done,
+				   void *ctx)
+{
+	return for_action(snapshots_delete(qumulo, id, tell, NULL), NULL, done, ctx);
 }

@@ -31,6 +31,14 @@ struct qumulo_call *snapshots_prolong(struct qumulo *qumulo, int64_t id, int64_t
 struct qumulo_call *snapshots_delete(struct qumulo *qumulo, int64_t id, snapshots_done *done,
 				     void *ctx);
 
+/* The same for actions (action/cluster.h). find: the one that was taken with this suffix. */
+struct qumulo_call *snapshots_take(struct qumulo *qumulo, const char *directory, const char *suffix,
+				   int64_t expires_ms, snapshot_done *done, void *ctx);
+struct qumulo_call *snapshots_find(struct qumulo *qumulo, const char *suffix, snapshot_done *done,
+				   void *ctx);
+struct qumulo_call *snapshots_drop(struct qumulo *qumulo, int64_t id, snapshot_done *done,
+				   void *ctx);
+
 /* Whether it is one that was taken with this suffix. */
 bool snapshot_has_suffix(const struct snapshot *snapshot, const char *suffix);
 

@@ -174,6 +174,20 @@ def test_files_and_empty_directories_are_deleted_and_nothing_else_is(simulator, 
     assert all("several names" in why or "not empty" in why for why in reasons.values()), reasons
 
 
+def test_a_snapshot_is_taken_once_and_taken_back(simulator, run, inbox):
+    monitor = run("snapshot: {name: 'before {name}', expires: 1h}", "log: {text: 'now {snapshot.name}'}")
+    simulator.fault(method="POST", path="/v3/snapshots/", answer="lost", count=1)
+    (inbox / "a.txt").write_text("x")
+    job, = monitor.wait_for_jobs(1)
+    monitor.wait_idle()
+    listed = lambda: simulator.client().get("/v3/snapshots/?filter=all").json["entries"]  # noqa: E731
+    taken, = [each for each in listed() if "before-a.txt" in each["name"]]
+    assert taken["expiration"] and f"now {taken['name']}" in monitor.log()
+    done = monitor.run("undo", str(job["id"]))
+    assert done.returncode == 0 and "taken back" in done.stdout, done.stdout + done.stderr
+    assert not [each for each in listed() if "before-a.txt" in each["name"] and not each["in_delete"]]
+
+
 def test_another_file_of_the_same_name_is_never_deleted(simulator, make_monitor, inbox):
     monitor = make_monitor(simulator, "version: 1\nwatched_items:\n  - {name: r, when: {event: created, directory: /in}, "
                            "actions: [{delete: {confirm: true}, approve: by hand}]}\n").start()
@@ -440,7 +454,7 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would_do(simulator, run, inb
                                                            tmp_path, where):
     touch = program(tmp_path, "touch", f"open('{tmp_path}/touched', 'w')")
     steps = ['permissions: {mode: "0600"}', "tag: {key: a, value: b}", "lock: {legal_hold: yes, confirm: true}",
-             "rename: {to: b.txt}", "quarantine: {to: /q}", "delete: {confirm: true}", f"exec: [{touch}]",
+             "rename: {to: b.txt}", "snapshot: {of: /in}", "quarantine: {to: /q}", "delete: {confirm: true}", f"exec: [{touch}]",
              f'webhook: {{url: "{hooks.url}/x"}}', "email: ops@example.com", f"log: {{file: {tmp_path}/log}}"]
     reference = subprocess.run([PROGRAM, "check", "--rules-reference"], capture_output=True, text=True, check=True).stdout
     modules = re.findall(r"^\| `(\w+)` ", reference.partition("## Actions")[2].partition("\n## ")[0], re.M)
@@ -454,7 +468,7 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would_do(simulator, run, inb
     (inbox / "a.txt").write_text("x")
     outcome = outcome_of(monitor)
     for words in ["would set mode 0600", "would move /in/a.txt to /q/", "would run", "would mail", "would delete /in/a.txt",
-                  "would set the tag a", "legal hold", "would rename"]:
+                  "would set the tag a", "would take a snapshot of /in", "legal hold", "would rename"]:
         assert words in outcome, outcome
     assert simulator.changes() == [] and hooks.received == [] and mails.received == []
     assert not (tmp_path / "touched").exists() and not (tmp_path / "log").exists()

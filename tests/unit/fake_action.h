@@ -31,6 +31,8 @@ struct fake_fault {
 struct cluster_call {
 	struct fake *fake;
 	file_done *done;
+	snapshot_done *told; /* instead of done */
+	int befalls;
 	void *ctx;
 	struct file_reply reply;
 	struct file_info info;
@@ -46,6 +48,7 @@ struct fake {
 	char *retention;
 	bool legal_hold;
 	char *tag_key, *tag_value;
+	char *snapshot;     /* the suffix of the one that there is */
 	unsigned mode_left; /* what a change of the mode comes to; 0: what was asked for */
 	struct fake_file files[160];
 	size_t file_count;
@@ -427,6 +430,61 @@ static inline struct cluster_call *fake_remove_file(void *self, const char *id, 
 	return call;
 }
 
+/* The one snapshot that there is is number 5; its name is kept. */
+static inline struct cluster_call *fake_snapshot_call(struct fake *fake, const char *name,
+						      snapshot_done *done, void *ctx)
+{
+	struct cluster_call *call = fake_call(fake, NULL, ctx);
+	int befalls = fake_befalls(call, name);
+
+	call->told = done;
+	if (!befalls)
+		call->reply.result = FILE_OK;
+	call->befalls = befalls;
+	return call;
+}
+
+static inline struct cluster_call *fake_take_snapshot(void *self, const char *directory,
+						      const char *suffix, int64_t expires_ms,
+						      snapshot_done *done, void *ctx)
+{
+	struct fake *fake = self;
+	struct cluster_call *call = fake_snapshot_call(self, "take_snapshot", done, ctx);
+
+	fake_tell(self, "snapshot of %s as %s for %lld s", directory, suffix,
+		  (long long)(expires_ms - NOW_MS) / 1000);
+	if (call->befalls != 1) {
+		free(fake->snapshot);
+		fake->snapshot = str_copy(suffix);
+	}
+	return call;
+}
+
+static inline struct cluster_call *fake_find_snapshot(void *self, const char *suffix,
+						      snapshot_done *done, void *ctx)
+{
+	struct fake *fake = self;
+	struct cluster_call *call = fake_snapshot_call(self, "find_snapshot", done, ctx);
+
+	fake_tell(self, "find the snapshot %s", suffix);
+	if (!call->befalls && (!fake->snapshot || strcmp(fake->snapshot, suffix) != 0))
+		call->reply.result = FILE_GONE;
+	return call;
+}
+
+static inline struct cluster_call *fake_drop_snapshot(void *self, int64_t id, snapshot_done *done,
+						      void *ctx)
+{
+	struct fake *fake = self;
+	struct cluster_call *call = fake_snapshot_call(self, "drop_snapshot", done, ctx);
+
+	fake_tell(self, "drop the snapshot %lld", (long long)id);
+	if (!call->befalls && !fake->snapshot)
+		call->reply.result = FILE_GONE;
+	free(TAKE(fake->snapshot));
+	return call;
+}
+
 static inline void fake_cancel(struct cluster_call *call)
 {
 	fake_tell(call->fake, "cancel");
@@ -512,6 +570,9 @@ static inline struct fake *fake_new(void)
 					  .lock = fake_lock,
 					  .get_tags = fake_get_tags,
 					  .set_tag = fake_set_tag,
+					  .take_snapshot = fake_take_snapshot,
+					  .find_snapshot = fake_find_snapshot,
+					  .drop_snapshot = fake_drop_snapshot,
 					  .remove = fake_remove_file };
 	fake->host = (struct action_host){ .self = fake,
 					   .loop = &fake->loop,
@@ -540,6 +601,7 @@ static inline void fake_free(struct fake *fake)
 	free(fake->retention);
 	free(fake->tag_key);
 	free(fake->tag_value);
+	free(fake->snapshot);
 	free(fake);
 	clock_release();
 }
@@ -604,7 +666,16 @@ static inline void fake_answer_call(struct fake *fake)
 	struct cluster_call *call = TAKE(fake->call);
 
 	assert_non_null(call);
-	call->done(call->ctx, &call->reply);
+	if (call->told) {
+		AUTO(free) char *name = str_format("5_%s", fake->snapshot ? fake->snapshot : "");
+		const struct snapshot_reply reply = { call->reply.result,
+						      call->reply.why ? call->reply.why : "",
+						      call->reply.retry_after_ms, 5, name };
+
+		call->told(call->ctx, &reply);
+	} else {
+		call->done(call->ctx, &call->reply);
+	}
 	file_info_clear(&call->info);
 	file_tags_clear(&call->tags);
 	free(call);
