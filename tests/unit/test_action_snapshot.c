@@ -1,6 +1,6 @@
 #include "fake_action.h"
 
-#define NAME "no-media_12_1795366800000"
+#define NAME "no-media_12_1795366800123"
 
 static struct fake *cluster(const char *options)
 {
@@ -46,7 +46,7 @@ static void another_directory_and_another_name_may_be_given(void **state)
 
 	assert_int_equal(run->outcome, ACTION_DONE);
 	assert_story(fake,
-		     "get /\nsnapshot of 2 as before-a.txt_12_1795366800000 for 604800 s\ndone\n");
+		     "get /\nsnapshot of 2 as before-a.txt_12_1795366800123 for 604800 s\ndone\n");
 }
 
 static void a_crash_before_the_answer_is_recognised(void **state)
