@@ -37,6 +37,8 @@ json_t *module_event(const struct action_run *run)
 	set_text(object, "origin", text_of(origin_name(event->origin)));
 	json_object_set_new(object, "job", json_integer((json_int_t)run->job));
 	add_files(object, json_object_get(run->results, "threshold"));
+	if (json_object_get(run->results, "alarm"))
+		json_object_set(object, "alarm", json_object_get(run->results, "alarm"));
 	return object;
 }
 

@@ -94,7 +94,7 @@ static bool is_result_key(struct text key)
 /* What rules count, and the step that failed. */
 static bool is_found_out_elsewhere(const char *name)
 {
-	static const char *const names[] = { "threshold", "throttle", "error" };
+	static const char *const names[] = { "threshold", "throttle", "error", "alarm" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strcmp(name, names[i]) == 0)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/admin.h"
+#include "app/alarms.h"
 #include "app/describe.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,6 +19,7 @@ struct host {
 	uv_signal_t signals[3];
 	struct service_manager *manager; /* NULL unless systemd started us */
 	struct admin *admin;
+	struct alarms *alarms;
 	char *socket;
 	struct post_setup setup;
 	struct mail_server mail;
@@ -213,6 +215,7 @@ static int start_all(struct host *host, struct error *err)
 	if (crew_open(&daemon->crew, host->loop, daemon->roles, &host->setup, daemon->reload, err) <
 	    0)
 		return -1;
+	host->alarms = alarms_open(host->loop, daemon);
 	return admin_open(&host->admin, host->loop, daemon, host->socket, err);
 }
 
@@ -221,6 +224,7 @@ static void stop_all(struct host *host)
 	struct daemon *daemon = &host->daemon;
 
 	admin_close(TAKE(host->admin));
+	alarms_close(TAKE(host->alarms));
 	crew_close(TAKE(daemon->crew));
 	reload_all_close(TAKE(daemon->reload_all));
 	reload_close(TAKE(daemon->reload));

@@ -17,6 +17,11 @@ static size_t effects(void *ctx, const char *module, const char *options_json,
 	return action_effects(action_type_find(module), options_json, effects_out, max);
 }
 
+static bool needs_file(void *ctx, const char *module)
+{
+	return action_type_find(module)->needs_file;
+}
+
 static const char *names[MODULES_MOST + 1];
 
 /* The names are read off the type table before main() starts, so that every thread finds them. */
@@ -44,4 +49,5 @@ const struct rule_modules app_modules = {
 	.names = names,
 	.check = check,
 	.effects = effects,
+	.needs_file = needs_file,
 };

@@ -29,12 +29,16 @@ struct scan_role {
 
 static void set_trouble(struct scan_role *scan, struct error *err)
 {
-	const char *old = error_text(&scan->trouble), *now = error_text(err);
+	const char *old = scan->trouble.text ? scan->trouble.text : "";
+	const char *now = err->text ? err->text : "";
 
-	if (*now && strcmp(old, now) != 0)
+	if (strcmp(old, now) == 0)
+		return;
+	if (*now)
 		log_warn(scan->who, "a scan waits: %s", now);
 	error_clear(&scan->trouble);
-	error_set(&scan->trouble, "%s", now);
+	if (*now)
+		error_set(&scan->trouble, "%s", now);
 }
 
 static void set_number(struct scan_role *scan, const char *name, uint64_t number)

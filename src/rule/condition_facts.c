@@ -69,7 +69,7 @@ static void read_bounds(struct build *build, const struct node *mapping, struct 
 {
 	static const char *const known[] = { "over", "under", "at_least", "at_most", NULL };
 	AUTO(free) char *what = str_format("'%s'", condition_words[build->word]);
-	const struct words bounds = { what, known, known + 4 };
+	const struct words bounds = { what, known };
 	int64_t number;
 
 	node_for_each(child, mapping)
@@ -209,7 +209,7 @@ static bool read_bits(struct build *build, const struct node *node, unsigned *ou
 static void add_mode(struct build *build, const struct node *node)
 {
 	static const char *const known[] = { "all", "any", "none", NULL };
-	static const struct words words = { "'mode'", known, known + 3 };
+	static const struct words words = { "'mode'", known };
 	struct mode_test test = { 0 };
 	unsigned *const places[] = { &test.all, &test.any, &test.none };
 
@@ -367,7 +367,7 @@ static unsigned read_days(struct build *build, const struct node *node)
 static void add_time(struct build *build, const struct node *node)
 {
 	static const char *const known[] = { "hours", "days", "zone", NULL };
-	static const struct words words = { "'time'", known, known + 3 };
+	static const struct words words = { "'time'", known };
 	const struct node *hours = node->kind == NODE_MAPPING ? node_get(node, "hours") : node;
 	struct time_span span = { TIME_DAYS, 0, TIME_MINUTES, NULL };
 

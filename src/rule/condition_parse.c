@@ -5,8 +5,7 @@
 #include "rule/condition_facts.h"
 #include "rule/words.h"
 
-static const char *const later[] = { NULL };
-static const struct words words = { "a condition", condition_words, later };
+static const struct words words = { "a condition", condition_words };
 
 static const struct condition *read_node(struct condition_parser *parser, const struct node *node,
 					 bool ignore_case, unsigned depth);

@@ -84,6 +84,8 @@ struct rule_modules {
 	/* Up to max effects of the module with these options; answers their number. */
 	size_t (*effects)(void *ctx, const char *module, const char *options_json,
 			  struct event_effect *effects, size_t max);
+	/* Whether the module works on a file; NULL: nobody asks. */
+	bool (*needs_file)(void *ctx, const char *module);
 };
 
 struct rule_set;

@@ -6,7 +6,7 @@
 #define PRIORITY_MOST 1000000
 
 static const char *const settle_known[] = { "quiet", "max", "unless_open", NULL };
-static const struct words settle_words = { "settle", settle_known, settle_known + 3 };
+static const struct words settle_words = { "settle", settle_known };
 
 static const char *const modes[] = {
 	[RULE_ENFORCE] = "enforce", [RULE_DRY_RUN] = "dry_run", [RULE_OFF] = "off", NULL
@@ -80,7 +80,7 @@ static void add_kind(struct rule *rule, const struct node *node, struct problems
 static void read_absent(struct set_rule *rule, const struct node *node, struct problems *problems)
 {
 	static const char *const known[] = { "event", "within", NULL };
-	static const struct words words = { "absent", known, known + 2 };
+	static const struct words words = { "absent", known };
 	const struct node *event = node_get(node, "event"), *within = node_get(node, "within");
 
 	rule->rule.absent = 0;
@@ -152,9 +152,12 @@ static const struct window_option {
 	int64_t most;  /* that it may count: it remembers each */
 	struct words words;
 } window_options[] = {
-#define WINDOW_WORDS(name, ...)                                                    \
-	{                                                                          \
-		name, (const char *const[]){ __VA_ARGS__, NULL }, settle_known + 3 \
+#define WINDOW_WORDS(name, ...)             \
+	{                                   \
+		name, (const char *const[]) \
+		{                           \
+			__VA_ARGS__, NULL   \
+		}                           \
 	}
 	{ "threshold", offsetof(struct rule, threshold), 1000,
 	  WINDOW_WORDS("threshold", "count", "within", "per", "distinct") },

@@ -2,6 +2,7 @@
 
 #include "base/parse.h"
 #include "rule/accept.h"
+#include "rule/alarm_parse.h"
 #include "rule/condition_values.h"
 #include "rule/prototype.h"
 #include "rule/rule_compile.h"
@@ -22,6 +23,7 @@
 	KEY("actions", "names for actions", NULL)                                                \
 	KEY("tests", "events, and which rules are true for them; `check` runs them", NULL)       \
 	KEY("watched_items", "the rules, a list", NULL)                                          \
+	KEY("alarms", "what is done about the monitor's own troubles", NULL)                     \
 	KEY("accept", "warnings of `check` that are meant so, for all rules of this file", NULL) \
 	KEY("PATHS", "the prototype's form, see below", NULL)                                    \
 	KEY("EXTENSIONS", "likewise", NULL)
@@ -36,20 +38,17 @@
 
 static const char *const top_known[] = { FILE_KEYS(RULE_OPTION_NAME) NULL };
 const struct reference_row rule_file_keys[] = { FILE_KEYS(RULE_OPTION_ROW){ 0 } };
-static const char *const top_later[] = { "alarms", NULL };
-static const struct words top_words = { "watched_items.yml", top_known, top_later };
+static const struct words top_words = { "watched_items.yml", top_known };
 
 static const char *const rule_known[] = { RULE_KEYS(RULE_OPTION_NAME) NULL };
 const struct reference_row rule_keys[] = { RULE_KEYS(RULE_OPTION_ROW){ 0 } };
-static const char *const rule_later[] = { "defaults", "alarms", "include", NULL };
 static const struct words rule_words = {
-	"a rule", rule_known, rule_later, condition_words,
+	"a rule", rule_known, condition_words,
 	"a condition: expected below 'when:', further to the right"
 };
 
 static const char *const default_known[] = { RULE_OPTIONS(RULE_OPTION_NAME) NULL };
-static const struct words default_words = { "'defaults'", default_known,
-					    default_known + ARRAY_SIZE(default_known) - 1 };
+static const struct words default_words = { "'defaults'", default_known };
 
 struct parser {
 	struct rule_set *set;
@@ -244,8 +243,11 @@ static void read_body(struct parser *parser, const struct rule_file *file)
 	const struct node *items = node_get(root, "watched_items");
 	const struct node *paths = node_get(root, "PATHS");
 	const struct node *extensions = node_get(root, "EXTENSIONS");
+	const struct node *alarms = node_get(root, "alarms");
 	bool may_be_empty = file->from || node_get(root, "include") || parser->has_strange_keys;
 
+	if (alarms)
+		alarms_read(parser->set, &parser->steps, alarms);
 	if (paths || extensions)
 		prototype_read(&parser->conditions, paths, extensions);
 	if (items)

@@ -1,5 +1,6 @@
 #include "rule/rule_set.h"
 
+#include "rule/alarm_parse.h"
 #include "rule/condition_file.h"
 #include "rule/fold.h"
 #include "rule/rule_parse.h"
@@ -51,7 +52,7 @@ struct rule_step *set_rule_add_step(struct set_rule *rule, const char *module, s
 	return &steps[rule->rule.step_count - 1];
 }
 
-static void rule_free(struct set_rule *rule)
+void set_rule_clear(struct set_rule *rule)
 {
 	for (size_t i = 0; i < rule->rule.step_count; i++) {
 		free((char *)rule->rule.steps[i].module);
@@ -61,7 +62,6 @@ static void rule_free(struct set_rule *rule)
 	free((struct rule_step *)rule->rule.steps);
 	free((char *)rule->rule.name);
 	free(rule->accept);
-	free(rule);
 }
 
 static struct rule_set *rule_set_new(void)
@@ -86,8 +86,11 @@ void rule_set_free(struct rule_set *set)
 	if (!set || atomic_fetch_sub(&set->owners, 1) > 1)
 		return;
 	HASH_CLEAR(by_name, set->by_name);
-	for (size_t i = 0; i < set->count; i++)
-		rule_free(set->rules[i]);
+	for (size_t i = 0; i < set->count; i++) {
+		set_rule_clear(set->rules[i]);
+		free(set->rules[i]);
+	}
+	alarms_clear(set);
 	free(set->rules);
 	rule_index_free(set->index);
 	free(set->names);

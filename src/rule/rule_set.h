@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <uthash.h>
 
+#include "rule/alarm.h"
 #include "rule/condition.h"
 #include "rule/rule_index.h"
 
@@ -15,6 +16,11 @@ struct set_rule {
 	bool ignores_case;
 	struct accept *accept; /* NULL: it accepts no warning */
 	UT_hash_handle by_name;
+};
+
+struct set_alarm {
+	struct set_rule rule;
+	struct rule_alarm alarm;
 };
 
 struct rule_set {
@@ -29,6 +35,8 @@ struct rule_set {
 	struct set_rule **rules; /* in the order in which they are asked */
 	size_t count, room;
 	struct set_rule *by_name;
+	struct set_alarm **alarms;
+	size_t alarm_count;
 	struct condition_pool pool;
 	struct scan *scans[2];          /* over paths, over folded paths */
 	const struct condition **whens; /* by rule: .when, side by side */
@@ -49,6 +57,7 @@ struct set_rule *rule_set_add(struct rule_set *set, struct text name, struct pla
 /* Answers the step; until the next one is added. */
 struct rule_step *set_rule_add_step(struct set_rule *rule, const char *module, struct text name,
 				    char *options_json, struct place place);
+void set_rule_clear(struct set_rule *rule);
 const struct rule_set *rule_matcher_set(const struct rule_matcher *matcher);
 /* The event as conditions see it, until the matcher's next one. */
 void rule_matcher_start(struct rule_matcher *matcher, const struct event *event,

@@ -39,12 +39,6 @@ int words_find(const struct words *words, const struct node *key, struct problem
 		return found;
 	if (!problems)
 		return -1;
-	if (index_of(words->later, key->text) >= 0) {
-		problems_error(problems, key->place, "'%.*s' is not supported by this version",
-			       TEXT_ARGS(key->text));
-		return -1;
-	}
-
 	if (!key->is_quoted && text_is(key->text, "<<"))
 		return -1; /* the document has complained */
 	if (words->elsewhere && index_of(words->elsewhere, key->text) >= 0) {

@@ -7,7 +7,6 @@
 struct words {
 	const char *what;         /* "a rule" */
 	const char *const *known; /* ended by NULL */
-	const char *const *later; /* designed, but not there yet; ended by NULL */
 	/* Keys of another place, ended by NULL, and which: "a condition: expected below 'when:'".
 	 * Both NULL: there are none. */
 	const char *const *elsewhere;

@@ -186,6 +186,7 @@ enum store_space {
 	SPACE_TALLY,  /* what rules count over time (app/tally.h) */
 	SPACE_PENDING, /* events whose files the cluster is asked about (app/pending.h) */
 	SPACE_REPAIR,  /* gaps that are repaired, and how they were (app/repair_state.h) */
+	SPACE_ALARMS,  /* troubles of the monitor that alarms know of (app/alarms.h) */
 	SPACE_COUNT
 };
 

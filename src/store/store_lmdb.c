@@ -9,9 +9,11 @@
 #define FORMAT "1"
 #define LEAST_BYTES (1024 * 1024)
 #define SLACK_BYTES (64 * 1024 * 1024)
+#define DATABASES_MOST 32
 
 static const char *const space_names[SPACE_COUNT] = {
-	"meta", "halves", "settle", "expect", "labels", "inbox", "tally", "pending", "repair",
+	"meta",  "halves", "settle",  "expect", "labels",
+	"inbox", "tally",  "pending", "repair", "alarms",
 };
 
 int lmdb_fail(const struct lmdb_env *env, int code, struct error *err)
@@ -335,7 +337,7 @@ static int open_env(struct lmdb_env *env, const struct store_lmdb *store, const 
 		return -1;
 	if ((rc = mdb_env_create(&env->env)))
 		return lmdb_fail(env, rc, err);
-	if ((rc = mdb_env_set_maxdbs(env->env, 16)) ||
+	if ((rc = mdb_env_set_maxdbs(env->env, DATABASES_MOST)) ||
 	    (rc = mdb_env_set_mapsize(env->env, map_bytes)))
 		return lmdb_fail(env, rc, err);
 	rc = mdb_env_open(env->env, env->path, MDB_NOTLS | (settings->sync ? 0 : MDB_NOSYNC), 0600);
@@ -401,7 +403,7 @@ static int look_at_env(struct lmdb_env *env, const struct store_lmdb *store, con
 		return not_for_us(env->path, err);
 	if (check_file(env, err) < 0)
 		return -1;
-	if ((rc = mdb_env_create(&env->env)) || (rc = mdb_env_set_maxdbs(env->env, 16)))
+	if ((rc = mdb_env_create(&env->env)) || (rc = mdb_env_set_maxdbs(env->env, DATABASES_MOST)))
 		return lmdb_fail(env, rc, err);
 	rc = mdb_env_open(env->env, env->path, MDB_NOTLS | MDB_RDONLY, 0600);
 	if (rc == EACCES || rc == EPERM)

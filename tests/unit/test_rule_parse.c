@@ -42,14 +42,17 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 		    "watched_items.yml:3:10: a condition has no key 'evnt'; did you mean 'event'?\n"
 		    "    3 |   when: {evnt: created}\n"
 		    "      |          ^\n");
-	assert_said("watched_items:\n"
-		    "- name: r\n"
-		    "  when: {event: created}\n"
-		    "  alarms: 3\n"
-		    "  actions: [log]\n",
-		    "watched_items.yml:4:3: 'alarms' is not supported by this version\n"
-		    "    4 |   alarms: 3\n"
-		    "      |   ^\n");
+	assert_said(
+		"watched_items:\n"
+		"- name: r\n"
+		"  when: {event: created}\n"
+		"  alarms: 3\n"
+		"  actions: [log]\n",
+		"watched_items.yml:4:3: a rule has no key 'alarms'; expected one of name, when, "
+		"actions, settle, absent, threshold, throttle, limit, mode, on_own, ignore_case, "
+		"stop, priority, accept, tests\n"
+		"    4 |   alarms: 3\n"
+		"      |   ^\n");
 	assert_said(
 		"watched_items:\n"
 		"- name: r\n"
@@ -63,7 +66,7 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 		"      |          ^\n");
 	assert_said("version: 2\n"
 		    "include: x\n"
-		    "alarms: []\n"
+		    "alarms: 3\n"
 		    "watched: 3\n",
 		    "watched_items.yml:1:10: version '2': expected 1\n"
 		    "    1 | version: 2\n"
@@ -71,9 +74,10 @@ static void keys_that_nobody_knows_are_told_with_what_was_meant(void **state)
 		    "watched_items.yml:2:1: 'include' is for files; this is only a text\n"
 		    "    2 | include: x\n"
 		    "      | ^\n"
-		    "watched_items.yml:3:1: 'alarms' is not supported by this version\n"
-		    "    3 | alarms: []\n"
-		    "      | ^\n"
+		    "watched_items.yml:3:9: 'alarms' is text: expected a list, each with "
+		    "actions\n"
+		    "    3 | alarms: 3\n"
+		    "      |         ^\n"
 		    "watched_items.yml:4:1: watched_items.yml has no key 'watched'; did you mean "
 		    "'watched_items'?\n"
 		    "    4 | watched: 3\n"

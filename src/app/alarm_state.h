@@ -1,0 +1,25 @@
+/* alarm_state: which troubles the monitor has, and when one is told. No I/O. */
+#ifndef APP_ALARM_STATE_H
+#define APP_ALARM_STATE_H
+
+#include <jansson.h>
+
+#include "rule/alarm.h"
+
+/* A trouble that is over comes back within this time as the same. */
+#define ALARM_HOLD_MS 10000
+
+/*
+ * What is wrong, by what describe_monitor() says and the number of dead letters: an array of
+ * {"kind": number, "key": "stream/main", "text": "watch main is not heard: .."}. New reference.
+ */
+json_t *alarm_troubles(const json_t *monitor, uint64_t dead_letters);
+
+enum alarm_verdict { ALARM_NOTHING, ALARM_RAISE, ALARM_CLEAR };
+/*
+ * state is what is known of one trouble of one alarm, {} at first, and is to be stored; {} again
+ * when it is over. text: NULL when the trouble is not there.
+ */
+enum alarm_verdict alarm_step(json_t *state, const char *text, int64_t after_ms, int64_t now_ms);
+
+#endif
