@@ -4,14 +4,20 @@
 
 #include "action/module.h"
 #include "action/webhook_body.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
+#include "io/sign.h"
 
+#define SIGNATURE_HEADERS 3
 #define ANSWER_MAX ((size_t)64 * 1024)
 
 struct webhook_config {
 	char *url;
 	int preset; /* enum webhook_preset */
 	char *text;
+	char *secret_file;
+	int severity; /* in severities */
 	struct key_list headers;
 	int64_t timeout_ms;
 	bool verify_tls;
@@ -24,7 +30,8 @@ struct webhook_run {
 	struct http_call *call;
 };
 
-static const char *const presets[] = { "generic", "slack", "teams", NULL };
+static const char *const presets[] = { "generic", "slack", "teams", "pagerduty", NULL };
+static const char *const severities[] = { "critical", "error", "warning", "info", NULL };
 
 static const struct config_key webhook_keys[] = {
 	{ .name = "url",
@@ -36,12 +43,24 @@ static const struct config_key webhook_keys[] = {
 	  .type = KEY_CHOICE,
 	  .offset = offsetof(struct webhook_config, preset),
 	  .standard = "generic",
-	  .help = "What is posted: generic is a CloudEvent (JSON), slack and teams a chat message.",
+	  .help = "What is posted: generic is a CloudEvent (JSON), slack and teams a chat message, "
+		  "pagerduty an event of its API v2.",
 	  .choices = presets },
 	{ .name = "text",
 	  .type = KEY_TEMPLATE,
 	  .offset = offsetof(struct webhook_config, text),
 	  .help = "The message of a chat; member text of a CloudEvent's data." },
+	{ .name = "secret_file",
+	  .type = KEY_PATH,
+	  .offset = offsetof(struct webhook_config, secret_file),
+	  .help = "A file that only we can read. generic: the key with which the message is signed "
+		  "(HMAC-SHA256, as Standard Webhooks does). pagerduty: the integration key." },
+	{ .name = "severity",
+	  .type = KEY_CHOICE,
+	  .offset = offsetof(struct webhook_config, severity),
+	  .standard = "error",
+	  .help = "pagerduty: how bad it is.",
+	  .choices = severities },
 	{ .name = "headers",
 	  .type = KEY_LIST,
 	  .offset = offsetof(struct webhook_config, headers),
@@ -94,6 +113,26 @@ static bool is_loopback(const char *url)
 	return false;
 }
 
+static void check_secret(const struct webhook_config *config, struct place place,
+			 struct problems *problems)
+{
+	AUTO(free) char *secret = NULL;
+	AUTO_ERROR err = { 0 };
+	bool is_chat = config->preset == WEBHOOK_SLACK || config->preset == WEBHOOK_TEAMS;
+
+	if (!config->secret_file && config->preset == WEBHOOK_PAGERDUTY)
+		problems_error(problems, place,
+			       "webhook: preset pagerduty: expected secret_file, a file with the "
+			       "integration key");
+	else if (config->secret_file && is_chat)
+		problems_error(
+			problems, place,
+			"webhook: secret_file: the chats take no signature, their url is the "
+			"secret");
+	else if (config->secret_file && secret_read(&secret, config->secret_file, &err) < 0)
+		problems_error(problems, place, "webhook: secret_file: %s", error_text(&err));
+}
+
 static void webhook_check(const void *options, struct place place, struct problems *problems)
 {
 	const struct webhook_config *config = options;
@@ -119,6 +158,7 @@ static void webhook_check(const void *options, struct place place, struct proble
 				 "webhook: the certificate of %s is not checked; ca_file or "
 				 "fingerprint are safer",
 				 shown);
+	check_secret(config, place, problems);
 	for (size_t i = 0; i < config->headers.count; i++) {
 		AUTO(free) char *wrong = module_check_header(config->headers.items[i]);
 
@@ -156,10 +196,24 @@ static char *webhook_server(const struct action *action)
 
 static int webhook_open(struct action *action, struct error *err)
 {
+	const struct webhook_config *config = action->config;
+	AUTO(free) char *secret = NULL;
+
 	if (!action->host->http)
 		return error_set(err, "there is no HTTP client");
-	hide_secrets(action->config);
+	hide_secrets(config);
+	/* A relic of an older file of rules, perhaps: it is read again when the rules are. */
+	if (config->secret_file && secret_read(&secret, config->secret_file, err) < 0)
+		return error_prefix(err, "secret_file");
+	if (secret)
+		log_hide(secret);
+	action->data = TAKE(secret);
 	return 0;
+}
+
+static void webhook_close(struct action *action)
+{
+	free(action->data);
 }
 
 /* For sentences: the URL is taken out wherever a library or the other side repeats it. */
@@ -232,10 +286,33 @@ static void webhook_done(void *ctx, const struct http_answer *answer)
 			    answer->why ? answer->why : "");
 }
 
-/* The headers of the request, ended by NULL, for free(); the texts stay where they are. */
-static const char **headers_of(const struct webhook_config *config, const char *content_type)
+/* As Standard Webhooks has it: of the id, the time in seconds, and the body, joined by dots. For
+ * free() each. */
+static void sign(const struct action_run *run, const char *body, char **headers)
 {
-	const char **headers = mem_array(config->headers.count + 2, sizeof(*headers));
+	const struct webhook_config *config = run->action->config;
+	const char *key = run->action->data;
+	AUTO(free) char *id = NULL;
+	AUTO(free) char *signed_text = NULL;
+	AUTO(free) char *signature = NULL;
+	long long now_s = (long long)clock_now_ms() / 1000;
+
+	if (!key || config->preset != WEBHOOK_GENERIC)
+		return;
+	id = webhook_id(run);
+	signed_text = str_format("%s.%lld.%s", id, now_s, body);
+	signature = sign_message(text_of(key), text_of(signed_text));
+	headers[0] = str_format("webhook-id: %s", id);
+	headers[1] = str_format("webhook-timestamp: %lld", now_s);
+	headers[2] = str_format("webhook-signature: v1,%s", signature);
+}
+
+/* The headers of the request, ended by NULL, for free(); the texts stay where they are. */
+static const char **headers_of(const struct webhook_config *config, const char *content_type,
+			       char *const *signature)
+{
+	const char **headers = mem_array(config->headers.count + 5, sizeof(*headers));
+	size_t count = config->headers.count;
 	bool has_type = false;
 
 	for (size_t i = 0; i < config->headers.count; i++) {
@@ -243,7 +320,9 @@ static const char **headers_of(const struct webhook_config *config, const char *
 		has_type |= strncasecmp(headers[i], "Content-Type:", 13) == 0;
 	}
 	if (!has_type)
-		headers[config->headers.count] = content_type;
+		headers[count++] = content_type;
+	for (size_t i = 0; i < SIGNATURE_HEADERS && signature[i]; i++)
+		headers[count++] = signature[i];
 	return headers;
 }
 
@@ -251,18 +330,24 @@ static void webhook_start(struct action_run *run)
 {
 	const struct webhook_config *config = run->action->config;
 	struct webhook_run *state;
+	char *signature[SIGNATURE_HEADERS] = { NULL };
 	AUTO(free) char *body = NULL;
 	AUTO_ERROR err = { 0 };
+	const struct webhook_words words = { config->preset, config->text, run->action->data,
+					     severities[config->severity] };
 
-	if (webhook_body(&body, config->preset, config->text, run, &err) < 0) {
+	if (webhook_body(&body, &words, run, &err) < 0) {
 		action_finish(run, ACTION_REJECTED, "%s", error_text(&err));
 		return;
 	}
-	const char **headers = headers_of(config, config->preset == WEBHOOK_GENERIC
-							  ? "Content-Type: "
-							    "application/cloudevents+json; "
-							    "charset=utf-8"
-							  : "Content-Type: application/json");
+	sign(run, body, signature);
+	const char **headers =
+		headers_of(config,
+			   config->preset == WEBHOOK_GENERIC ? "Content-Type: "
+							       "application/cloudevents+json; "
+							       "charset=utf-8"
+							     : "Content-Type: application/json",
+			   signature);
 	struct http_tls tls = { config->verify_tls, config->ca_file, config->fingerprint };
 	struct http_request request = {
 		.method = "POST",
@@ -281,6 +366,8 @@ static void webhook_start(struct action_run *run)
 	request.ctx = state;
 	state->call = http_start(run->action->host->http, &request);
 	free(headers);
+	for (size_t i = 0; i < SIGNATURE_HEADERS; i++)
+		free(signature[i]);
 }
 
 static void webhook_cancel(struct action_run *run)
@@ -304,13 +391,15 @@ static char *webhook_plan(struct action_run *run)
 
 const struct action_type action_webhook = {
 	.name = "webhook",
-	.help = "Posts the event to a web service: as a CloudEvent, or to Slack or Teams.",
+	.help = "Posts the event to a web service: as a CloudEvent, or to Slack, Teams or "
+		"PagerDuty.",
 	.keys = webhook_keys,
 	.short_key = "url",
 	.config_size = sizeof(struct webhook_config),
 	.check = webhook_check,
 	.server = webhook_server,
 	.open = webhook_open,
+	.close = webhook_close,
 	.plan = webhook_plan,
 	.start = webhook_start,
 	.cancel = webhook_cancel,

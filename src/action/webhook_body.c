@@ -7,7 +7,8 @@
 #include "base/clock.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
-#define CHAT_MAX ((size_t)20000) /* both services cut or refuse what is much longer */
+#define CHAT_MAX ((size_t)20000)   /* both services cut or refuse what is much longer */
+#define SUMMARY_MAX ((size_t)1024) /* bytes of a PagerDuty summary */
 #define STANDARD_TEXT "{rule}: {event} {path}"
 
 static char *shortened(char *text)
@@ -59,6 +60,41 @@ static json_t *teams_message(const char *text)
 			 "inlines", "type", "TextRun", "text", text);
 }
 
+char *webhook_id(const struct action_run *run)
+{
+	return str_format("%" PRId64 "-%" PRIu64 "-%u", run->event->time_ms, run->job, run->step);
+}
+
+/* What belongs together for PagerDuty: a rule and a file; an alarm and its end. */
+static char *dedup_key(const struct action_run *run, const char *since)
+{
+	const struct event *event = run->event;
+	struct text what = event->file_id.size ? event->file_id : event->path;
+
+	if (since)
+		return str_format("cn_monitor:%s:%s", run->rule, since);
+	return str_format("cn_monitor:%.150s:%.*s", run->rule, (int)MIN(what.size, 80), what.data);
+}
+
+/* Events API v2. */
+static json_t *pagerduty_event(const char *text, const struct webhook_words *words,
+			       const struct action_run *run)
+{
+	const json_t *alarm = json_object_get(run->results, "alarm");
+	const char *state = json_string_value(json_object_get(alarm, "state"));
+	bool is_over = state && strcmp(state, "over") == 0;
+	AUTO(free)
+	char *key = dedup_key(run, json_string_value(json_object_get(alarm, "since")));
+	AUTO(free) char *time = clock_format(run->event->time_ms);
+	size_t size = module_fit(text_of(text), SUMMARY_MAX);
+
+	return json_pack("{s:s,s:s,s:s,s:{s:s%,s:s,s:s,s:s,s:o}}", "routing_key", words->secret,
+			 "event_action", is_over ? "resolve" : "trigger", "dedup_key", key,
+			 "payload", "summary", text, size, "source",
+			 *run->cluster_name ? run->cluster_name : "cn_monitor", "severity",
+			 words->severity, "timestamp", time, "custom_details", module_event(run));
+}
+
 /* CloudEvents 1.0, structured. */
 static json_t *cloud_event(const char *text, const struct action_run *run)
 {
@@ -66,9 +102,7 @@ static json_t *cloud_event(const char *text, const struct action_run *run)
 	AUTO(free) char *cluster = http_escape(text_of(run->cluster_name));
 	AUTO(free) char *watch = http_escape(event->watch);
 	AUTO(free) char *source = str_format("/cn_monitor/%s/%s", cluster, watch);
-	/* The same for every attempt, so that the other side can drop what comes twice. */
-	AUTO(free)
-	char *id = str_format("%" PRId64 "-%" PRIu64 "-%u", event->time_ms, run->job, run->step);
+	AUTO(free) char *id = webhook_id(run);
 	AUTO(free) char *type = str_format("cn_monitor.%.*s", TEXT_ARGS(event->type_name));
 	AUTO(free) char *time = clock_format(event->time_ms);
 	json_t *data = module_event(run);
@@ -81,9 +115,11 @@ static json_t *cloud_event(const char *text, const struct action_run *run)
 			 "data", data);
 }
 
-int webhook_body(char **out, enum webhook_preset preset, const char *text,
-		 const struct action_run *run, struct error *err)
+int webhook_body(char **out, const struct webhook_words *words, const struct action_run *run,
+		 struct error *err)
 {
+	enum webhook_preset preset = words->preset;
+	const char *text = words->text;
 	AUTO(free) char *rendered = NULL;
 	json_t *object = NULL;
 
@@ -105,6 +141,8 @@ int webhook_body(char **out, enum webhook_preset preset, const char *text,
 		object = slack_message(rendered);
 	else if (preset == WEBHOOK_TEAMS)
 		object = teams_message(rendered);
+	else if (preset == WEBHOOK_PAGERDUTY)
+		object = pagerduty_event(rendered, words, run);
 	else
 		object = cloud_event(rendered, run);
 	if (!object)

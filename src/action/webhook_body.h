@@ -4,10 +4,19 @@
 
 #include "action/action.h"
 
-enum webhook_preset { WEBHOOK_GENERIC, WEBHOOK_SLACK, WEBHOOK_TEAMS };
+enum webhook_preset { WEBHOOK_GENERIC, WEBHOOK_SLACK, WEBHOOK_TEAMS, WEBHOOK_PAGERDUTY };
 
-/* text: the template, or NULL. Result: JSON, for free(). */
-MUST_CHECK int webhook_body(char **out, enum webhook_preset preset, const char *text,
+struct webhook_words {
+	enum webhook_preset preset;
+	const char *text;     /* the template, or NULL */
+	const char *secret;   /* WEBHOOK_PAGERDUTY: the integration key */
+	const char *severity; /* the same */
+};
+
+/* The same for every attempt, so that the other side can drop what comes twice. For free(). */
+char *webhook_id(const struct action_run *run);
+/* JSON, for free(). */
+MUST_CHECK int webhook_body(char **out, const struct webhook_words *words,
 			    const struct action_run *run, struct error *err);
 
 #endif

@@ -8,11 +8,14 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
+from pathlib import Path
 
 import pytest
 
 from cluster import ref
-from mail_server import MailServer
+from mail_server import MailServer, free_port
 from monitor import PROGRAM, wait_until
 
 
@@ -423,6 +426,22 @@ def test_webhooks_of_each_kind(run, inbox, hooks):
     assert got["/slack"][1] == {"text": "the-rule: /in/a &lt;b&gt; &amp; \u00fc.txt"}
     card = got["/teams"][1]["attachments"][0]["content"]
     assert card["body"][0]["inlines"][0]["text"] == path
+
+
+def test_a_signed_webhook_is_verified_by_the_example(run, inbox, tmp_path):
+    port = free_port()
+    key = tmp_path / "key"
+    key.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
+    key.chmod(0o600)
+    example = Path(__file__).resolve().parents[2] / "examples/actions/verify_webhook.py"
+    with subprocess.Popen([sys.executable, example, key, str(port)], stdout=subprocess.PIPE, text=True) as receiver:
+        monitor = run(f'webhook: {{url: "http://127.0.0.1:{port}/", secret_file: {key}}}')
+        (inbox / "a.txt").write_text("x")
+        assert receiver.stdout.readline() == "cn_monitor.child_file_added /in/a.txt\n"
+        monitor.wait_for_jobs(1)
+        with pytest.raises(urllib.error.HTTPError, match="401"):  # anybody else's
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", b"{}")
+        receiver.terminate()
 
 
 def test_a_webhook_is_tried_again_after_503_and_given_up_after_400(run, inbox, hooks):

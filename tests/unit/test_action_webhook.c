@@ -1,5 +1,10 @@
 #include "fake_action.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "io/sign.h"
+
 #include <stdio.h>
 
 #include "action/webhook_body.h"
@@ -141,6 +146,60 @@ static void a_teams_hook_gets_an_adaptive_card_without_markdown(void **state)
 	assert_string_equal(text_in(block, "type"), "RichTextBlock");
 	assert_string_equal(text_in(text, "text"), "<!channel> & \"co\".jpg");
 	json_decref(object);
+}
+
+static char *secret_file(const char *secret)
+{
+	AUTO(free) char *path = str_format("/tmp/cn_test_webhook.%d", (int)getpid());
+	int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(file >= 0);
+	assert_int_equal(write(file, secret, strlen(secret)), strlen(secret));
+	close(file);
+	return TAKE(path);
+}
+
+static void with_a_secret_a_cloud_event_is_signed(void **state)
+{
+	AUTO(free) char *path = secret_file("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
+	AUTO(free) char *options = str_format(", \"secret_file\": \"%s\"", path);
+	AUTO(scene_free) struct fake *fake = scene(options);
+	AUTO(fake_run_free) struct action_run *run = go(fake);
+	const char *body = strstr(service.request, "\r\n\r\n") + 4;
+	AUTO(free)
+	char *text = str_format("1795366800123-12-0.%lld.%s", (long long)NOW_MS / 1000, body);
+	AUTO(free)
+	char *signature =
+		sign_message(TEXT("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), text_of(text));
+	AUTO(free) char *line = str_format("webhook-signature: v1,%s\r\n", signature);
+
+	assert_int_equal(run->outcome, ACTION_DONE);
+	assert_non_null(strstr(service.request, "webhook-id: 1795366800123-12-0\r\n"));
+	assert_non_null(strstr(service.request, line));
+	unlink(path);
+}
+
+static void pagerduty_gets_an_event_that_its_own_end_resolves(void **state)
+{
+	AUTO(free) char *path = secret_file("R0UT1NG");
+	AUTO(free)
+	char *options = str_format(
+		", \"preset\": \"pagerduty\", \"severity\": \"critical\", \"secret_file\": \"%s\"",
+		path);
+	AUTO(scene_free) struct fake *fake = scene(options);
+	AUTO(fake_run_free) struct action_run *run = go(fake);
+	json_t *object = posted(), *payload = json_object_get(object, "payload");
+
+	assert_int_equal(run->outcome, ACTION_DONE);
+	assert_string_equal(text_in(object, "routing_key"), "R0UT1NG");
+	assert_string_equal(text_in(object, "event_action"), "trigger");
+	assert_string_equal(text_in(object, "dedup_key"), "cn_monitor:no-media:7");
+	assert_string_equal(text_in(payload, "severity"), "critical");
+	assert_string_equal(text_in(payload, "source"), "default");
+	assert_string_equal(text_in(payload, "timestamp"), "2026-11-22T17:00:00.123Z");
+	assert_non_null(strstr(text_in(payload, "summary"), "no-media: child_file_added /home/"));
+	json_decref(object);
+	unlink(path);
 }
 
 static void assert_outcome(const char *status, const char *headers, const char *body,
@@ -300,6 +359,8 @@ int main(void)
 		cmocka_unit_test(a_slack_hook_gets_a_text_that_no_file_name_can_abuse),
 		cmocka_unit_test(a_chat_without_a_text_is_told_rule_event_and_path),
 		cmocka_unit_test(a_teams_hook_gets_an_adaptive_card_without_markdown),
+		cmocka_unit_test(with_a_secret_a_cloud_event_is_signed),
+		cmocka_unit_test(pagerduty_gets_an_event_that_its_own_end_resolves),
 		cmocka_unit_test(each_answer_has_its_outcome),
 		cmocka_unit_test(the_pause_that_the_service_asks_for_is_kept),
 		cmocka_unit_test(a_service_that_hangs_up_is_tried_again),
