@@ -316,7 +316,7 @@ static void options_are_checked_when_they_are_loaded(void **state)
 		{ "{url: \"https://x/{path}\"}", "url (https://x): it may hold neither" },
 		{ "{url: http://example.com/k}", "http://example.com is reached without" },
 		{ "{url: https://x, verify_tls: no}", "is not checked" },
-		{ "{url: https://x, preset: irc}", "generic, slack or teams" },
+		{ "{url: https://x, preset: irc}", "generic, slack, teams or pagerduty" },
 		{ "{url: https://x, headers: [nothing]}", "headers, number 1: expected 'Name:" },
 		{ "{url: https://x, headers: [\"A: b\\r\\nC: d\"]}", "control characters" },
 		{ "{url: https://x, text: \"{pth}\"}", "did you mean {path}?" },
