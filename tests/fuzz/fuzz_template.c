@@ -34,11 +34,13 @@ static void use(const char *path, const struct action_run *run)
 	assert(!strchr(first, '\n') && !strchr(last, '\n'));
 	for (const unsigned char *at = (const unsigned char *)message; *at; at++)
 		assert(*at < 0x80 && (*at >= ' ' || *at == '\r' || *at == '\n' || *at == '\t'));
-	for (int preset = WEBHOOK_GENERIC; preset <= WEBHOOK_TEAMS; preset++) {
+	for (int preset = WEBHOOK_GENERIC; preset <= WEBHOOK_PAGERDUTY; preset++) {
+		const struct webhook_words words = { preset, "{path} {exec.output}", "key",
+						     "error" };
 		AUTO(free) char *body = NULL;
 		AUTO_ERROR err = { 0 };
 
-		if (webhook_body(&body, preset, "{path} {exec.output}", run, &err) < 0)
+		if (webhook_body(&body, &words, run, &err) < 0)
 			continue;
 		json_t *object = json_loads(body, 0, NULL);
 		assert(object);
