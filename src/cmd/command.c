@@ -125,8 +125,8 @@ const struct command commands[] = {
 	  "One line a job: when it ended, its number, the rule, the file, and what came of it. The "
 	  "last\n"
 	  "20, or -n N. The history goes back as far as [STORE] RETENTION; dead letters stay.",
-	  OPTION_CONFIG | OPTION_SOCKET | OPTION_RULE | OPTION_PATH | OPTION_SINCE | OPTION_LINES |
-		  OPTION_JSON,
+	  OPTION_CONFIG | OPTION_SOCKET | OPTION_RULE | OPTION_PATH | OPTION_SINCE | OPTION_STATUS |
+		  OPTION_LINES | OPTION_JSON,
 	  history_run },
 	{ "undo", "take back what jobs did: move files back, set permissions as they were",
 	  "  undo JOB                        one job (cn_monitor history shows their numbers)\n"
@@ -227,6 +227,7 @@ static const struct option_text option_texts[] = {
 	{ OPTION_SINCE, "    --since WHEN",
 	  "only what is younger: 30m, 2h, 7d, or a time (UTC):\n"
 	  "                         2026-11-25, 2026-11-25T10:00:00Z" },
+	{ OPTION_STATUS, "    --status STATUS", "only jobs that are done, or dead (letters)" },
 	{ OPTION_UNTIL, "    --until WHEN", "only what is older; likewise" },
 	{ OPTION_COMPARE, "    --compare", "with the rules of -c" },
 	{ OPTION_DRY_RUN, "    --dry-run", "only show what would be done" },
@@ -255,6 +256,7 @@ static const struct option long_options[] = {
 	{ "path", required_argument, NULL, OPTION_PATH },
 	{ "since", required_argument, NULL, OPTION_SINCE },
 	{ "until", required_argument, NULL, OPTION_UNTIL },
+	{ "status", required_argument, NULL, OPTION_STATUS },
 	{ "compare", no_argument, NULL, OPTION_COMPARE },
 	{ "all", no_argument, NULL, OPTION_ALL },
 	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
@@ -380,6 +382,12 @@ static int take_option(const struct command *command, struct arguments *argument
 	case OPTION_UNTIL:
 		if (parse_age(optarg, arguments->now_ms, &arguments->until_ms, &err) < 0)
 			return command_wrong(command->name, "--until %s", error_text(&err));
+		break;
+	case OPTION_STATUS:
+		if (strcmp(optarg, "done") != 0 && strcmp(optarg, "dead") != 0)
+			return command_wrong(command->name, "--status %s: expected done or dead",
+					     optarg);
+		arguments->status = optarg;
 		break;
 	case OPTION_LANGUAGE:
 		arguments->language = true;

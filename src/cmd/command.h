@@ -33,6 +33,7 @@ enum command_option {
 	OPTION_UNTIL = 1 << 24,    /* --until AGE or TIME */
 	OPTION_COMPARE = 1 << 25,  /* --compare */
 	OPTION_LANGUAGE = 1 << 26, /* --rules-reference */
+	OPTION_STATUS = 1 << 27,   /* --status STATUS */
 };
 
 #define WORDS_MOST 4
@@ -41,7 +42,7 @@ struct arguments {
 	const char *config; /* NULL: not given, as for the others */
 	const char *socket;
 	const char *items;
-	const char *rule, *path, *event, *watch;
+	const char *rule, *path, *event, *watch, *status;
 	int64_t lines; /* -1: not given */
 	int64_t seq, index;
 	int64_t now_ms;   /* when the command began */

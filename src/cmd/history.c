@@ -30,6 +30,11 @@ static json_t *merge(json_t *done, json_t *dead, size_t most)
 	return all;
 }
 
+static bool is_wanted(const struct arguments *arguments, const char *status)
+{
+	return !arguments->status || strcmp(arguments->status, status) == 0;
+}
+
 int history_run(const struct arguments *arguments)
 {
 	AUTO(monitor_forget) struct monitor *monitor = monitor_find(arguments);
@@ -40,9 +45,12 @@ int history_run(const struct arguments *arguments)
 
 	if (!monitor)
 		return EXIT_WRONG;
-	done = jobs_ask(monitor, "done", arguments, most, &err);
+	done = is_wanted(arguments, "done") ? jobs_ask(monitor, "done", arguments, most, &err)
+					    : json_array();
 	if (done)
-		dead = jobs_ask(monitor, "dead", arguments, most, &err);
+		dead = is_wanted(arguments, "dead")
+			       ? jobs_ask(monitor, "dead", arguments, most, &err)
+			       : json_array();
 	if (!dead) {
 		json_decref(done);
 		fprintf(stderr, "cn_monitor history: %s\n", error_text(&err));

@@ -193,6 +193,8 @@ def test_the_history_is_asked_by_rule_path_and_time(monitor, folders):
     assert says(monitor, "history", "--path", "/in/x.done").count("\n") == 1  # where it is now
     assert says(monitor, "history", "--since", "1h").count("\n") == 4
     assert says(monitor, "history", "--since", "1ms") == ""
+    assert says(monitor, "history", "--status", "dead").splitlines() == [dead]
+    assert says(monitor, "history", "--status", "done").splitlines() == [line for line in lines if line != dead]
 
 
 def test_a_name_cannot_write_on_the_terminal(simulator, folders, make_monitor, hooks):
