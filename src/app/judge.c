@@ -265,14 +265,18 @@ static json_t *label_of(const struct event *event, const struct echo *echo)
 }
 
 /* A directory that was moved in: of what is inside nobody is told; it is looked through
- * (app/repair).
+ * (app/repair), if a rule could be about that.
  */
 static bool brings_things_in(const struct judged_watch *watch, const struct event *event)
 {
+	const event_kinds told = EVENT_KIND(CHILD_FILE_ADDED) | EVENT_KIND(CHILD_DIR_ADDED) |
+				 EVENT_KIND(CHILD_DATA_WRITTEN) | EVENT_KIND(CHILD_SIZE_CHANGED);
+
 	return event->type == CHILD_DIR_MOVED_TO && (event->kinds & EVENT_MOVED_IN) &&
 	       (event->origin == ORIGIN_LIVE || event->origin == ORIGIN_REPAIR) &&
 	       event->file_id.size && watch->settings->recursive &&
-	       watch->settings->gap_repair != GAP_REPAIR_OFF && rule_set_count(watch->set);
+	       watch->settings->gap_repair != GAP_REPAIR_OFF &&
+	       rule_set_may_match_below(watch->set, event->path, told);
 }
 
 /* Asks the rules about one event, and does what they say. The only place where that is done. */

@@ -137,6 +137,8 @@ enum truth rule_test_with(struct rule_matcher *matcher, const struct rule *rule,
 			  const struct event *event, const struct file_facts *file);
 /* Whether a rule asks for what only the cluster knows of a file. */
 bool rule_set_asks_cluster(const struct rule_set *set);
+/* False: no event of these kinds anywhere below the directory makes a rule true. Asks each rule. */
+bool rule_set_may_match_below(const struct rule_set *set, struct text directory, event_kinds kinds);
 /* Visits each key of the rule that asks that, once: "size", "owner". */
 void rule_visit_questions(const struct rule *rule, void (*visit)(void *ctx, const char *key),
 			  void *ctx);

@@ -260,6 +260,35 @@ static void names_are_looked_up_by_the_end_of_them_that_fewer_rules_share(void *
 	assert_int_equal(count_candidates("scan*.", "", "/a/scan-x.tif"), 0);
 }
 
+static bool may_match(const char *when, const char *options, const char *directory)
+{
+	AUTO(free)
+	char *rules = str_format("watched_items:\n- {name: r, when: %s, actions: [log]%s}\n", when,
+				 options);
+	struct rule_set *set = load(rules);
+	bool may = rule_set_may_match_below(set, text_of(directory),
+					    EVENT_KIND(CHILD_FILE_ADDED) |
+						    EVENT_KIND(CHILD_DATA_WRITTEN));
+
+	rule_set_free(set);
+	return may;
+}
+
+static void what_lies_below_a_directory_may_concern_a_rule_or_cannot(void **state)
+{
+	assert_true(may_match("{event: created}", "", "/home"));
+	assert_true(may_match("{event: created, directory: /home/joe}", "", "/home"));
+	assert_true(may_match("{event: created, directory: /home}", "", "/home/joe"));
+	assert_true(may_match("{event: written, name: '*.jpg', size: {over: 1 MiB}}", "", "/home"));
+	assert_false(may_match("{event: created, directory: /projects}", "", "/home"));
+	assert_false(may_match("{event: removed}", "", "/home"));
+	assert_false(may_match("{event: created, not: {directory: /home}}", "", "/home/joe"));
+	assert_false(may_match("{event: created}", ", mode: off", "/home"));
+	assert_true(may_match("{event: created, directory: /HOME}", ", ignore_case: yes", "/home"));
+	assert_false(
+		may_match("{event: removed, directory: /HOME}", ", ignore_case: yes", "/home"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +303,7 @@ int main(void)
 		cmocka_unit_test(a_set_lives_until_its_last_owner_frees_it),
 		cmocka_unit_test(the_names_that_rules_give_to_owners_are_told_once),
 		cmocka_unit_test(names_are_looked_up_by_the_end_of_them_that_fewer_rules_share),
+		cmocka_unit_test(what_lies_below_a_directory_may_concern_a_rule_or_cannot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
