@@ -180,14 +180,15 @@ const struct command commands[] = {
 	  "  scan PATH           the path as the cluster has it; waits for the end\n"
 	  "  scan [list]         scans that wait, are under way, and have ended\n"
 	  "  scan stop NUMBER    this one ends; what it has told is told\n\n"
-	  "[WATCH] SCAN_RATE bounds its requests, and it waits while the rules are behind. Which "
-	  "rules "
-	  "would\n"
-	  "match, try first with mode: dry_run or a condition on origin. Exit status 1: it did not "
-	  "reach "
-	  "its end.",
-	  OPTION_CONFIG | OPTION_SOCKET | OPTION_WATCH | OPTION_JSON, scan_run,
-	  "[list | PATH | stop NUMBER]" },
+	  "[WATCH] SCAN_RATE bounds its requests, and it waits while the rules are behind. With "
+	  "--dry-run\n"
+	  "nothing is told and nothing done: it asks the cluster itself, and says which rules "
+	  "would be "
+	  "true for\n"
+	  "what is there, perhaps those of --items. Exit status 1: it did not reach its end.",
+	  OPTION_CONFIG | OPTION_SOCKET | OPTION_WATCH | OPTION_ITEMS | OPTION_DRY_RUN |
+		  OPTION_JSON,
+	  scan_run, "[list | PATH | stop NUMBER]" },
 	{ "reload", "have the running monitor read its rules again",
 	  "Waits for the outcome. A file with errors changes nothing: they are printed, the old "
 	  "rules\n"

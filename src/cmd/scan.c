@@ -193,8 +193,12 @@ static int check(const struct arguments *arguments, const char *word, bool is_li
 								  INT64_MAX, &number, NULL) < 0))
 		return command_wrong("scan", "stop: expected the number of a scan (cn_monitor scan "
 					     "lists them)");
-	if (arguments->watch && (is_list || is_stop))
-		return command_wrong("scan", "--watch goes with a path");
+	if ((arguments->watch || arguments->dry_run) && (is_list || is_stop))
+		return command_wrong("scan", "--watch and --dry-run go with a path");
+	if (arguments->items && !arguments->dry_run)
+		return command_wrong("scan",
+				     "--items goes with --dry-run: what the monitor does, its "
+				     "own rules say");
 	if (!is_list && !is_stop && word[0] != '/')
 		return command_wrong("scan",
 				     "'%s': expected a path that begins with /, as the cluster has "
@@ -213,6 +217,8 @@ int scan_run(const struct arguments *arguments)
 
 	if (status)
 		return status;
+	if (arguments->dry_run)
+		return scan_dry_run(arguments, word);
 	if (!(monitor = monitor_find(arguments)))
 		return EXIT_WRONG;
 	status = is_list   ? list(monitor, arguments, &err)

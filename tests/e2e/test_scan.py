@@ -49,6 +49,28 @@ def test_what_was_there_before_is_judged(make, simulator):
     assert scan(monitor, "/", "--json").startswith("{")
 
 
+def test_a_dry_run_says_what_rules_would_be_true_for_and_does_nothing(make, simulator, tmp_path):
+    monitor = make()
+    monitor.stop()  # it is not needed
+    many(simulator, 3)
+    shown = scan(monitor, "/", "--dry-run")
+    assert " looked at, " in shown and "nothing was done.\n" in shown
+    assert "old: 5\n    /data/" in shown and "    ...\n" in shown
+    items = tmp_path / "new.yml"
+    items.write_text("version: 1\nwatched_items:\n"
+                     "  - {name: large, when: {event: written, size: {over: 1 MiB}, extension: .txt}, actions: [log]}\n"
+                     "  - {name: folders, when: {event: child_dir_added, directory: /data}, actions: [log]}\n"
+                     "  - {name: none, when: {event: removed}, actions: [log]}\n")
+    result = json.loads(scan(monitor, "/", "--dry-run", "--items", str(items), "--json"))
+    assert {rule["rule"]: (rule["sure"], rule["perhaps"]) for rule in result["rules"]} == {
+        "large": (0, 6), "folders": (5, 0), "none": (0, 0)}
+    assert simulator.changes() == []
+    assert "there is nothing of that name" in scan(monitor, "/nowhere", "--dry-run", status=1)
+    assert "--items goes with --dry-run" in scan(monitor, "/data", "--items", str(items), status=2)
+    assert "--watch and --dry-run go with a path" in scan(monitor, "--dry-run", status=2)
+    assert "lies in none of the watched directories" in scan(monitor, "/data", "--dry-run", "--watch", "x", status=2)
+
+
 def test_mistakes_are_told(make):
     monitor = make({"WATCH": {"PATH": "/data"}})
     assert "'data': expected a path that begins with /, as the cluster has it, list or stop" in scan(monitor, "data", status=2)
