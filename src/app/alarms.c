@@ -1,5 +1,6 @@
 #include "app/alarms.h"
 
+#include "action/action.h"
 #include "app/alarm_state.h"
 #include "app/describe.h"
 #include "app/job.h"
@@ -49,6 +50,18 @@ static void set_standard(json_t *options, const char *name, const char *text)
 		json_object_set_new(options, name, json_string(text));
 }
 
+/* Of a short form, the value of the module's one key. Borrowed. */
+static json_t *whole_options(json_t *step, const char *module)
+{
+	const struct action_type *type = action_type_find(module);
+	json_t *options = json_object();
+
+	if (type && type->short_key && json_object_get(step, "options"))
+		json_object_set(options, type->short_key, json_object_get(step, "options"));
+	json_object_set_new(step, "options", options);
+	return options;
+}
+
 /* What a step says where the file does not: of rules it would be about a file. */
 static void set_texts(json_t *body)
 {
@@ -60,9 +73,8 @@ static void set_texts(json_t *body)
 		const char *module = json_string_value(json_object_get(step, "module"));
 		json_t *options = json_object_get(step, "options");
 
-		/* A short form, the text of its one key: whatever it is, that text is said. */
 		if (!json_is_object(options))
-			continue;
+			options = whole_options(step, module);
 		if (strcmp(module, "email") == 0) {
 			set_standard(options, "subject",
 				     "[cn_monitor] {alarm.state}: {alarm.text}");

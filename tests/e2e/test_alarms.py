@@ -3,6 +3,7 @@
 import pytest
 
 from hook_server import HookServer
+from mail_server import MailServer
 from monitor import wait_until
 
 RULES = """\
@@ -50,6 +51,24 @@ def test_a_stream_that_is_lost_is_told_once_and_so_is_its_return(simulator, make
     assert len(said(hooks)) == 2
     assert [job["body"]["rule"] for job in monitor.jobs()] == ["alarm", "alarm"]
     assert "alarms: over: watch main is not heard" in monitor.log()
+
+
+@pytest.fixture
+def mails():
+    server = MailServer()
+    yield server
+    server.stop()
+
+
+def test_a_mail_says_what_is_wrong_even_if_nobody_said_how(simulator, make_monitor, mails):
+    make_monitor(simulator, "version: 1\nalarms:\n  - {on: stream, after: 0s, actions: [email: ops@example.com]}\n"
+                 "watched_items:\n  - {name: r, when: {event: created}, actions: [log]}\n",
+                 {"EMAIL": {"SERVER": mails.address, "SECURITY": "plain", "FROM": "a@example.com"}}).start()
+    simulator.stop()
+    wait_until(lambda: mails.received, "the mail")
+    mail = mails.received[0]
+    assert mail["Subject"].startswith("[cn_monitor] trouble: watch main is not heard") and mail["To"] == "ops@example.com"
+    assert "trouble:  stream" in mail.get_content()
 
 
 def test_dead_letters_and_bad_rules_are_told(simulator, make_monitor, hooks):
