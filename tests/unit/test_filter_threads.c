@@ -22,6 +22,9 @@ static void *append_records(void *ctx)
 	AUTO(buf_free) struct buf *message = buf_new(1 << 20);
 
 	for (int n = 1; n <= RECORDS; n++) {
+		while (n > (race->told + 1) *
+				   (RECORDS / RELOADS)) /* or all are there before the sets */
+			sched_yield();
 		buf_reset(message);
 		assert_true(buf_print(message, "["));
 		for (int i = 0; i < EVENTS; i++)
