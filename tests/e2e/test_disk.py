@@ -1,0 +1,112 @@
+"""The store on a real small disk: full, read-only, damaged."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from monitor import wait_until
+
+RULES = """\
+version: 1
+watched_items:
+  - {name: lock-up, when: {event: created, directory: /in}, actions: [permissions: {mode: "0600"}]}
+"""
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of 24 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("a small disk needs root, who may mount: " + done.stderr.strip())
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def monitor(simulator, make_monitor, disk):
+    (simulator.root / "in").mkdir()
+    made = make_monitor(simulator, RULES, {"STORE": {"URL": f"embedded:{disk}/store"}})
+    made.socket = disk / "store/admin.sock"
+    return made
+
+
+def fill(disk):
+    with open(disk / "fill", "wb") as file:
+        try:
+            while True:
+                file.write(bytes(1 << 16))
+                file.flush()
+        except OSError:
+            pass
+    assert os.statvfs(disk).f_bavail == 0
+
+
+def test_a_full_disk_loses_nothing_and_goes_on_when_there_is_room(monitor, simulator, disk):
+    monitor.start()
+    (simulator.root / "in/before").write_text("x")
+    monitor.wait_for_jobs(1)
+    fill(disk)
+    for number in range(30):
+        (simulator.root / f"in/{number}").write_text("x")
+    monitor.wait_for_log("No space left on device")
+    (disk / "fill").unlink()
+    assert len(monitor.wait_for_jobs(31)) == 31
+    monitor.wait_idle()
+    assert "the store works again" in monitor.log() or "the store takes records again; reading on" in monitor.log()
+    assert len(simulator.changes()) == 31 and monitor.jobs("dead") == []
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in (simulator.root / "in").iterdir())
+    assert monitor.status()["store"]["gap_count"] == 0
+
+
+def test_a_disk_that_is_full_at_the_end_is_no_gap_of_what_was_stored(monitor, simulator, disk):
+    monitor.start()
+    fill(disk)
+    (simulator.root / "in/a").write_text("x")
+    monitor.wait_for_log("No space left on device")
+    monitor.kill()
+    (disk / "fill").unlink()
+    monitor.start()
+    wait_until(lambda: monitor.status()["store"]["gap_count"] == 1, "the gap")  # what was not stored is said
+    (simulator.root / "in/b").write_text("x")
+    wait_until(lambda: stat.S_IMODE((simulator.root / "in/b").stat().st_mode) == 0o600, "it works")
+
+
+def refused(monitor):
+    done = monitor.run("run")
+    assert done.returncode == 1, done.stderr
+    return done.stderr
+
+
+def test_a_read_only_disk_is_told(monitor, disk):
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    assert "cannot start: " in refused(monitor) and "Read-only file system" in refused(monitor)
+
+
+@pytest.mark.parametrize("env", ["log", "state"])
+@pytest.mark.parametrize("how, said", [
+    (lambda file: os.truncate(file, 8192), "is damaged: .*/data.mdb has 8192 bytes and should have"),
+    (lambda file: os.truncate(file, 0), "is damaged: .*/data.mdb is empty; restore it, or move the directory aside"),
+    (lambda file: file.write_bytes(b"\xff" * 65536), "is damaged .*not an LMDB file")])
+def test_a_damaged_store_is_told_and_left_as_it_is(monitor, simulator, disk, env, how, said):
+    monitor.start()
+    (simulator.root / "in/a").write_text("x")
+    monitor.wait_for_jobs(1)
+    monitor.stop()
+    shutil.copytree(disk / "store", disk / "kept")
+    file = Path(disk / "store" / env / "data.mdb")
+    how(file)
+    damaged = file.read_bytes()
+    assert re.search(said, refused(monitor)), refused(monitor)
+    assert file.read_bytes() == damaged
+    shutil.rmtree(disk / "store")
+    (disk / "kept").rename(disk / "store")  # restored, it goes on where it was
+    monitor.start()
+    assert len(monitor.jobs()) == 1
