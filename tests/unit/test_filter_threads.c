@@ -12,6 +12,7 @@ struct race {
 	struct monitor m;
 	uint64_t after[RELOADS]; /* by set: it judges what comes behind this record */
 	atomic_int told;
+	atomic_bool is_done; /* what the sanitizer sees of uv_async_send(), that libuv hides */
 	atomic_bool is_over;
 	uv_async_t stop;
 };
@@ -40,6 +41,7 @@ static void stop_loop(uv_async_t *stop)
 {
 	struct race *race = stop->data;
 
+	assert_true(race->is_done);
 	uv_close((uv_handle_t *)stop, NULL);
 	filter_close(TAKE(race->m.filter));
 }
@@ -130,6 +132,7 @@ static void each_of_100000_events_is_judged_by_one_of_100_sets(void **state)
 	pthread_join(writer, NULL);
 	wait_for_cursor(&race, RECORDS);
 	filter_get_status(race.m.filter, &status);
+	race.is_done = true;
 	uv_async_send(&race.stop);
 	pthread_join(runner, NULL);
 
