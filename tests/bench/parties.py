@@ -35,9 +35,9 @@ class Stage:
         return folder
 
     @contextlib.contextmanager
-    def simulator(self, tls=False):
+    def simulator(self, tls=False, switches=None):
         folder = self.fresh("cluster")
-        simulator = Simulator(folder, tls="auto" if tls else "off").start()
+        simulator = Simulator(folder, tls="auto" if tls else "off", switches=switches).start()
         try:
             yield simulator
         finally:
