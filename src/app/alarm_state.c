@@ -27,10 +27,15 @@ static void find_streams(const json_t *monitor, json_t *troubles)
 	json_array_foreach(json_object_get(monitor, "watches"), i, watch)
 	{
 		const char *name = text_at(watch, "name"), *why = text_at(watch, "why");
+		const json_t *heartbeat = json_object_get(watch, "heartbeat");
 
 		if (strcmp(text_at(watch, "state"), "listening") != 0)
 			add(troubles, ALARM_STREAM, name,
 			    str_format("watch %s is not heard%s%s", name, *why ? ": " : "", why));
+		else if (strcmp(text_at(heartbeat, "state"), "deaf") == 0)
+			add(troubles, ALARM_STREAM, name,
+			    str_format("watch %s is open, but does not tell everything: %s", name,
+				       text_at(heartbeat, "why")));
 	}
 }
 

@@ -27,6 +27,13 @@ static json_t *watch_json(const struct watch_settings *watch, const struct watch
 		"bytes", (json_int_t)status->bytes, "reconnects", (json_int_t)status->reconnects);
 }
 
+static json_t *heartbeat_json(const struct heartbeat_status *status)
+{
+	return json_pack("{s:s,s:s,s:o,s:I}", "state", heartbeat_state_name(status->state), "why",
+			 status->why, "heard", describe_time(status->heard_ms), "delay_ms",
+			 (json_int_t)status->delay_ms);
+}
+
 static json_t *repair_json(struct repair *repair)
 {
 	struct repair_status status = { .state = "off", .baseline_id = -1 };
@@ -72,6 +79,8 @@ static json_t *watches_json(const struct daemon *daemon)
 
 		json_t *watch = watch_json(&daemon->settings->watches[i], &status, status.why);
 
+		if (daemon->settings->watches[i].heartbeat_ms)
+			json_object_set_new(watch, "heartbeat", heartbeat_json(&status.heartbeat));
 		json_object_set_new(watch, "repair", repair_json(crew_repair(daemon->crew, i)));
 		json_array_append_new(list, watch);
 	}
@@ -440,6 +449,8 @@ json_t *describe_troubles(const struct daemon *daemon)
 		watcher_get_status(watcher, &status);
 		if (status.state != WATCHER_LISTENING)
 			add_trouble(list, who, status.why);
+		else if (status.heartbeat.state == HEARTBEAT_DEAF)
+			add_trouble(list, who, status.heartbeat.why);
 	}
 	if (filter) {
 		struct filter_status status;

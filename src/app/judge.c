@@ -1,5 +1,6 @@
 #include "app/judge_part.h"
 
+#include "app/heartbeat.h"
 #include "app/inbox.h"
 #include "app/pending.h"
 #include "app/rename.h"
@@ -20,6 +21,18 @@
 
 static int judge_event(void *ctx, const struct event *event, const struct echo *echo,
 		       struct error *err);
+
+static void open_heartbeat(struct judged_watch *watch)
+{
+	AUTO(free)
+	char *name = str_format("cn_heartbeat_judged_ms{watch=\"%s\"}", watch->settings->name);
+
+	watch->private_directory = heartbeat_directory(watch->settings);
+	if (watch->private_directory)
+		watch->heartbeat_delay =
+			metric_get(name, METRIC_GAUGE,
+				   "From a heartbeat's receipt to where events are judged");
+}
 
 struct judge *judge_new(const struct settings *settings, struct store *store,
 			struct rule_set *const *sets)
@@ -42,6 +55,7 @@ struct judge *judge_new(const struct settings *settings, struct store *store,
 	for (size_t i = 0; i < settings->watch_count; i++) {
 		judge->watches[i].settings = &settings->watches[i];
 		judge->watches[i].name = text_of(settings->watches[i].name);
+		open_heartbeat(&judge->watches[i]);
 		rule_set_free(judge_swap(judge, i, rule_set_share(sets[i])));
 	}
 	return judge;
@@ -59,6 +73,7 @@ void judge_free(struct judge *judge)
 	for (size_t i = 0; i < judge->watch_count; i++) {
 		rule_matcher_free(judge->watches[i].matcher);
 		rule_set_free(judge->watches[i].set);
+		free(judge->watches[i].private_directory);
 	}
 	free(judge->watches);
 	decoder_free(judge->decoder);
@@ -279,6 +294,17 @@ static bool brings_things_in(const struct judged_watch *watch, const struct even
 	       rule_set_may_match_below(watch->set, event->path, told);
 }
 
+static bool is_heartbeat(const struct judge *judge, const struct judged_watch *watch,
+			 const struct event *event)
+{
+	if (!watch->private_directory ||
+	    !heartbeat_owns(text_of(watch->private_directory), event->path))
+		return false;
+	if (event->origin == ORIGIN_LIVE && !judge->trial)
+		metric_set(watch->heartbeat_delay, judge->now_ms - event->time_ms);
+	return true;
+}
+
 /* Asks the rules about one event, and does what they say. The only place where that is done. */
 static int judge_event(void *ctx, const struct event *event, const struct echo *echo,
 		       struct error *err)
@@ -289,6 +315,8 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 
 	if (!watch)
 		return 0; /* its half waited while the watch was taken out of the settings */
+	if (is_heartbeat(judge, watch, event))
+		return 0;
 	if (!echo->is_echo && brings_things_in(watch, event) &&
 	    repair_moved_in_put(judge->txn, event, err) < 0)
 		return -1;

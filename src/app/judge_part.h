@@ -9,12 +9,15 @@
 #include "app/label.h"
 #include "app/open_files.h"
 #include "base/buf.h"
+#include "base/metric.h"
 
 struct judged_watch {
 	const struct watch_settings *settings;
 	struct text name;
 	struct rule_set *set;
 	struct rule_matcher *matcher;
+	char *private_directory; /* of the heartbeat: no rule sees what happens there; or NULL */
+	struct metric *heartbeat_delay;
 	bool is_noted; /* the store knows which rules judge */
 	bool is_noting;
 };

@@ -44,8 +44,9 @@ struct watch_settings {
 	const struct cluster_settings *on; /* found by it */
 	char *path;
 	bool recursive;
-	char *items;        /* absolute: relative ones are relative to the file that names them */
-	int64_t silence_ms; /* a stream without a byte for so long is dead; 60 s */
+	char *items;          /* absolute: relative ones are relative to the file that names them */
+	int64_t silence_ms;   /* a stream without a byte for so long is dead; 60 s */
+	int64_t heartbeat_ms; /* how often the stream is proven to live; 0: never */
 	int64_t rename_window_ms; /* how long half a rename waits for the other; 500 ms */
 	int gap_repair;           /* enum gap_repair */
 	int64_t baseline_every_ms;

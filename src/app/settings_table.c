@@ -66,6 +66,11 @@ static const struct config_key watch_keys[] = {
 	{ "SILENCE", KEY_TIME, WATCH(silence_ms), "60s",
 	  "A stream without a byte for so long is dead and opened anew.", .least = 100,
 	  .most = 86400000 },
+	{ "HEARTBEAT", KEY_TIME, WATCH(heartbeat_ms), "0s",
+	  "How often a file of the monitor's own, in .cn_monitor below PATH, is touched on the "
+	  "cluster; its event proves that the stream tells everything, and shows how long that "
+	  "takes. Without it for three times as long the stream is opened anew. 0s: never.",
+	  .least = 0, .most = 86400000 },
 	{ "RENAME_WINDOW", KEY_TIME, WATCH(rename_window_ms), "500ms",
 	  "How long one half of a rename waits for the other.", .least = 0, .most = 60000 },
 	{ "GAP_REPAIR", KEY_CHOICE, WATCH(gap_repair), "auto",

@@ -28,6 +28,7 @@ struct watcher {
 	struct sse *sse;
 	struct watch_log *log;
 	struct watch_gap *gap;
+	struct heartbeat *heartbeat; /* or NULL */
 	struct qumulo_call *mode_call;
 	char *address; /* where the stream is */
 
@@ -106,6 +107,7 @@ static void log_is_full(void *ctx, bool is_full)
 	struct watcher *watcher = ctx;
 
 	watcher->last_byte_steady_ms = clock_monotonic_ms();
+	heartbeat_pause(watcher->heartbeat, is_full);
 	if (watcher->notify)
 		notify_pause(watcher->notify, is_full);
 }
@@ -130,6 +132,7 @@ static void lose(struct watcher *watcher, int64_t not_before_ms, const char *why
 	int64_t pause_ms;
 
 	notify_cancel(TAKE(watcher->notify));
+	heartbeat_stop(watcher->heartbeat);
 	uv_timer_stop(&watcher->silence);
 	(void)watch_log_flush(watcher->log);
 	if (was_listening) {
@@ -144,6 +147,23 @@ static void lose(struct watcher *watcher, int64_t not_before_ms, const char *why
 	set_state(watcher, WATCHER_DOWN, why);
 	pause_ms = next_pause_ms(watcher); /* not inside MAX, which would ask twice */
 	uv_timer_start(&watcher->retry, retry_due, (uint64_t)MAX(pause_ms, not_before_ms), 0);
+}
+
+static void heartbeat_is_lost(void *ctx, int64_t since_ms, const char *why)
+{
+	struct watcher *watcher = ctx;
+
+	watcher->complete_ms = MIN(watcher->complete_ms, since_ms);
+	lose(watcher, 0, why);
+}
+
+static void heartbeat_has_changed(void *ctx, const struct heartbeat_status *status)
+{
+	struct watcher *watcher = ctx;
+
+	pthread_mutex_lock(&watcher->lock);
+	watcher->status.heartbeat = *status;
+	pthread_mutex_unlock(&watcher->lock);
 }
 
 /* ---- the stream ---- */
@@ -201,6 +221,7 @@ static void watching(struct watcher *watcher)
 	count_gap(watcher);
 	log_info(watcher->who, "listening to %s", why);
 	check_mode(watcher);
+	heartbeat_start(watcher->heartbeat);
 }
 
 static void heard_whole(struct watcher *watcher, int64_t time_ms)
@@ -231,6 +252,7 @@ static void payload_came(void *ctx, struct text payload)
 	pthread_mutex_unlock(&watcher->lock);
 	heard_whole(watcher, watcher->piece_ms);
 	watch_log_add(watcher->log, payload, watcher->piece_ms);
+	heartbeat_hear(watcher->heartbeat, payload);
 }
 
 static void stream_opened(void *ctx, const char *address)
@@ -442,6 +464,8 @@ int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo *cluster,
 {
 	struct watcher *watcher = NEW(struct watcher);
 	const struct sse_handler lines = { watcher, payload_came, comment_came };
+	const struct heartbeat_handler beats = { watcher, heartbeat_is_lost,
+						 heartbeat_has_changed };
 
 	watcher->loop = loop;
 	watcher->cluster = cluster;
@@ -451,6 +475,7 @@ int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo *cluster,
 	watcher->log = watch_log_new(loop, store, settings->name, watcher->who, commit, log_is_full,
 				     watcher);
 	watcher->gap = watch_gap_new(store, settings->name, watcher->who);
+	watcher->heartbeat = heartbeat_new(loop, cluster, settings, watcher->who, &beats);
 	pthread_mutex_init(&watcher->lock, NULL);
 	watcher->status.since_ms = clock_now_ms();
 	add_metrics(watcher);
@@ -492,6 +517,7 @@ void watcher_close(struct watcher *watcher)
 	notify_cancel(TAKE(watcher->notify));
 	if (watcher->mode_call)
 		qumulo_cancel(TAKE(watcher->mode_call));
+	heartbeat_free(watcher->heartbeat);
 	write_alive(watcher);
 	watch_log_close(watcher->log);
 	watch_gap_free(watcher->gap);

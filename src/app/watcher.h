@@ -7,6 +7,7 @@
 #ifndef APP_WATCHER_H
 #define APP_WATCHER_H
 
+#include "app/heartbeat.h"
 #include "app/settings.h"
 #include "qumulo/client.h"
 #include "store/store.h"
@@ -23,7 +24,8 @@ struct watcher_status { /* a snapshot, safe to take from any thread */
 	uint64_t messages;
 	uint64_t bytes;
 	uint64_t reconnects;
-	uint64_t gaps;       /* that ended in this run */
+	uint64_t gaps; /* that ended in this run */
+	struct heartbeat_status heartbeat;
 	int64_t complete_ms; /* the last message or comment that was heard whole */
 };
 

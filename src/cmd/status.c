@@ -57,6 +57,25 @@ static void print_repair(const struct arguments *arguments, json_t *repair)
 	}
 }
 
+/* Whether all is well as far as it tells. */
+static bool print_heartbeat(const struct arguments *arguments, json_t *heartbeat)
+{
+	const char *state = text_at(heartbeat, "state"), *why = text_at(heartbeat, "why");
+	bool is_deaf = strcmp(state, "deaf") == 0;
+
+	if (is_deaf || strcmp(state, "failed") == 0) {
+		printf("        %sno heartbeat: ", paint(arguments, false));
+		escape_print(stdout, why, ESCAPE_TEXT);
+		printf("%s\n", plain(arguments));
+	} else if (*text_at(heartbeat, "heard")) {
+		printf("        the last heartbeat was heard %s, %lld ms after it was sent\n",
+		       text_at(heartbeat, "heard"), number_at(heartbeat, "delay_ms"));
+	} else if (heartbeat) {
+		puts("        no heartbeat yet");
+	}
+	return !is_deaf;
+}
+
 static bool print_watches(const struct arguments *arguments, json_t *watches)
 {
 	bool is_fine = true;
@@ -75,6 +94,7 @@ static bool print_watches(const struct arguments *arguments, json_t *watches)
 		       text_at(watch, "path"), text_at(watch, "cluster"),
 		       number_at(watch, "messages"), number_at(watch, "bytes"),
 		       *text_at(watch, "last_byte") ? text_at(watch, "last_byte") : "never");
+		is_fine &= print_heartbeat(arguments, json_object_get(watch, "heartbeat"));
 		print_repair(arguments, json_object_get(watch, "repair"));
 		is_fine &= is_up;
 	}

@@ -238,6 +238,32 @@ struct qumulo_call *files_make_directory(struct qumulo *qumulo, const char *dire
 			    done, ctx);
 }
 
+struct qumulo_call *files_make_file(struct qumulo *qumulo, const char *directory, const char *name,
+				    file_done *done, void *ctx)
+{
+	AUTO(free) char *path = entries_path(directory);
+
+	return change_start(qumulo, "POST", path, NULL,
+			    json_pack("{s:s, s:s}", "action", "CREATE_FILE", "name", name), done,
+			    ctx);
+}
+
+static char *attributes_path(const char *id)
+{
+	AUTO(free) char *ref = qumulo_ref(id);
+
+	return str_format("/v1/files/%s/info/attributes", ref);
+}
+
+struct qumulo_call *files_touch(struct qumulo *qumulo, const char *id, const char *time,
+				file_done *done, void *ctx)
+{
+	AUTO(free) char *path = attributes_path(id);
+
+	return change_start(qumulo, "PATCH", path, NULL,
+			    json_pack("{s:s}", "modification_time", time), done, ctx);
+}
+
 static bool change_add_identity(json_t *body, const char *auth_id_member,
 				const char *details_member, const char *type, const char *value)
 {
@@ -253,8 +279,7 @@ static bool change_add_identity(json_t *body, const char *auth_id_member,
 struct qumulo_call *files_change(struct qumulo *qumulo, const char *id, const char *etag,
 				 const struct file_change *change, file_done *done, void *ctx)
 {
-	AUTO(free) char *ref = qumulo_ref(id);
-	AUTO(free) char *path = str_format("/v1/files/%s/info/attributes", ref);
+	AUTO(free) char *path = attributes_path(id);
 	json_t *body = json_object();
 	bool is_sayable = (!change->mode ||
 			   json_object_set_new(body, "mode", json_string(change->mode)) == 0) &&

@@ -15,6 +15,11 @@ struct qumulo_call *files_make_directory(struct qumulo *qumulo, const char *dire
 					 const char *name, file_done *done, void *ctx);
 struct qumulo_call *files_change(struct qumulo *qumulo, const char *id, const char *etag,
 				 const struct file_change *change, file_done *done, void *ctx);
+struct qumulo_call *files_make_file(struct qumulo *qumulo, const char *directory, const char *name,
+				    file_done *done, void *ctx);
+/* Sets the time of modification (RFC 3339), of which the stream always tells (API facts, 7.2). */
+struct qumulo_call *files_touch(struct qumulo *qumulo, const char *id, const char *time,
+				file_done *done, void *ctx);
 /* As files_get, with the file's lock. */
 struct qumulo_call *files_get_lock(struct qumulo *qumulo, const char *id, file_done *done,
 				   void *ctx);

@@ -146,19 +146,23 @@ class Monitor:
                               stdin=subprocess.DEVNULL,
                               env={**os.environ, **self.environment, **(environment or {})})
 
-    def ask(self, path, method="GET"):
-        """Asks the admin socket as the sub-commands do; None while nobody answers."""
+    def fetch(self, path, method="GET"):
+        """(HTTP status, text) from the admin socket; None while nobody answers."""
         connection = UnixConnection(self.socket)
         try:
             connection.request(method, path)
             answer = connection.getresponse()
-            body = json.loads(answer.read())
+            return answer.status, answer.read().decode()
         except OSError:
             return None
         finally:
             connection.close()
-        assert answer.status == 200, body
-        return body
+
+    def ask(self, path, method="GET"):
+        """Asks the admin socket as the sub-commands do; None while nobody answers."""
+        answer = self.fetch(path, method)
+        assert not answer or answer[0] == 200, answer
+        return answer and json.loads(answer[1])
 
     def status(self):
         return self.ask("/v1/status")
