@@ -88,6 +88,15 @@ static void offer_rules(void *ctx, size_t watch, struct rule_set *set)
 		rule_set_free(set);
 }
 
+static char *settings_were_read(void *ctx, const struct settings *later)
+{
+	struct daemon *daemon = ctx;
+
+	if (!daemon->store)
+		return str_copy("");
+	return settings_change(&daemon->live, daemon->settings, later, daemon->store);
+}
+
 static void reload_ended(void *ctx, bool is_ok, const char *report)
 {
 	struct host *host = ctx;
@@ -101,7 +110,7 @@ static void signal_came(uv_signal_t *handle, int number)
 
 	if (number == SIGHUP) {
 		service_manager_reloading(host->manager);
-		reload_now(host->daemon.reload, "SIGHUP", reload_ended, host);
+		reload_everything(host->daemon.reload, "SIGHUP", reload_ended, host);
 		return;
 	}
 	log_info("cn_monitor", "stopping: %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -169,7 +178,7 @@ static int find_mail_server(struct host *host, struct error *err)
 /* Reads the rules; prints what is wrong with them, all of it. */
 static int open_rules(struct host *host, struct error *err)
 {
-	const struct reload_target target = { &host->daemon, offer_rules };
+	const struct reload_target target = { &host->daemon, offer_rules, settings_were_read };
 	AUTO(problems_free) struct problems *problems = problems_new();
 	int result = reload_open(&host->daemon.reload, host->loop, host->daemon.settings, &target,
 				 problems, err);
@@ -275,6 +284,7 @@ int daemon_run(const struct settings *settings, const char *command, unsigned ro
 	AUTO_ERROR err = { 0 };
 	struct host host = { .daemon = { .settings = settings,
 					 .roles = roles,
+					 .live = settings_live_of(settings),
 					 .name = member_name(command),
 					 .started_ms = clock_now_ms() },
 			     .loop = &loop,

@@ -5,13 +5,14 @@
 #include "app/crew.h"
 #include "app/members.h"
 #include "app/reload_all.h"
-#include "app/settings.h"
+#include "app/settings_change.h"
 #include "store/store.h"
 
 struct daemon {
 	const struct settings *settings;
-	unsigned roles; /* CREW_ROLE of each that this process has */
-	char *name;     /* among the members: "host-1/watch/4711" */
+	unsigned roles;            /* CREW_ROLE of each that this process has */
+	char *name;                /* among the members: "host-1/watch/4711" */
+	struct settings_live live; /* what a reload has changed of the settings */
 	struct store *store;
 	struct reload *reload;
 	struct crew *crew;

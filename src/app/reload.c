@@ -45,8 +45,11 @@ struct reload {
 	uv_work_t work;
 	bool is_working;
 	bool is_wanted_again;
-	struct rule_set **compiled; /* by the worker, one a file */
-	struct path_list found;     /* by the worker */
+	bool wants_settings;            /* the next compilation is to read them, too */
+	bool reads_settings;            /* the one under way does */
+	struct settings *settings_read; /* by the worker */
+	struct rule_set **compiled;     /* by the worker, one a file */
+	struct path_list found;         /* by the worker */
 	struct problems *problems;
 	struct waiter *waiters; /* of the compilation under way */
 	struct waiter *later;   /* of the one after it */
@@ -246,9 +249,18 @@ static void conclude(struct reload *reload, bool is_ok, char *report)
 	answer_waiters(reload, is_ok, report);
 }
 
+static char *tell_settings(struct reload *reload, const struct settings *settings)
+{
+	if (!reload->target.settings)
+		return str_copy("");
+	return reload->target.settings(reload->target.ctx, settings);
+}
+
 static void take_over(struct reload *reload)
 {
 	AUTO(problems_free) struct problems *problems = TAKE(reload->problems);
+
+	AUTO(settings_free) struct settings *settings = TAKE(reload->settings_read);
 
 	if (problems_error_count(problems)) {
 		AUTO(free) char *text = problems_format(problems, false);
@@ -256,7 +268,7 @@ static void take_over(struct reload *reload)
 		problems_visit(problems, log_problem, NULL);
 		reload->refused++;
 		drop_compiled(reload);
-		log_error("rules", "the changed rules have errors; the old ones stay at work");
+		log_error("rules", "what was read has errors; the old rules stay at work");
 		conclude(reload, false,
 			 str_format("%s\nNothing was changed: the old rules stay at work.", text));
 		return;
@@ -265,6 +277,7 @@ static void take_over(struct reload *reload)
 	size_t changed = adopt(reload);
 	AUTO(free) char *what = counts(reload);
 	AUTO(free) char *warnings = problems_format(problems, false);
+	AUTO(free) char *news = settings ? tell_settings(reload, settings) : str_copy("");
 
 	log_warnings(reload, problems, keep_warnings(reload, problems));
 	if (changed) {
@@ -275,8 +288,8 @@ static void take_over(struct reload *reload)
 		log_info("rules", "nothing had changed, still at work: %s", what);
 	}
 	conclude(reload, true,
-		 str_format("%s%s%s: %s", warnings, *warnings ? "\n" : "",
-			    changed ? "At work" : "Nothing had changed", what));
+		 str_format("%s%s%s%s%s: %s", warnings, *warnings ? "\n" : "", news,
+			    *news ? "\n" : "", changed ? "At work" : "Nothing had changed", what));
 }
 
 static void work(uv_work_t *work)
@@ -284,6 +297,8 @@ static void work(uv_work_t *work)
 	struct reload *reload = CONTAINER_OF(work, struct reload, work);
 
 	compile_all(reload, reload->problems);
+	if (reload->reads_settings)
+		reload->settings_read = settings_load(reload->settings->file, reload->problems);
 }
 
 static void reload_free(struct reload *reload)
@@ -292,6 +307,7 @@ static void reload_free(struct reload *reload)
 	for (size_t i = 0; i < reload->file_count; i++)
 		rule_set_free(reload->files[i].set);
 	problems_free(reload->problems);
+	settings_free(reload->settings_read);
 	path_list_clear(&reload->watched);
 	path_list_clear(&reload->found);
 	free(reload->compiled);
@@ -326,6 +342,8 @@ static void work_done(uv_work_t *work, int status)
 static void start_work(struct reload *reload)
 {
 	reload->is_wanted_again = false;
+	reload->reads_settings = reload->wants_settings;
+	reload->wants_settings = false;
 	reload->is_working = true;
 	reload->waiters = TAKE(reload->later);
 	reload->problems = problems_new();
@@ -346,6 +364,13 @@ void reload_now(struct reload *reload, const char *why,
 		reload->is_wanted_again = true;
 	else
 		start_work(reload);
+}
+
+void reload_everything(struct reload *reload, const char *why,
+		       void (*done)(void *ctx, bool is_ok, const char *report), void *ctx)
+{
+	reload->wants_settings = true;
+	reload_now(reload, why, done, ctx);
 }
 
 static int watch_files(struct reload *reload, struct error *err);

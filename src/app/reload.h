@@ -18,6 +18,9 @@ struct reload;
 struct reload_target {
 	void *ctx;
 	void (*offer)(void *ctx, size_t watch, struct rule_set *set);
+	/* cn_monitor.conf as it was read again, borrowed; answers lines for the report, for free().
+	 * NULL: nobody wants to know. */
+	char *(*settings)(void *ctx, const struct settings *later);
 };
 
 /*
@@ -37,6 +40,10 @@ struct rule_set *reload_get(struct reload *reload, size_t watch);
  */
 void reload_now(struct reload *reload, const char *why,
 		void (*done)(void *ctx, bool is_ok, const char *report), void *ctx);
+
+/* The same, with cn_monitor.conf beside the rules: an error in any of them changes nothing. */
+void reload_everything(struct reload *reload, const char *why,
+		       void (*done)(void *ctx, bool is_ok, const char *report), void *ctx);
 
 struct reload_status {
 	int64_t loaded_ms;       /* when the rules at work were read */

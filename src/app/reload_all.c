@@ -191,7 +191,7 @@ void reload_all_ask(struct reload_all *all,
 	if (json_object_size(there) == 1) {
 		json_decref(there);
 		all->users++;
-		reload_now(all->reload, "asked to", read_alone, question);
+		reload_everything(all->reload, "asked to", read_alone, question);
 		return;
 	}
 	question->number = ++all->next_number;
@@ -244,7 +244,7 @@ static void obey(struct reload_all *all, json_t *message)
 	order->asker = str_copy(asker ? asker : "");
 	order->number = json_integer_value(json_object_get(message, "number"));
 	all->users++;
-	reload_now(all->reload, why, order_done, order);
+	reload_everything(all->reload, why, order_done, order);
 }
 
 static void note_outcome(struct reload_all *all, json_t *message)

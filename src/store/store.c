@@ -155,6 +155,11 @@ int store_log_drain(struct store *store, int64_t wait_ms, struct error *err)
 	return store->type->log_drain(store, wait_ms, err);
 }
 
+int store_limit(struct store *store, int64_t max_bytes, int64_t retention_ms, struct error *err)
+{
+	return store->type->limit(store, max_bytes, retention_ms, err);
+}
+
 int64_t store_log_read(struct store *store, uint64_t after, size_t max_records, size_t max_bytes,
 		       bool (*visit)(void *ctx, const struct record *record), void *ctx,
 		       struct error *err)

@@ -47,6 +47,14 @@ void store_close(struct store *store);
 AUTO_DEFINE(struct store *, store_close)
 
 /*
+ * Other limits from now on, from any thread. What is stored stays: a store that has more than
+ * max_bytes now is full until enough of it is removed. -1: so much room cannot be had without
+ * opening the store anew; nothing was changed.
+ */
+MUST_CHECK int store_limit(struct store *store, int64_t max_bytes, int64_t retention_ms,
+			   struct error *err);
+
+/*
  * Roles wake each other through the store: called (in the caller's thread, or one of the store's
  * own for what another process did) after a commit that gives the named role something to do; now
  * and then for nothing. The app makes it a uv_async_send. One per role.

@@ -9,6 +9,7 @@
 #define FORMAT "1"
 #define LEAST_BYTES (1024 * 1024)
 #define SLACK_BYTES (64 * 1024 * 1024)
+#define GROWTH 4 /* times the limit at the start that it may become later */
 #define DATABASES_MOST 32
 
 static const char *const space_names[SPACE_COUNT] = {
@@ -321,33 +322,55 @@ static int check_file(const struct lmdb_env *env, struct error *err)
 	return 0;
 }
 
+/* So much address space is needed for max_bytes. */
+static int64_t map_for(int64_t max_bytes)
+{
+	int64_t bytes = max_bytes + max_bytes / 4 + SLACK_BYTES;
+
+	return bytes & ~(int64_t)(1024 * 1024 - 1);
+}
+
+static int map_env(struct lmdb_env *env, const struct store_settings *settings, int64_t max_bytes,
+		   struct error *err)
+{
+	int rc;
+
+	env->map_bytes = map_for(max_bytes);
+	if ((rc = mdb_env_create(&env->env)))
+		return lmdb_fail(env, rc, err);
+	if ((rc = mdb_env_set_maxdbs(env->env, DATABASES_MOST)) ||
+	    (rc = mdb_env_set_mapsize(env->env, (size_t)env->map_bytes)))
+		return lmdb_fail(env, rc, err);
+	rc = mdb_env_open(env->env, env->path, MDB_NOTLS | (settings->sync ? 0 : MDB_NOSYNC), 0600);
+	if (!rc)
+		return 0;
+	mdb_env_close(TAKE(env->env)); /* after a failed opening nothing else may be done with it */
+	if (rc == ENOMEM)
+		return 1;
+	return lmdb_fail(env, rc, err);
+}
+
 static int open_env(struct lmdb_env *env, const struct store_lmdb *store, const char *name,
 		    const struct store_settings *settings, bool must_exist, struct error *err)
 {
-	size_t map_bytes;
-	int rc;
+	int no_room;
 
 	env->path = str_format("%s/%s", store->path, name);
 	env->max_bytes = MAX(settings->max_bytes, LEAST_BYTES);
-	map_bytes = (size_t)(env->max_bytes + env->max_bytes / 4 + SLACK_BYTES);
-	map_bytes &= ~(size_t)(1024 * 1024 - 1);
 	if (must_exist && check_file(env, err) < 0)
 		return -1;
 	if (make_directory(env->path, err) < 0)
 		return -1;
-	if ((rc = mdb_env_create(&env->env)))
-		return lmdb_fail(env, rc, err);
-	if ((rc = mdb_env_set_maxdbs(env->env, DATABASES_MOST)) ||
-	    (rc = mdb_env_set_mapsize(env->env, map_bytes)))
-		return lmdb_fail(env, rc, err);
-	rc = mdb_env_open(env->env, env->path, MDB_NOTLS | (settings->sync ? 0 : MDB_NOSYNC), 0600);
-	if (rc == ENOMEM)
+	no_room = map_env(env, settings, GROWTH * env->max_bytes, err);
+	if (no_room > 0)
+		no_room = map_env(env, settings, env->max_bytes, err);
+	if (no_room > 0)
 		return error_set(err,
-				 "store %s: cannot reserve %zu bytes of address space: lower "
+				 "store %s: cannot reserve %lld bytes of address space: lower "
 				 "[STORE] MAX_SIZE, or raise the limit (ulimit -v)",
-				 env->path, map_bytes);
-	if (rc)
-		return lmdb_fail(env, rc, err);
+				 env->path, (long long)env->map_bytes);
+	if (no_room < 0)
+		return -1;
 	lmdb_forget_dead_readers(env);
 	return check_length(env, err);
 }
@@ -540,6 +563,21 @@ static int open_lmdb(struct store **out, const struct store_settings *settings, 
 	return 0;
 }
 
+static int limit_lmdb(struct store *base, int64_t max_bytes, int64_t retention_ms,
+		      struct error *err)
+{
+	struct store_lmdb *store = lmdb_of(base);
+	int64_t bytes = MAX(max_bytes, LEAST_BYTES);
+
+	if (map_for(bytes) > MIN(store->log.map_bytes, store->state.map_bytes))
+		return error_set(err, "a store that was opened for less cannot grow to %lld bytes",
+				 (long long)max_bytes);
+	store->log.max_bytes = bytes;
+	store->state.max_bytes = bytes;
+	store->retention_ms = retention_ms;
+	return 0;
+}
+
 static int count_lmdb(struct store *base, struct store_counts *out, struct error *err)
 {
 	struct store_lmdb *store = lmdb_of(base);
@@ -556,6 +594,7 @@ const struct store_type store_lmdb = {
 	.scheme = "embedded",
 	.open = open_lmdb,
 	.close = close_lmdb,
+	.limit = limit_lmdb,
 	.log_append = lmdb_log_append,
 	.log_commit = lmdb_log_commit,
 	.log_drain = lmdb_log_drain,

@@ -5,8 +5,9 @@
  *
  * The size of the map is fixed when the environment is opened: LMDB can change it only while no
  * transaction is open in the process, and readers in other threads come and go at any time. The
- * map is only address space (the file and the memory grow with what is stored), so it is as large
- * as it may ever get, plus slack: what removes things must find room to write even when it is full.
+ * map is only address space (the file and the memory grow with what is stored), so it is several
+ * times as large as the store may get now (store_limit), plus slack: what removes things must find
+ * room to write even when it is full.
  */
 #ifndef STORE_STORE_LMDB_H
 #define STORE_STORE_LMDB_H
@@ -20,7 +21,8 @@
 struct lmdb_env {
 	MDB_env *env;
 	char *path;
-	int64_t max_bytes; /* more than that is refused; removing goes on */
+	int64_t map_bytes;
+	_Atomic int64_t max_bytes; /* more than that is refused; removing goes on */
 };
 
 /* A job that is taken. In memory only: nobody but this process can have taken it, and after a crash
@@ -35,7 +37,7 @@ struct store_lmdb {
 	struct store base;
 	char *path;
 	int lock_fd;
-	int64_t retention_ms;
+	_Atomic int64_t retention_ms;
 
 	struct lmdb_env log;
 	MDB_dbi records; /* seq -> record */

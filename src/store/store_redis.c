@@ -252,6 +252,19 @@ static int open_all(struct store_redis *store, const struct store_settings *sett
 	return store->forward ? redis_forward_start(store->forward, err) : 0;
 }
 
+static int limit_redis(struct store *base, int64_t max_bytes, int64_t retention_ms,
+		       struct error *err)
+{
+	struct store_redis *store = redis_of(base);
+
+	if (store->log &&
+	    store_limit(store->log, max_bytes, MIN(retention_ms, LOG_KEPT_MS), err) < 0)
+		return -1;
+	store->max_bytes = max_bytes;
+	store->retention_ms = retention_ms;
+	return 0;
+}
+
 static int open_redis(struct store **out, const struct store_settings *settings, const char *place,
 		      struct error *err)
 {
@@ -281,12 +294,12 @@ static int open_redis(struct store **out, const struct store_settings *settings,
 #define STORE_REDIS(url_scheme)                                                                   \
 	{                                                                                         \
 		.scheme = (url_scheme), .open = open_redis, .close = close_redis,                 \
-		.log_append = redis_log_append, .log_commit = redis_log_commit,                   \
-		.log_drain = redis_log_drain, .lease_take = redis_lease_take,                     \
-		.lease_drop = redis_lease_drop, .lease_look = redis_lease_look,                   \
-		.fence = redis_fence, .member_put = redis_member_put,                             \
-		.member_visit = redis_member_visit, .tell = redis_tell,                           \
-		.log_read = redis_log_read, .log_range = redis_log_range,                         \
+		.limit = limit_redis, .log_append = redis_log_append,                             \
+		.log_commit = redis_log_commit, .log_drain = redis_log_drain,                     \
+		.lease_take = redis_lease_take, .lease_drop = redis_lease_drop,                   \
+		.lease_look = redis_lease_look, .fence = redis_fence,                             \
+		.member_put = redis_member_put, .member_visit = redis_member_visit,               \
+		.tell = redis_tell, .log_read = redis_log_read, .log_range = redis_log_range,     \
 		.log_trim = redis_log_trim, .gap_put = redis_gap_put,                             \
 		.gap_visit = redis_gap_visit, .note_put = redis_note_put,                         \
 		.note_get = redis_note_get, .begin = redis_begin, .commit = redis_commit,         \

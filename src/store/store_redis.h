@@ -71,7 +71,7 @@ struct store_redis {
 	char *prefix; /* "{cn:main}:" */
 	char client[33];
 	char digest[41]; /* of the script */
-	int64_t retention_ms, max_bytes;
+	_Atomic int64_t retention_ms, max_bytes;
 	atomic_bool is_over;
 	int over_fd; /* can be read once it is over */
 

@@ -15,6 +15,8 @@ struct store_type {
 	int (*open)(struct store **out, const struct store_settings *settings, const char *place,
 		    struct error *err);
 	void (*close)(struct store *store);
+	int (*limit)(struct store *store, int64_t max_bytes, int64_t retention_ms,
+		     struct error *err);
 
 	int (*log_append)(struct store *store, const struct record *record, uint64_t *out_seq,
 			  struct error *err);

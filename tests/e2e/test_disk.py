@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -77,6 +78,48 @@ def test_a_disk_that_is_full_at_the_end_is_no_gap_of_what_was_stored(monitor, si
     wait_until(lambda: monitor.status()["store"]["gap_count"] == 1, "the gap")  # what was not stored is said
     (simulator.root / "in/b").write_text("x")
     wait_until(lambda: stat.S_IMODE((simulator.root / "in/b").stat().st_mode) == 0o600, "it works")
+
+
+def shrink(monitor, disk, size):
+    monitor.write_conf({"STORE": {"URL": f"embedded:{disk}/store", "MAX_SIZE": size}})
+    return monitor.run("reload")
+
+
+def test_a_limit_that_shrinks_below_what_is_stored_loses_nothing_and_grows_again(monitor, simulator, disk):
+    monitor.start()
+    for number in range(20):
+        (simulator.root / f"in/{number}").write_text("x")
+    assert len(monitor.wait_for_jobs(20)) == 20
+    simulator.generate(60_000, per_message=100, path="elsewhere/{n}.txt")  # 8 MiB of log
+    wait_until(lambda: monitor.status()["filter"]["events"] >= 60_000, "all of it to be judged")
+    before = monitor.status()["store"]
+    done = shrink(monitor, disk, "1 MiB")
+    assert done.returncode == 0 and "[STORE] MAX_SIZE is 1048576 bytes now, it was 4294967296; what is stored stays" in done.stdout
+    assert len(monitor.jobs()) == 20  # and so does the history
+    for number in range(20, 40):
+        (simulator.root / f"in/{number}").write_text("x")
+    assert len(monitor.wait_for_jobs(40)) == 40
+    after = monitor.status()["store"]
+    assert after["gap_count"] == 0 and after["last_seq"] > before["last_seq"] and after["log_bytes"] < before["log_bytes"]
+    done = shrink(monitor, disk, "8 MiB")
+    assert "[STORE] MAX_SIZE is 8388608 bytes now, it was 1048576" in done.stdout
+    done = shrink(monitor, disk, "1 TiB")
+    assert "[STORE] MAX_SIZE needs a restart: a store that was opened for less cannot grow to 1099511627776 bytes" in done.stdout
+
+
+def test_a_reload_names_what_needs_a_restart_and_refuses_what_is_wrong(monitor, simulator, disk):
+    monitor.start()
+    sections = {"STORE": {"URL": f"embedded:{disk}/store", "RETENTION": "2h"}, "WATCH": {"SILENCE": "30s"}, "LOG": {"LEVEL": "info"}}
+    monitor.write_conf(sections)
+    done = monitor.run("reload")
+    assert "[STORE] RETENTION is 7200 s now, it was 604800 s" in done.stdout and "[LOG] LEVEL is another now" in done.stdout
+    assert "not at work before a restart: [WATCH main] SILENCE" in done.stdout
+    monitor.write_conf({**sections, "STORE": {"URL": f"embedded:{disk}/store", "MAX_SIZE": "12 potatoes"}})
+    monitor.process.send_signal(signal.SIGHUP)
+    monitor.wait_for_log("what was read has errors; the old rules stay at work")
+    assert "potatoes" in monitor.log()
+    (simulator.root / "in/still").write_text("x")
+    assert len(monitor.wait_for_jobs(1)) == 1
 
 
 def refused(monitor):

@@ -218,6 +218,24 @@ static void a_full_state_takes_no_more_jobs_but_lets_them_end(void **state)
 	assert_true(put_large_job(f));
 }
 
+static void a_limit_may_change_while_the_store_is_open(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 20; i++)
+		assert_true(put_large_job(f));
+	ok(f, store_limit(f->store, 1024 * 1024, f->settings.retention_ms, &f->err));
+	assert_false(put_large_job(f)); /* more is in it than it may have now: all of it stays */
+	assert_non_null(strstr(error_text(&f->err), "MAX_SIZE"));
+
+	struct store_counts counts;
+
+	ok(f, store_count(f->store, &counts, &f->err));
+	assert_int_equal(counts.jobs_waiting, 20);
+	ok(f, store_limit(f->store, 4 * f->settings.max_bytes, f->settings.retention_ms, &f->err));
+	assert_true(put_large_job(f));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +246,7 @@ int main(void)
 		cmocka_unit_test(the_cursor_never_goes_back),
 		cmocka_unit_test(labels_go_with_their_records),
 		cmocka_unit_test(a_full_state_takes_no_more_jobs_but_lets_them_end),
+		cmocka_unit_test(a_limit_may_change_while_the_store_is_open),
 	};
 
 	return run_on_every_store(tests, ARRAY_SIZE(tests));
