@@ -90,6 +90,35 @@ json_t *alarm_troubles(const json_t *monitor, uint64_t dead_letters)
 	return troubles;
 }
 
+static bool has_filter_trouble(const json_t *troubles)
+{
+	const json_t *trouble;
+	size_t i;
+
+	json_array_foreach(troubles, i, trouble)
+	{
+		if (json_integer_value(json_object_get(trouble, "kind")) == ALARM_FILTER)
+			return true;
+	}
+	return false;
+}
+
+void alarm_watch_progress(struct alarm_progress *progress, uint64_t cursor, uint64_t last_seq,
+			  int64_t now_ms, json_t *troubles)
+{
+	if (cursor != progress->cursor || last_seq <= cursor) {
+		*progress = (struct alarm_progress){ .cursor = cursor };
+		return;
+	}
+	if (!progress->since_ms)
+		progress->since_ms = now_ms;
+	if (now_ms - progress->since_ms > BEHIND_MS && !has_filter_trouble(troubles))
+		add(troubles, ALARM_FILTER, "",
+		    str_format("the rules have not been asked for %lld s; %llu records wait",
+			       (long long)(now_ms - progress->since_ms) / 1000,
+			       (unsigned long long)(last_seq - cursor)));
+}
+
 static int64_t time_at(const json_t *state, const char *name)
 {
 	return json_integer_value(json_object_get(state, name));

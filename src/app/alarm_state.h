@@ -15,6 +15,15 @@
  */
 json_t *alarm_troubles(const json_t *monitor, uint64_t dead_letters);
 
+/* Whether the filter goes on: a cursor that stays where it is says nothing while nothing waits. */
+struct alarm_progress {
+	uint64_t cursor;
+	int64_t since_ms; /* it stands there while records wait; 0: it does not */
+};
+/* Adds the trouble that it stands still, unless troubles has one of the filter. */
+void alarm_watch_progress(struct alarm_progress *progress, uint64_t cursor, uint64_t last_seq,
+			  int64_t now_ms, json_t *troubles);
+
 enum alarm_verdict { ALARM_NOTHING, ALARM_RAISE, ALARM_CLEAR };
 /*
  * state is what is known of one trouble of one alarm, {} at first, and is to be stored; {} again

@@ -2,6 +2,7 @@
 
 #include "action/action.h"
 #include "app/alarm_state.h"
+#include "app/deliver_unstored.h"
 #include "app/describe.h"
 #include "app/job.h"
 #include "base/clock.h"
@@ -28,6 +29,8 @@ struct alarms {
 	uv_timer_t timer;
 	struct look *look; /* NULL: none is under way */
 	bool is_closing;
+	struct alarm_progress progress;
+	json_t *store_states; /* by number of an alarm: of the trouble that the store is in */
 	bool had_some; /* alarms, at the last look: what they told may have to be forgotten */
 	struct error trouble;
 };
@@ -89,9 +92,10 @@ static void set_texts(json_t *body)
 	}
 }
 
-static int put_job(struct look *look, struct store_txn *txn, const struct rule_set *set,
-		   const struct rule_alarm *alarm, const char *kind, const json_t *state,
-		   bool is_over, int64_t now_ms, struct error *err)
+/* The job's body, and a line of news; for free(). */
+static char *job_body_of(struct look *look, const struct rule_set *set,
+			 const struct rule_alarm *alarm, const char *kind, const json_t *state,
+			 bool is_over, int64_t now_ms)
 {
 	AUTO(free)
 	char *since = clock_format(json_integer_value(json_object_get(state, "since_ms")));
@@ -108,17 +112,26 @@ static int put_job(struct look *look, struct store_txn *txn, const struct rule_s
 	char *draft = job_body_new_with(alarm->rule, rule_set_digest(set), &event, RULE_ENFORCE,
 					results, NULL);
 	json_t *body = json_loads(draft, 0, NULL);
-	AUTO(free) char *whole = NULL;
-	struct job job = { .file_id = (char *)"", .due_ms = now_ms };
-	uint64_t id;
+	char *whole;
 
 	json_decref(results);
 	set_texts(body);
 	whole = json_dumps(body, JSON_COMPACT);
 	json_decref(body);
-	job.body = whole;
 	(void)!buf_print(look->news, "%s: %s", is_over ? "over" : "trouble", text ? text : "");
 	(void)!buf_append(look->news, "", 1);
+	return whole;
+}
+
+static int put_job(struct look *look, struct store_txn *txn, const struct rule_set *set,
+		   const struct rule_alarm *alarm, const char *kind, const json_t *state,
+		   bool is_over, int64_t now_ms, struct error *err)
+{
+	AUTO(free)
+	char *body = job_body_of(look, set, alarm, kind, state, is_over, now_ms);
+	const struct job job = { .file_id = (char *)"", .due_ms = now_ms, .body = body };
+	uint64_t id;
+
 	return store_job_put(txn, &job, &id, err);
 }
 
@@ -224,6 +237,17 @@ static int judge_all(struct look *look, struct store_txn *txn, json_t *states,
 	return forget_rest(txn, states, err);
 }
 
+/* One look is under way at a time. */
+static void watch_progress(struct look *look, uint64_t last_seq, json_t *troubles)
+{
+	const json_t *filter = json_object_get(look->monitor, "filter");
+	json_int_t cursor = json_integer_value(json_object_get(filter, "cursor"));
+
+	if (filter)
+		alarm_watch_progress(&look->alarms->progress, (uint64_t)cursor, last_seq,
+				     clock_now_ms(), troubles);
+}
+
 static void look_now(uv_work_t *work)
 {
 	struct look *look = work->data;
@@ -236,6 +260,7 @@ static void look_now(uv_work_t *work)
 	    store_fence(txn, STORE_FILTER, &look->err) == 0 &&
 	    store_scan(txn, SPACE_ALARMS, TEXT_NONE, load_state, states, &look->err) == 0) {
 		troubles = alarm_troubles(look->monitor, counts.jobs_dead);
+		watch_progress(look, counts.last_seq, troubles);
 		if (judge_all(look, txn, states, troubles, &look->err) == 0)
 			(void)!store_commit(TAKE(txn), &look->err);
 	}
@@ -256,23 +281,97 @@ static void look_free(struct look *look)
 	free(look);
 }
 
+static void alarms_free(struct alarms *alarms)
+{
+	error_clear(&alarms->trouble);
+	json_decref(alarms->store_states);
+	free(alarms);
+}
+
 static void say(struct alarms *alarms, const struct look *look)
 {
 	struct text news = buf_text(look->news);
 	const char *why = look->err.text ? look->err.text : "";
 	const char *old = alarms->trouble.text ? alarms->trouble.text : "";
 
-	/* What was not stored is found again at the next look. */
 	if (*why && strcmp(why, old) != 0)
 		log_warn("alarms", "cannot be told: %s", why);
 	error_clear(&alarms->trouble);
 	if (*why)
 		error_set(&alarms->trouble, "%s", why);
-	while (!*why && news.size) {
+	while (news.size) {
 		struct text line = text_cut(&news, '\0');
 
 		log_warn("alarms", "%.*s", TEXT_ARGS(line));
 	}
+}
+
+/* ---- The trouble that the store itself is in: told past it ---- */
+
+/* For free(); NULL: none. */
+static char *store_trouble(const struct look *look)
+{
+	const json_t *watch;
+	size_t i;
+
+	json_array_foreach(json_object_get(look->monitor, "watches"), i, watch)
+	{
+		const char *why = json_string_value(json_object_get(watch, "store_trouble"));
+
+		if (why)
+			return str_format("nothing can be stored, so that the stream of watch %s "
+					  "is not read: %s",
+					  json_string_value(json_object_get(watch, "name")), why);
+	}
+	if (look->err.text)
+		return str_format("nothing can be stored: %s", look->err.text);
+	return NULL;
+}
+
+static void tell_past_the_store(struct alarms *alarms, const char *body)
+{
+	struct deliver *deliver = crew_deliver(alarms->daemon->crew);
+
+	if (deliver)
+		deliver_put_unstored(deliver, body);
+}
+
+static void judge_store(struct alarms *alarms, struct look *look, const struct rule_set *set,
+			const struct rule_alarm *alarm, size_t number, const char *text)
+{
+	int64_t now_ms = clock_now_ms();
+	AUTO(free) char *key = str_format("%zu", number);
+	json_t *state = json_object_get(alarms->store_states, key);
+	enum alarm_verdict verdict;
+
+	if (!(alarm->kinds >> ALARM_STORE & 1) || (!text && !state))
+		return;
+	if (!state) {
+		state = json_object();
+		json_object_set_new(alarms->store_states, key, state);
+	}
+	verdict = alarm_step(state, text, alarm->after_ms, now_ms);
+	if (verdict != ALARM_NOTHING) {
+		AUTO(free)
+		char *body = job_body_of(look, set, alarm, alarm_kind_name(ALARM_STORE), state,
+					 verdict == ALARM_CLEAR, now_ms);
+
+		tell_past_the_store(alarms, body);
+	}
+	if (!text &&
+	    now_ms - json_integer_value(json_object_get(state, "gone_ms")) >= ALARM_HOLD_MS)
+		json_object_del(alarms->store_states, key);
+}
+
+static void judge_store_alarms(struct alarms *alarms, struct look *look)
+{
+	AUTO(free) char *text = store_trouble(look);
+	size_t number = 0;
+
+	for (size_t i = 0; i < look->set_count; i++)
+		for (size_t j = 0; j < rule_set_alarm_count(look->sets[i]); j++, number++)
+			judge_store(alarms, look, look->sets[i], rule_set_alarm(look->sets[i], j),
+				    number, text);
 }
 
 static void looked(uv_work_t *work, int status)
@@ -282,12 +381,14 @@ static void looked(uv_work_t *work, int status)
 
 	(void)status;
 	alarms->look = NULL;
+	if (look->err.text)
+		buf_reset(look->news); /* nothing of it was stored; it is found again */
+	if (!alarms->is_closing)
+		judge_store_alarms(alarms, look);
 	say(alarms, look);
 	look_free(look);
-	if (alarms->is_closing) {
-		error_clear(&alarms->trouble);
-		free(alarms);
-	}
+	if (alarms->is_closing)
+		alarms_free(alarms);
 }
 
 /* Each file of rules once, although several watches may have it. */
@@ -342,6 +443,7 @@ struct alarms *alarms_open(uv_loop_t *loop, const struct daemon *daemon)
 
 	alarms->loop = loop;
 	alarms->daemon = daemon;
+	alarms->store_states = json_object();
 	alarms->had_some = true; /* before a restart, perhaps */
 	uv_timer_init(loop, &alarms->timer);
 	alarms->timer.data = alarms;
@@ -356,8 +458,7 @@ static void closed(uv_handle_t *handle)
 	alarms->is_closing = true;
 	if (alarms->look)
 		return; /* looked() ends it */
-	error_clear(&alarms->trouble);
-	free(alarms);
+	alarms_free(alarms);
 }
 
 void alarms_close(struct alarms *alarms)

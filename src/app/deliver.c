@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "app/deliver_unstored.h"
 #include "app/delivery.h"
 #include "app/retire.h"
 #include "base/clock.h"
@@ -169,7 +170,7 @@ static int write_all(struct deliver *deliver, uint64_t *out_after_seq, struct er
 	return rc < 0 ? -1 : 0;
 }
 
-static void written(struct delivery *delivery)
+void deliver_written(struct delivery *delivery)
 {
 	struct deliver *deliver = delivery->deliver;
 
@@ -192,7 +193,8 @@ static void written(struct delivery *delivery)
 /* 1: it is still ours; 0: it was not, and is dropped. */
 static int keep_or_drop(struct delivery *delivery, struct error *err)
 {
-	int is_ours = store_job_is_ours(delivery->deliver->store, delivery->job.id, err);
+	int is_ours = delivery_is_unstored(delivery) ||
+		      store_job_is_ours(delivery->deliver->store, delivery->job.id, err);
 
 	if (is_ours)
 		return is_ours;
@@ -231,6 +233,7 @@ static bool flush(struct deliver *deliver)
 	struct delivery *delivery;
 	uint64_t after_seq;
 
+	deliver_end_unstored(deliver);
 	if (list_is_empty(&deliver->writing) && list_is_empty(&deliver->expecting))
 		return true;
 	if (write_all(deliver, &after_seq, &err) < 0) {
@@ -253,7 +256,7 @@ static bool flush(struct deliver *deliver)
 	list_take_all(&done, &deliver->writing);
 	deliver_go_on(deliver, after_seq);
 	list_for_each (delivery, &done, queue_link)
-		written(delivery);
+		deliver_written(delivery);
 	return true;
 }
 
@@ -335,6 +338,15 @@ static void arm_due(struct deliver *deliver, int64_t taken)
 		uv_timer_stop(&deliver->due);
 }
 
+static void arm_unstored(struct deliver *deliver)
+{
+	int64_t due_ms = deliver_unstored_due(deliver);
+
+	if (due_ms >= 0 && (!uv_is_active((uv_handle_t *)&deliver->due) ||
+			    (int64_t)uv_timer_get_due_in(&deliver->due) > due_ms))
+		arm(deliver, due_ms);
+}
+
 static void publish_running(struct deliver *deliver)
 {
 	metric_set(deliver->under_way, (int64_t)deliver->running_count);
@@ -360,6 +372,7 @@ static void turn(struct deliver *deliver)
 		return;
 	deliver->is_turning = true;
 	do {
+		deliver_begin_unstored(deliver);
 		conclude_all(deliver);
 		is_stored = flush(deliver);
 		if (is_stored)
@@ -372,6 +385,7 @@ static void turn(struct deliver *deliver)
 	else if (more)
 		deliver_turn_soon(deliver);
 	arm_due(deliver, taken);
+	arm_unstored(deliver);
 	publish_running(deliver);
 }
 
@@ -391,6 +405,8 @@ static void prolong_all(struct deliver *deliver)
 		struct job lease = { .id = delivery->job.id };
 		AUTO_ERROR err = { 0 };
 
+		if (delivery_is_unstored(delivery))
+			continue;
 		if (store_job_save(deliver->store, &lease, clock_now_ms(),
 				   deliver->settings->act.lease_ms, &err) == 0)
 			continue;
@@ -504,6 +520,7 @@ int deliver_open(struct deliver **out, uv_loop_t *loop, struct http *http,
 	list_init(&deliver->expecting);
 	list_init(&deliver->finished);
 	list_init(&deliver->writing);
+	list_init(&deliver->unstored);
 	pthread_mutex_init(&deliver->lock, NULL);
 	open_metrics(deliver);
 	open_handles(deliver);
@@ -548,6 +565,7 @@ void deliver_close(struct deliver *deliver)
 	flush(deliver);
 	list_for_each (delivery, &deliver->running, link)
 		delivery_free(delivery);
+	deliver_forget_unstored(deliver);
 	fingerprints_close(deliver->prints);
 	action_cache_free(deliver->cache);
 	breakers_free(deliver->breakers);

@@ -81,7 +81,9 @@ struct deliver {
 	size_t ending_count;         /* of those that run: nothing is left but to write it down */
 	struct deliver_rules *rules; /* one a watch */
 	uint64_t random;
-	pthread_mutex_t lock; /* of status and rules[].offered */
+	struct list unstored; /* deliver_unstored.c */
+	size_t unstored_count;
+	pthread_mutex_t lock; /* of status, rules[].offered, and of the two above */
 	struct deliver_status status;
 	struct metric *done, *dead, *retried, *gone, *under_way, *breakers_open, *held;
 };
@@ -109,6 +111,8 @@ const struct rule *deliver_find_rule(struct deliver *deliver, size_t watch, cons
 				     struct rule_matcher **out_matcher);
 /* The pause before attempt number `count` + 1, with jitter. */
 int64_t deliver_back_off(struct deliver *deliver, unsigned count);
+/* For deliver_unstored.c: says what it did, and goes on with the next step, or ends. */
+void deliver_written(struct delivery *delivery);
 /* Something is in one of the lists but that of the running. */
 void deliver_turn_soon(struct deliver *deliver);
 /* Does what the timers and wakes would do now. For tests, which move the clock by hand. */

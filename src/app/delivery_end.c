@@ -46,7 +46,10 @@ void delivery_end(struct delivery *delivery, enum delivery_write write, char *ou
 {
 	free(delivery->job.outcome);
 	delivery->job.outcome = outcome;
-	if (write == WRITE_DEAD)
+	if (write == WRITE_DEAD && !delivery->job.id)
+		delivery_say(delivery, LOG_ERROR, "%.*s -> %s; given up",
+			     TEXT_ARGS(delivery_place(delivery)), outcome);
+	else if (write == WRITE_DEAD)
 		delivery_say(
 			delivery, LOG_ERROR,
 			"%.*s -> %s; given up: kept as a dead letter (cn_monitor dead show %" PRIu64

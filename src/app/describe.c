@@ -79,6 +79,9 @@ static json_t *watches_json(const struct daemon *daemon)
 
 		json_t *watch = watch_json(&daemon->settings->watches[i], &status, status.why);
 
+		if (*status.store_trouble)
+			json_object_set_new(watch, "store_trouble",
+					    json_string(status.store_trouble));
 		if (daemon->settings->watches[i].heartbeat_ms)
 			json_object_set_new(watch, "heartbeat", heartbeat_json(&status.heartbeat));
 		json_object_set_new(watch, "repair", repair_json(crew_repair(daemon->crew, i)));
@@ -449,6 +452,8 @@ json_t *describe_troubles(const struct daemon *daemon)
 		watcher_get_status(watcher, &status);
 		if (status.state != WATCHER_LISTENING)
 			add_trouble(list, who, status.why);
+		else if (*status.store_trouble)
+			add_trouble(list, who, status.store_trouble);
 		else if (status.heartbeat.state == HEARTBEAT_DEAF)
 			add_trouble(list, who, status.heartbeat.why);
 	}

@@ -28,12 +28,13 @@ struct watch_log {
 	size_t pending_bytes; /* appended since the last commit */
 	bool has_pending;
 	bool is_full;
+	char why[256];   /* while it is */
 	int64_t said_ms; /* that it is full */
 	struct list backlog;
 	uint64_t last_seq;
 	uint64_t committed_ns; /* when the last commit ended, and how long it took */
 	uint64_t took_ns;
-	void (*full)(void *ctx, bool is_full);
+	void (*full)(void *ctx, bool is_full, const char *why);
 	void *ctx;
 };
 
@@ -41,7 +42,7 @@ static void log_go_on(uv_timer_t *timer);
 
 struct watch_log *watch_log_new(uv_loop_t *loop, struct store *store, const char *watch,
 				const char *who, enum commit_mode commit,
-				void (*full)(void *ctx, bool is_full), void *ctx)
+				void (*full)(void *ctx, bool is_full, const char *why), void *ctx)
 {
 	struct watch_log *log = NEW(struct watch_log);
 
@@ -73,20 +74,18 @@ static void timer_closed(uv_handle_t *timer)
 void watch_log_close(struct watch_log *log)
 {
 	struct waiting *waiting;
-	size_t lost = 0;
+	bool lost = false;
 
 	if (!log)
 		return;
 	(void)watch_log_flush(log);
 	list_for_each (waiting, &log->backlog, link) {
 		waiting_free(waiting);
-		lost++;
+		lost = true;
 	}
-	if (lost)
-		log_error(log->who,
-			  "%zu messages that were heard could not be stored before the end; the "
-			  "next start records a gap",
-			  lost);
+	if (lost || log->has_pending)
+		log_error(log->who, "what was heard last could not be stored before the end; the "
+				    "next start records a gap");
 	uv_close((uv_handle_t *)log->timer, timer_closed);
 	free(log);
 }
@@ -97,7 +96,7 @@ static void log_set_full(struct watch_log *log, bool is_full)
 	if (!is_full && !log->is_full)
 		return;
 	log->is_full = is_full;
-	log->full(log->ctx, is_full);
+	log->full(log->ctx, is_full, is_full ? log->why : "");
 	if (is_full)
 		uv_timer_start(log->timer, log_go_on, RETRY_MS, 0);
 }
@@ -107,6 +106,7 @@ static void log_say_full(struct watch_log *log, const struct error *err)
 {
 	int64_t now = clock_monotonic_ms();
 
+	snprintf(log->why, sizeof(log->why), "%s", error_text(err));
 	if (log->is_full && now - log->said_ms < SAY_AGAIN_MS)
 		return;
 	log->said_ms = now;

@@ -12,10 +12,11 @@
 
 struct watch_log;
 
-/* full: the store takes nothing more (stop reading), or does again. Texts must outlive it. */
+/* full: the store takes nothing more (stop reading), and why, or does again. Texts must outlive it.
+ */
 struct watch_log *watch_log_new(uv_loop_t *loop, struct store *store, const char *watch,
 				const char *who, enum commit_mode commit,
-				void (*full)(void *ctx, bool is_full), void *ctx);
+				void (*full)(void *ctx, bool is_full, const char *why), void *ctx);
 void watch_log_close(struct watch_log *log); /* commits */
 AUTO_DEFINE(struct watch_log *, watch_log_close)
 

@@ -102,9 +102,14 @@ static void alive_due(uv_timer_t *timer)
 }
 
 /* While the store takes nothing, the socket is not read: the cluster's queue is all there is. */
-static void log_is_full(void *ctx, bool is_full)
+static void log_is_full(void *ctx, bool is_full, const char *why)
 {
 	struct watcher *watcher = ctx;
+	struct watcher_status *status = &watcher->status;
+
+	pthread_mutex_lock(&watcher->lock);
+	snprintf(status->store_trouble, sizeof(status->store_trouble), "%s", why);
+	pthread_mutex_unlock(&watcher->lock);
 
 	watcher->last_byte_steady_ms = clock_monotonic_ms();
 	heartbeat_pause(watcher->heartbeat, is_full);

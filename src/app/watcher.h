@@ -21,6 +21,7 @@ struct watcher_status { /* a snapshot, safe to take from any thread */
 	char why[256]; /* the last change of state */
 	int64_t since_ms;
 	int64_t last_byte_ms;
+	char store_trouble[256]; /* "" or why the stream is not read: nothing can be stored */
 	uint64_t messages;
 	uint64_t bytes;
 	uint64_t reconnects;

@@ -189,7 +189,7 @@ const struct command commands[] = {
 	  OPTION_CONFIG | OPTION_SOCKET | OPTION_WATCH | OPTION_ITEMS | OPTION_DRY_RUN |
 		  OPTION_JSON,
 	  scan_run, "[list | PATH | stop NUMBER]" },
-	{ "reload", "have the running monitor read its rules again",
+	{ "reload", "have the running monitor read its rules and cn_monitor.conf again",
 	  "Waits for the outcome. A file with errors changes nothing: they are printed, the old "
 	  "rules\n"
 	  "stay at work, and the exit status is 2. Of several processes all read again, each on "

@@ -57,6 +57,17 @@ static void print_repair(const struct arguments *arguments, json_t *repair)
 	}
 }
 
+static bool print_store_trouble(const struct arguments *arguments, const char *why)
+{
+	if (!*why)
+		return true;
+	printf("        %sthe stream is not read, since nothing can be stored: ",
+	       paint(arguments, false));
+	escape_print(stdout, why, ESCAPE_TEXT);
+	printf("%s\n", plain(arguments));
+	return false;
+}
+
 /* Whether all is well as far as it tells. */
 static bool print_heartbeat(const struct arguments *arguments, json_t *heartbeat)
 {
@@ -94,6 +105,7 @@ static bool print_watches(const struct arguments *arguments, json_t *watches)
 		       text_at(watch, "path"), text_at(watch, "cluster"),
 		       number_at(watch, "messages"), number_at(watch, "bytes"),
 		       *text_at(watch, "last_byte") ? text_at(watch, "last_byte") : "never");
+		is_fine &= print_store_trouble(arguments, text_at(watch, "store_trouble"));
 		is_fine &= print_heartbeat(arguments, json_object_get(watch, "heartbeat"));
 		print_repair(arguments, json_object_get(watch, "repair"));
 		is_fine &= is_up;

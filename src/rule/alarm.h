@@ -12,6 +12,7 @@ enum alarm_kind {
 	ALARM_DEAD_LETTER, /* there are some */
 	ALARM_RULES,       /* changed rules have errors */
 	ALARM_LIMIT,       /* a rule has reached its limit and is a dry run */
+	ALARM_STORE,       /* nothing can be stored; told past the store */
 	ALARM_KINDS
 };
 

@@ -14,11 +14,15 @@ static const struct reference_row kinds[] = {
 	{ "dead_letter", "jobs were given up and wait for somebody's decision", NULL },
 	{ "rules", "a changed rule file has errors; the old rules are at work", NULL },
 	{ "limit", "a rule has reached its `limit` and only says what it would do", NULL },
+	{ "store",
+	  "the store takes nothing: the disk is full or read-only, `MAX_SIZE` is reached, Redis is "
+	  "away",
+	  NULL },
 	{ 0 },
 };
 
-static const char *const kind_names[] = { "stream",      "filter", "act",   "server",
-					  "dead_letter", "rules",  "limit", NULL };
+static const char *const kind_names[] = { "stream", "filter", "act",   "server", "dead_letter",
+					  "rules",  "limit",  "store", NULL };
 static const char *const alarm_known[] = { "on", "after", "actions", NULL };
 static const struct words alarm_words = { "an alarm", alarm_known };
 
@@ -58,7 +62,7 @@ static void read_kind(const struct node *node, unsigned *out, struct problems *p
 	near = parse_nearest(text, kind_names);
 	problems_error(problems, node->place,
 		       "on '%.*s': %s%s%s: expected stream, filter, act, server, dead_letter, "
-		       "rules or limit",
+		       "rules, limit or store",
 		       TEXT_ARGS(text), near ? "did you mean '" : "there is no such trouble",
 		       near ? near : "", near ? "'" : "");
 }

@@ -80,6 +80,92 @@ def test_a_disk_that_is_full_at_the_end_is_no_gap_of_what_was_stored(monitor, si
     wait_until(lambda: stat.S_IMODE((simulator.root / "in/b").stat().st_mode) == 0o600, "it works")
 
 
+ALARM = """\
+alarms:
+  - {on: store, after: 0s, actions: [webhook: {url: "%s/x"}]}
+"""
+
+
+def said(hooks):
+    return [message["data"]["text"] for _, _, message in list(hooks.received)]
+
+
+def test_that_nothing_can_be_stored_is_told_past_the_store_and_so_is_its_end(monitor, simulator, disk, hooks):
+    monitor.write_rules(RULES + ALARM % hooks.url)
+    monitor.start()
+    fill(disk)
+    (simulator.root / "in/a").write_text("x")
+    wait_until(lambda: said(hooks), "the alarm")
+    assert said(hooks)[0].startswith("trouble: nothing can be stored, so that the stream of watch main is not read: ")
+    assert "No space left on device" in said(hooks)[0]
+    done = monitor.run("status")
+    assert done.returncode == 1 and "the stream is not read, since nothing can be stored: " in done.stdout
+    status, text = monitor.fetch("/readyz")
+    assert status == 503 and "No space left on device" in text
+    (disk / "fill").unlink()
+    monitor.wait_for_jobs(1)
+    wait_until(lambda: len(said(hooks)) == 2, "the all-clear", 40)
+    assert said(hooks)[1].startswith("over: nothing can be stored")
+    assert monitor.run("status").returncode == 0
+    assert [job["body"]["rule"] for job in monitor.jobs()] == ["lock-up"]  # the alarm is in no history
+
+
+def test_an_alarm_past_the_store_is_tried_again_until_it_gets_through(monitor, simulator, disk, hooks):
+    monitor.write_rules(RULES + ALARM % hooks.url)
+    monitor.start()
+    hooks.answers[:] = [503, 503]
+    fill(disk)
+    (simulator.root / "in/a").write_text("x")
+    wait_until(lambda: hooks.received, "the third attempt")
+    assert hooks.answers == []
+    (disk / "fill").unlink()
+    monitor.wait_for_jobs(1)
+
+
+@pytest.fixture
+def failing_disk(tmp_path):
+    """A file system that turns read-only at once when its trigger is written to, as one whose device fails does."""
+    image, folder = tmp_path / "image", tmp_path / "failing"
+    folder.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(48 << 20)
+    done = subprocess.run(f"mkfs.ext4 -q {image} && mount -o loop,errors=remount-ro {image} {folder}", shell=True,
+                          capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("a disk that fails needs root and a loop device: " + done.stderr.strip())
+    device = subprocess.run(["findmnt", "-no", "SOURCE", folder], capture_output=True, text=True, check=True).stdout.strip()
+    trigger = Path("/sys/fs/ext4") / Path(device).name / "trigger_fs_error"
+    if not trigger.exists():
+        subprocess.run(["umount", folder], check=True)
+        pytest.skip("this kernel cannot be told to take a disk for failed")
+    yield folder, image, trigger
+    subprocess.run(["umount", "-l", folder])
+
+
+def test_a_disk_that_turns_read_only_stops_the_reading_and_a_mended_one_goes_on(simulator, make_monitor, failing_disk, tmp_path):
+    folder, image, trigger = failing_disk
+    (simulator.root / "in").mkdir()
+    monitor = make_monitor(simulator, RULES, {"STORE": {"URL": f"embedded:{folder}/store"}, "ADMIN": {"SOCKET": tmp_path / "admin.sock"},
+                                              "WATCH": {"GAP_REPAIR": "scan"}})
+    monitor.socket = tmp_path / "admin.sock"
+    monitor.start()
+    (simulator.root / "in/before").write_text("x")
+    monitor.wait_for_jobs(1)
+    trigger.write_text("for the test")
+    for number in range(10):
+        (simulator.root / f"in/{number}").write_text("x")
+    monitor.wait_for_log("the store takes no more, so the stream is not read: ")
+    assert "Read-only file system" in monitor.log()
+    assert monitor.run("status").returncode == 1
+    monitor.stop()
+    subprocess.run(f"umount {folder} && (e2fsck -fy {image} || true) && mount -o loop {image} {folder}", shell=True, check=True,
+                   capture_output=True)
+    monitor.start()
+    assert len(monitor.wait_for_jobs(11)) == 11  # the gap is told, and repaired
+    assert "what was heard last could not be stored before the end; the next start records a gap" in monitor.log()
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in (simulator.root / "in").iterdir())
+
+
 def shrink(monitor, disk, size):
     monitor.write_conf({"STORE": {"URL": f"embedded:{disk}/store", "MAX_SIZE": size}})
     return monitor.run("reload")

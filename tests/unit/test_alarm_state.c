@@ -42,6 +42,28 @@ static void a_monitor_that_is_well_has_no_troubles(void **state)
 	assert_string_equal(none, "");
 }
 
+static void a_filter_that_stands_still_while_records_wait_is_a_trouble_after_a_minute(void **state)
+{
+	struct alarm_progress progress = { 0 };
+	json_t *list = json_array();
+
+	alarm_watch_progress(&progress, 5, 9, 1000, list);
+	alarm_watch_progress(&progress, 5, 9, 2000, list);
+	alarm_watch_progress(&progress, 5, 12, 61000, list);
+	assert_int_equal(json_array_size(list), 0);
+	alarm_watch_progress(&progress, 5, 12, 63000, list);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "text")),
+			    "the rules have not been asked for 61 s; 7 records wait");
+	alarm_watch_progress(&progress, 5, 12, 64000, list); /* it is said already */
+	assert_int_equal(json_array_size(list), 1);
+	json_array_clear(list);
+	alarm_watch_progress(&progress, 6, 12, 65000, list);
+	alarm_watch_progress(&progress, 12, 12, 165000, list);
+	alarm_watch_progress(&progress, 12, 12, 265000, list); /* nothing waits */
+	assert_int_equal(json_array_size(list), 0);
+	json_decref(list);
+}
+
 static void each_trouble_is_named(void **state)
 {
 	AUTO(free)
@@ -116,6 +138,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_monitor_that_is_well_has_no_troubles),
+		cmocka_unit_test(
+			a_filter_that_stands_still_while_records_wait_is_a_trouble_after_a_minute),
 		cmocka_unit_test(each_trouble_is_named),
 		cmocka_unit_test(
 			a_trouble_is_told_once_when_it_has_lasted_and_once_when_it_is_over),
