@@ -189,6 +189,14 @@ const struct command commands[] = {
 	  OPTION_CONFIG | OPTION_SOCKET | OPTION_WATCH | OPTION_ITEMS | OPTION_DRY_RUN |
 		  OPTION_JSON,
 	  scan_run, "[list | PATH | stop NUMBER]" },
+	{ "salvage", "save what can be read of a damaged embedded store",
+	  "While no cn_monitor runs: reads the damaged store, makes a new one in its place of what "
+	  "can be\n"
+	  "read, keeps the damaged files beside it, and says what was saved. Numbers go on where "
+	  "they\n"
+	  "were; the time of which something may be lost becomes a gap, which the next start "
+	  "repairs.",
+	  OPTION_CONFIG | OPTION_JSON, salvage_run },
 	{ "reload", "have the running monitor read its rules and cn_monitor.conf again",
 	  "Waits for the outcome. A file with errors changes nothing: they are printed, the old "
 	  "rules\n"

@@ -97,6 +97,7 @@ int dead_run(const struct arguments *arguments);
 int history_run(const struct arguments *arguments);
 int undo_run(const struct arguments *arguments);
 int approve_run(const struct arguments *arguments);
+int salvage_run(const struct arguments *arguments);
 int scan_run(const struct arguments *arguments);
 /* Which rules would be true for what is there. */
 int scan_dry_run(const struct arguments *arguments, const char *path);

@@ -17,6 +17,11 @@ static const char *const space_names[SPACE_COUNT] = {
 	"inbox", "tally",  "pending", "repair", "alarms",
 };
 
+const char *lmdb_space_name(enum store_space space)
+{
+	return space_names[space];
+}
+
 int lmdb_fail(const struct lmdb_env *env, int code, struct error *err)
 {
 	switch (code) {
@@ -29,8 +34,8 @@ int lmdb_fail(const struct lmdb_env *env, int code, struct error *err)
 	case MDB_INVALID:
 	case MDB_BAD_VALSIZE:
 		return error_set(err,
-				 "store %s is damaged (%s): stop cn_monitor, move the directory "
-				 "aside and start again; what was stored in it is lost",
+				 "store %s is damaged (%s): stop cn_monitor, then restore it, or "
+				 "let cn_monitor salvage save what can be read of it",
 				 env->path, mdb_strerror(code));
 	case MDB_VERSION_MISMATCH:
 		return error_set(err, "store %s was written by another version of LMDB", env->path);
@@ -174,27 +179,38 @@ static int make_directory(const char *path, struct error *err)
  * A record lock and not flock(): children have that too until they call exec, and if we are killed
  * just then they would keep the store from the next cn_monitor.
  */
-static int lock(struct store_lmdb *store, struct error *err)
+int lmdb_lock(const char *folder, int *out_fd, struct error *err)
 {
-	AUTO(free) char *path = str_format("%s/lock", store->path);
+	AUTO(free) char *path = str_format("%s/lock", folder);
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	char holder[32] = "";
 	ssize_t size;
 
-	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (store->lock_fd < 0)
+	if (fd < 0)
 		return error_errno(err, "cannot open %s", path);
-	if (fcntl(store->lock_fd, F_SETLK, &whole) < 0) {
-		if (errno != EACCES && errno != EAGAIN)
-			return error_errno(err, "cannot lock %s", path);
-		size = pread(store->lock_fd, holder, sizeof(holder) - 1, 0);
+	if (fcntl(fd, F_SETLK, &whole) < 0) {
+		int why = errno;
+
+		size = pread(fd, holder, sizeof(holder) - 1, 0);
 		holder[strcspn(holder, "\n")] = 0;
-		return error_set(err, "store %s is in use by another cn_monitor (process %s)",
-				 store->path, size > 0 ? holder : "unknown");
+		errno = why;
+		if (why != EACCES && why != EAGAIN)
+			(void)error_errno(err, "cannot lock %s", path);
+		else
+			(void)error_set(err,
+					"store %s is in use by another cn_monitor (process %s)",
+					folder, size > 0 ? holder : "unknown");
+		close(fd);
+		return -1;
 	}
 	size = snprintf(holder, sizeof(holder), "%ld\n", (long)getpid());
-	if (ftruncate(store->lock_fd, 0) < 0 || pwrite(store->lock_fd, holder, size, 0) != size)
-		return error_errno(err, "cannot write %s", path);
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, holder, size, 0) != size) {
+		(void)error_errno(err, "cannot write %s", path);
+		close(fd);
+		return -1;
+	}
+	*out_fd = fd;
 	return 0;
 }
 
@@ -302,7 +318,7 @@ static int check_length(const struct lmdb_env *env, struct error *err)
 		return error_errno(err, "store %s", env->path);
 	return error_set(err,
 			 "store %s is damaged: %s/data.mdb has %lld bytes and should have %lld; "
-			 "restore it, or move the directory aside: what was stored in it is lost",
+			 "restore it, or let cn_monitor salvage save what can be read of it",
 			 env->path, env->path, (long long)file.st_size,
 			 (long long)(wanted * stat.ms_psize));
 }
@@ -316,8 +332,8 @@ static int check_file(const struct lmdb_env *env, struct error *err)
 		return error_errno(err, "store %s is damaged: %s", env->path, path);
 	if (!file.st_size)
 		return error_set(err,
-				 "store %s is damaged: %s is empty; restore it, or move the "
-				 "directory aside",
+				 "store %s is damaged: %s is empty; restore it, or let cn_monitor "
+				 "salvage save the rest",
 				 env->path, path);
 	return 0;
 }
@@ -504,7 +520,8 @@ static int open_all(struct store_lmdb *store, const struct store_settings *setti
 			return -1;
 		return lmdb_log_start(store, err);
 	}
-	if (make_directory(store->path, err) < 0 || lock(store, err) < 0)
+	if (make_directory(store->path, err) < 0 ||
+	    lmdb_lock(store->path, &store->lock_fd, err) < 0)
 		return -1;
 	if ((exists = read_format(store, err)) < 0)
 		return -1;

@@ -107,6 +107,11 @@ MUST_CHECK int lmdb_seek(const struct lmdb_env *env, MDB_cursor *cursor, struct 
 			 MDB_cursor_op op, struct text *key, struct text *value, struct error *err);
 MUST_CHECK int lmdb_cursor(const struct lmdb_env *env, MDB_txn *txn, MDB_dbi dbi, MDB_cursor **out,
 			   struct error *err);
+/* Locks a store's directory for this process; close *out_fd to let go. -1: another has it. */
+MUST_CHECK int lmdb_lock(const char *folder, int *out_fd, struct error *err);
+const char *lmdb_space_name(enum store_space space);
+/* Whether it may be a record's value, and when it came. */
+bool lmdb_record_time(struct text value, int64_t *out_ms);
 /* Whoever looks on (reads_only) and is killed leaves the pages that it saw in use, for ever. */
 void lmdb_forget_dead_readers(const struct lmdb_env *env);
 /* Bytes in the pages of these databases. */

@@ -19,12 +19,23 @@ struct pending_head {
 	uint64_t size; /* of the value that follows */
 };
 
+bool lmdb_record_time(struct text value, int64_t *out_ms)
+{
+	struct record_head head;
+
+	if (value.size < sizeof(head))
+		return false;
+	memcpy(&head, value.data, sizeof(head));
+	*out_ms = head.time_ms;
+	return head.watch_size <= value.size - sizeof(head) && head.time_ms > 0;
+}
+
 static struct text last_seq_key(void)
 {
 	return TEXT("last_seq");
 }
 
-/* What the log holds; `last` also counts records that were trimmed. */
+/* What the log holds; `last` also counts records that were trimmed, or lost in a damaged store. */
 static int read_range(struct store_lmdb *store, MDB_txn *txn, uint64_t *out_first,
 		      uint64_t *out_last, struct error *err)
 {
@@ -42,11 +53,10 @@ static int read_range(struct store_lmdb *store, MDB_txn *txn, uint64_t *out_firs
 		if (lmdb_seek(&store->log, cursor, TEXT_NONE, MDB_LAST, &key, NULL, err) < 0)
 			return -1;
 		*out_last = store_key_number(key);
-		return 0;
 	}
 	if ((there = lmdb_get(&store->log, txn, store->notes, last_seq_key(), &value, err)) < 0)
 		return -1;
-	*out_last = there ? store_key_number(value) : 0;
+	*out_last = MAX(*out_last, there ? store_key_number(value) : 0);
 	return 0;
 }
 

@@ -222,7 +222,7 @@ def test_a_read_only_disk_is_told(monitor, disk):
 @pytest.mark.parametrize("env", ["log", "state"])
 @pytest.mark.parametrize("how, said", [
     (lambda file: os.truncate(file, 8192), "is damaged: .*/data.mdb has 8192 bytes and should have"),
-    (lambda file: os.truncate(file, 0), "is damaged: .*/data.mdb is empty; restore it, or move the directory aside"),
+    (lambda file: os.truncate(file, 0), "is damaged: .*/data.mdb is empty; restore it, or let cn_monitor salvage save the rest"),
     (lambda file: file.write_bytes(b"\xff" * 65536), "is damaged .*not an LMDB file")])
 def test_a_damaged_store_is_told_and_left_as_it_is(monitor, simulator, disk, env, how, said):
     monitor.start()

@@ -378,7 +378,7 @@ def test_a_store_that_cannot_be_read_says_what_to_do(here, simulator, make_monit
     done = monitor.run("run")
     assert done.returncode == 1
     assert "cannot start: store" in done.stderr and "is damaged" in done.stderr
-    assert "move the directory aside and start again" in done.stderr
+    assert "then restore it, or let cn_monitor salvage save what can be read of it" in done.stderr
 
 
 def test_a_second_monitor_on_the_same_store_is_refused(simulator, make_monitor):
