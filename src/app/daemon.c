@@ -6,6 +6,7 @@
 
 #include "app/admin.h"
 #include "app/alarms.h"
+#include "app/clock_watch.h"
 #include "app/describe.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,6 +21,7 @@ struct host {
 	struct service_manager *manager; /* NULL unless systemd started us */
 	struct admin *admin;
 	struct alarms *alarms;
+	struct clock_watch *clock;
 	char *socket;
 	struct post_setup setup;
 	struct mail_server mail;
@@ -225,6 +227,7 @@ static int start_all(struct host *host, struct error *err)
 	    0)
 		return -1;
 	host->alarms = alarms_open(host->loop, daemon);
+	host->clock = clock_watch_open(host->loop);
 	return admin_open(&host->admin, host->loop, daemon, host->socket, err);
 }
 
@@ -234,6 +237,7 @@ static void stop_all(struct host *host)
 
 	admin_close(TAKE(host->admin));
 	alarms_close(TAKE(host->alarms));
+	clock_watch_close(TAKE(host->clock));
 	crew_close(TAKE(daemon->crew));
 	reload_all_close(TAKE(daemon->reload_all));
 	reload_close(TAKE(daemon->reload));

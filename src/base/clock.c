@@ -1,11 +1,17 @@
 #include "base/clock.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/mem.h"
 
+#define SMALL_STEP_MS 1000                /* up to that the clock is followed at once */
+#define LARGE_STEP_MS ((int64_t)86400000) /* beyond it, too: a clock that was never set */
+
+static pthread_mutex_t follow_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct clock_follower ours;
 static atomic_bool held;
 static _Atomic int64_t held_ms;
 
@@ -17,9 +23,50 @@ static int64_t read_clock(clockid_t id)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t clock_follow(struct clock_follower *follower, int64_t wall_ms, int64_t steady_ms)
+{
+	int64_t offset_ms = wall_ms - steady_ms;
+	int64_t ahead_ms = offset_ms - follower->offset_ms;
+	int64_t most_ms = MAX(steady_ms - follower->moved_ms, 0) / 2;
+	int64_t moved_ms = MIN(MAX(ahead_ms, -most_ms), most_ms);
+	bool is_small = !follower->ahead_ms && llabs(ahead_ms) <= SMALL_STEP_MS;
+
+	if (!follower->has_begun || is_small || llabs(ahead_ms) > LARGE_STEP_MS) {
+		follower->has_begun = true;
+		moved_ms = ahead_ms;
+		follower->moved_ms = steady_ms;
+	} else if (moved_ms) {
+		follower->moved_ms += 2 * llabs(moved_ms);
+	}
+	follower->offset_ms += moved_ms;
+	follower->ahead_ms = offset_ms - follower->offset_ms;
+	return steady_ms + follower->offset_ms;
+}
+
+/* With the time in which the machine was suspended, by which the wall's clock goes on, too. */
 int64_t clock_now_ms(void)
 {
-	return held ? held_ms : read_clock(CLOCK_REALTIME);
+	int64_t now_ms;
+
+	if (held)
+		return held_ms;
+	pthread_mutex_lock(&follow_lock);
+	now_ms = clock_follow(&ours, read_clock(CLOCK_REALTIME), read_clock(CLOCK_BOOTTIME));
+	pthread_mutex_unlock(&follow_lock);
+	return now_ms;
+}
+
+int64_t clock_ahead_ms(void)
+{
+	int64_t ahead_ms;
+
+	if (held)
+		return 0;
+	(void)clock_now_ms();
+	pthread_mutex_lock(&follow_lock);
+	ahead_ms = ours.ahead_ms;
+	pthread_mutex_unlock(&follow_lock);
+	return ahead_ms;
 }
 
 int64_t clock_monotonic_ms(void)

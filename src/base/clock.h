@@ -4,8 +4,24 @@
 
 #include "base/base.h"
 
-int64_t clock_now_ms(void);       /* since 1970, UTC; may step */
+/*
+ * Since 1970, UTC. Where the system's clock is stepped while we run, it is followed by half a
+ * second a second, so that what waits is neither due at once nor hours late; by more than a day, at
+ * once.
+ */
+int64_t clock_now_ms(void);
+/* How far the system's clock is ahead of that (negative: behind). */
+int64_t clock_ahead_ms(void);
 int64_t clock_monotonic_ms(void); /* never steps; from an arbitrary start */
+
+/* What follows the system's clock; zeroed at first. steady_ms never steps. Answers the time. */
+struct clock_follower {
+	bool has_begun;
+	int64_t offset_ms; /* of the time that is shown to steady_ms */
+	int64_t moved_ms;  /* until when that was adjusted */
+	int64_t ahead_ms;
+};
+int64_t clock_follow(struct clock_follower *follower, int64_t wall_ms, int64_t steady_ms);
 
 /* From now on both clocks show these values, moved only by clock_advance. For tests. */
 void clock_hold(int64_t now_ms);
