@@ -154,7 +154,7 @@ static void email_start(struct action_run *run)
 		.subject = subject,
 		.body = body,
 		.message_id = state->message_id,
-		.time_ms = clock_now_ms(),
+		.time_ms = clock_wall_ms(),
 	};
 	AUTO(free) char *message = mail_text_write(&mail);
 

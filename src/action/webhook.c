@@ -295,7 +295,7 @@ static void sign(const struct action_run *run, const char *body, char **headers)
 	AUTO(free) char *id = NULL;
 	AUTO(free) char *signed_text = NULL;
 	AUTO(free) char *signature = NULL;
-	long long now_s = (long long)clock_now_ms() / 1000;
+	long long now_s = (long long)clock_wall_ms() / 1000;
 
 	if (!key || config->preset != WEBHOOK_GENERIC)
 		return;

@@ -95,9 +95,7 @@ static void give_up(struct repair *repair, const char *why)
 
 static void begin_scan(struct repair *repair, const struct walk_entry *directory)
 {
-	/* While our clock follows one that was stepped, the cluster's may be that much off ours. */
-	int64_t skew_ms = REPAIR_SKEW_MS + llabs(clock_ahead_ms());
-	int64_t since_ns = (repair->gaps.from_ms - skew_ms) * 1000000;
+	int64_t since_ns = repair_scan_since_ns(repair->gaps.from_ms);
 
 	repair->state.method = REPAIR_SCAN;
 	repair->state.older.id = repair->state.newer.id = -1;

@@ -2,7 +2,10 @@
  */
 #include "app/repair_part.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+
+#define SKEW_MS 10000 /* by which the two clocks may be apart where no snapshot has told */
 
 /* One object, decided by itself; lives from one question to the next. */
 struct step {
@@ -378,9 +381,14 @@ static void look_at_moved(struct step *step, const struct walk_entry *entry)
 	step_end(step);
 }
 
+int64_t repair_scan_since_ns(int64_t from_ms)
+{
+	return (from_ms - SKEW_MS - clock_most_off_ms()) * 1000000;
+}
+
 static void look_at_scanned(struct step *step, const struct walk_entry *entry)
 {
-	int64_t since_ns = (state_of(step)->from_ms - REPAIR_SKEW_MS) * 1000000;
+	int64_t since_ns = repair_scan_since_ns(state_of(step)->from_ms);
 	struct repair_task *child;
 	struct change *change;
 

@@ -35,8 +35,9 @@ struct work_setup {
 
 /* Changes that the cluster told of late may still arrive so long. */
 #define REPAIR_LATE_MS 1000
-/* How far the two clocks may be apart where no snapshot has told. */
-#define REPAIR_SKEW_MS 10000
+/* From which of the cluster's times on a scan takes something for changed since from_ms: the two
+ * clocks may be apart, and more so where ours was stepped. */
+int64_t repair_scan_since_ns(int64_t from_ms);
 
 struct work *work_new(const struct work_setup *setup);
 void work_free(struct work *work); /* in its loop; what is under way is repeated

@@ -40,6 +40,7 @@ int64_t clock_follow(struct clock_follower *follower, int64_t wall_ms, int64_t s
 	}
 	follower->offset_ms += moved_ms;
 	follower->ahead_ms = offset_ms - follower->offset_ms;
+	follower->most_off_ms = MAX(follower->most_off_ms, llabs(follower->ahead_ms));
 	return steady_ms + follower->offset_ms;
 }
 
@@ -67,6 +68,21 @@ int64_t clock_ahead_ms(void)
 	ahead_ms = ours.ahead_ms;
 	pthread_mutex_unlock(&follow_lock);
 	return ahead_ms;
+}
+
+int64_t clock_most_off_ms(void)
+{
+	int64_t most_ms;
+
+	pthread_mutex_lock(&follow_lock);
+	most_ms = ours.most_off_ms;
+	pthread_mutex_unlock(&follow_lock);
+	return most_ms;
+}
+
+int64_t clock_wall_ms(void)
+{
+	return held ? held_ms : read_clock(CLOCK_REALTIME);
 }
 
 int64_t clock_monotonic_ms(void)

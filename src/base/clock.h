@@ -10,8 +10,12 @@
  * once.
  */
 int64_t clock_now_ms(void);
+/* The system's clock as it is: for what others compare with theirs, never for what waits. */
+int64_t clock_wall_ms(void);
 /* How far the system's clock is ahead of that (negative: behind). */
 int64_t clock_ahead_ms(void);
+/* The most that it ever was off, to either side, in this run. */
+int64_t clock_most_off_ms(void);
 int64_t clock_monotonic_ms(void); /* never steps; from an arbitrary start */
 
 /* What follows the system's clock; zeroed at first. steady_ms never steps. Answers the time. */
@@ -20,6 +24,7 @@ struct clock_follower {
 	int64_t offset_ms; /* of the time that is shown to steady_ms */
 	int64_t moved_ms;  /* until when that was adjusted */
 	int64_t ahead_ms;
+	int64_t most_off_ms;
 };
 int64_t clock_follow(struct clock_follower *follower, int64_t wall_ms, int64_t steady_ms);
 
