@@ -107,6 +107,11 @@ MUST_CHECK int lmdb_seek(const struct lmdb_env *env, MDB_cursor *cursor, struct 
 			 MDB_cursor_op op, struct text *key, struct text *value, struct error *err);
 MUST_CHECK int lmdb_cursor(const struct lmdb_env *env, MDB_txn *txn, MDB_dbi dbi, MDB_cursor **out,
 			   struct error *err);
+/* Everything, or what is left is for close; store_lmdb_open.c, as the two below. */
+MUST_CHECK int lmdb_open_all(struct store_lmdb *store, const struct store_settings *settings,
+			     struct error *err);
+MUST_CHECK int lmdb_limit(struct store *base, int64_t max_bytes, int64_t retention_ms,
+			  struct error *err);
 /* Locks a store's directory for this process; close *out_fd to let go. -1: another has it. */
 MUST_CHECK int lmdb_lock(const char *folder, int *out_fd, struct error *err);
 const char *lmdb_space_name(enum store_space space);
