@@ -8,7 +8,12 @@
 
 static void print_text(const struct salvage_report *report, const char *store)
 {
-	printf("%s: what could be read is in a new store in its place.\n", store);
+	if (report->is_resumed)
+		printf("%s: what was saved by an earlier call, which was interrupted, is in its "
+		       "place now.\n",
+		       store);
+	else
+		printf("%s: what could be read is in a new store in its place.\n", store);
 	for (size_t i = 0; i < report->count; i++) {
 		const struct salvage_count *count = &report->counts[i];
 
@@ -41,8 +46,9 @@ static void print_json(const struct salvage_report *report)
 				    json_pack("{s:I,s:b}", "saved",
 					      (json_int_t)report->counts[i].saved, "whole",
 					      report->counts[i].is_whole));
-	all = json_pack("{s:o,s:s,s:s?,s:b}", "counts", counts, "damaged_files", report->kept,
-			"gap_since", since, "judged_again", report->is_cursor_lost);
+	all = json_pack("{s:o,s:s,s:s?,s:b,s:b}", "counts", counts, "damaged_files", report->kept,
+			"gap_since", since, "judged_again", report->is_cursor_lost, "resumed",
+			report->is_resumed);
 	json_dumpf(all, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(all);
@@ -66,7 +72,7 @@ int salvage_run(const struct arguments *arguments)
 	saved = store_salvage(&store, watches, &report, &err);
 	free(watches);
 	if (saved < 0) {
-		fprintf(stderr, "cn_monitor salvage: %s; nothing was changed\n", error_text(&err));
+		fprintf(stderr, "cn_monitor salvage: %s\n", error_text(&err));
 		salvage_report_clear(&report);
 		return EXIT_FAILED;
 	}

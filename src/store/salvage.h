@@ -22,12 +22,16 @@ struct salvage_report {
 	int64_t gap_ms; /* what was heard since then may be lost: the next start has a gap from it;
 			   0: no */
 	bool is_cursor_lost; /* what was heard in the minutes before is judged again */
+	bool is_resumed; /* one that was interrupted was brought to its end; it counts nothing */
 	struct salvage_count counts[64];
 	size_t count;
 };
 void salvage_report_clear(struct salvage_report *report);
 
-/* settings->url: "embedded:DIR"; nobody may have it open. watches: names, ended by NULL. */
+/*
+ * settings->url: "embedded:DIR"; nobody may have it open. watches: names, ended by NULL. -1: err
+ * says whether anything was changed; what was interrupted is finished by another call.
+ */
 MUST_CHECK int store_salvage(const struct store_settings *settings, const char *const *watches,
 			     struct salvage_report *out, struct error *err);
 

@@ -1,5 +1,6 @@
 #include "store/store_lmdb.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 static const char *const space_names[SPACE_COUNT] = {
@@ -29,6 +30,9 @@ int lmdb_fail(const struct lmdb_env *env, int code, struct error *err)
 				 env->path, mdb_strerror(code));
 	case MDB_VERSION_MISMATCH:
 		return error_set(err, "store %s was written by another version of LMDB", env->path);
+	case EIO: /* also LMDB's word for a write that was cut short */
+		return error_set(err, "store %s: the disk is full, or fails (%s)", env->path,
+				 mdb_strerror(code));
 	case MDB_PANIC:
 		return error_set(err,
 				 "store %s cannot be used after an earlier write error: restart "

@@ -38,6 +38,8 @@ struct saving {
 	const struct source *source;
 	MDB_txn *txn;
 	unsigned in_txn;
+	bool has_junk;   /* entries of the database that are not what they should be */
+	bool is_refused; /* by the new store: a full disk, perhaps */
 	uint64_t saved;
 	uint64_t last_seq, last_job; /* the highest seen */
 	int64_t last_ms;             /* of the records */
@@ -96,9 +98,8 @@ static int put(struct saving *saving, struct text key, struct text value, struct
 											       : 1;
 }
 
-static int save_entry(void *ctx, struct text key, struct text value, struct error *err)
+static int save_entry(struct saving *saving, struct text key, struct text value, struct error *err)
 {
-	struct saving *saving = ctx;
 	int saved;
 
 	if (!saving->txn && lmdb_begin(saving->env, true, &saving->txn, err) < 0)
@@ -106,7 +107,17 @@ static int save_entry(void *ctx, struct text key, struct text value, struct erro
 	if ((saved = put(saving, key, value, err)) < 0)
 		return -1;
 	saving->saved += (uint64_t)saved;
+	saving->has_junk |= !saved;
 	return ++saving->in_txn == BATCH ? commit(saving, err) : 0;
+}
+
+static int save_or_refuse(void *ctx, struct text key, struct text value, struct error *err)
+{
+	struct saving *saving = ctx;
+	int rc = save_entry(saving, key, value, err);
+
+	saving->is_refused |= rc < 0;
+	return rc;
 }
 
 /* ---- One database after the other ---- */
@@ -122,17 +133,19 @@ static int save_database(struct saving *saving, const char *damaged, const struc
 	saving->source = source;
 	saving->env = strcmp(source->env, "log") == 0 ? &saving->store->log : &saving->store->state;
 	saving->saved = 0;
-	is_whole = salvage_read(&from, save_entry, saving, &why);
-	if (is_whole < 0 && saving->txn) { /* the new store refused it: a full disk, perhaps */
+	saving->has_junk = false;
+	is_whole = salvage_read(&from, save_or_refuse, saving, &why);
+	if (saving->is_refused) {
 		mdb_txn_abort(TAKE(saving->txn));
 		return error_set(err, "%s", error_text(&why));
 	}
 	if (commit(saving, err) < 0)
 		return -1;
+	is_whole = is_whole > 0 && !saving->has_junk;
 	if (source->what)
 		report->counts[report->count++] =
-			(struct salvage_count){ source->what, saving->saved, is_whole > 0 };
-	return is_whole > 0;
+			(struct salvage_count){ source->what, saving->saved, is_whole };
+	return is_whole;
 }
 
 /* ---- What must fit together in the new store ---- */
@@ -156,35 +169,42 @@ static int put_counter(struct saving *saving, MDB_dbi dbi, struct lmdb_env *env,
 	return rc ? lmdb_fail(env, rc, err) : 0;
 }
 
-/* From where on the records came in the last minutes before last_ms. */
-struct recent {
-	int64_t since_ms;
-	uint64_t before; /* the last one older than that */
+/* What the records say about when. */
+struct times {
+	uint64_t cursor;
+	int64_t recent_ms; /* those from then on are recent */
+	uint64_t before;   /* the last that is not; 0: all are */
+	int64_t first_ms;  /* of the first record; 0: there is none */
+	int64_t judged_ms; /* of the last that was judged; 0: none was */
 };
 
-static bool note_old(void *ctx, const struct record *record)
+static bool note_time(void *ctx, const struct record *record)
 {
-	struct recent *recent = ctx;
+	struct times *times = ctx;
 
-	if (record->time_ms < recent->since_ms)
-		recent->before = record->seq;
+	if (record->time_ms < times->recent_ms)
+		times->before = record->seq;
+	if (record->seq <= times->cursor)
+		times->judged_ms = record->time_ms;
+	if (!times->first_ms)
+		times->first_ms = record->time_ms;
 	return true;
 }
 
 /* Which records were judged is not known: those of the last minutes are judged again. */
-static int guess_cursor(struct saving *saving, struct error *err)
+static int guess_cursor(struct saving *saving, struct times *times, struct error *err)
 {
-	struct store *store = &saving->store->base;
-	struct recent recent = { .since_ms = saving->last_ms - UNSURE_MS };
 	struct store_txn *txn;
 
-	if (store_log_read(store, 0, SIZE_MAX, SIZE_MAX, note_old, &recent, err) < 0 ||
-	    store_begin(store, &txn, err) < 0)
+	if (!times->before)
+		return 0;
+	if (store_begin(&saving->store->base, &txn, err) < 0)
 		return -1;
-	if (recent.before && store_cursor_put(txn, recent.before, err) < 0) {
+	if (store_cursor_put(txn, times->before, err) < 0) {
 		store_abort(txn);
 		return -1;
 	}
+	times->judged_ms = times->recent_ms;
 	return store_commit(txn, err);
 }
 
@@ -216,44 +236,36 @@ static int make_fit(struct saving *saving, const char *const *watches, bool log_
 		    struct error *err)
 {
 	struct store_lmdb *store = saving->store;
-	uint64_t cursor, last;
+	struct times times = { .recent_ms = saving->last_ms - UNSURE_MS };
+	int64_t sure_ms;
+	uint64_t last;
 
-	if (store_cursor_get(&store->base, &cursor, err) < 0)
+	if (store_cursor_get(&store->base, &times.cursor, err) < 0 ||
+	    store_log_read(&store->base, 0, SIZE_MAX, SIZE_MAX, note_time, &times, err) < 0)
 		return -1;
-	report->is_cursor_lost = !cursor && !state_is_whole && saving->last_seq;
-	if (report->is_cursor_lost && guess_cursor(saving, err) < 0)
+	report->is_cursor_lost = !times.cursor && !state_is_whole && saving->last_seq;
+	if (report->is_cursor_lost && guess_cursor(saving, &times, err) < 0)
 		return -1;
 	if (put_counter(saving, store->counters, &store->state, TEXT("job"), saving->last_job,
 			&last, err) < 0 ||
 	    put_counter(saving, store->notes, &store->log, TEXT("last_seq"),
-			MAX(cursor, saving->last_seq), &last, err) < 0)
+			MAX(times.cursor, saving->last_seq), &last, err) < 0)
 		return -1;
 	if (log_is_whole)
 		return 0;
-	/* The records end at last_ms, or something between them is missing. */
-	report->gap_ms =
-		MIN(saving->last_ms ? saving->last_ms : INT64_MAX, log_changed_ms) - UNSURE_MS;
+	/* What came behind the last judged record, and is not there, was never judged. */
+	sure_ms = times.judged_ms ? times.judged_ms : times.first_ms;
+	report->gap_ms = MIN(sure_ms ? sure_ms : INT64_MAX, log_changed_ms) - UNSURE_MS;
 	return set_back(saving, watches, report->gap_ms, err);
 }
 
 /* ---- Files ---- */
 
-static int move(const char *from_folder, const char *to_folder, const char *name, struct error *err)
-{
-	AUTO(free) char *from = str_format("%s/%s", from_folder, name);
-	AUTO(free) char *to = str_format("%s/%s", to_folder, name);
-
-	if (rename(from, to) < 0 && errno != ENOENT)
-		return error_errno(err, "cannot move %s to %s", from, to);
-	return 0;
-}
-
 static void remove_store(const char *path)
 {
-	static const char *const files[] = {
-		"log/data.mdb",   "log/lock.mdb", "log",    "state/data.mdb",
-		"state/lock.mdb", "state",        "format", "lock"
-	};
+	static const char *const files[] = { "log/data.mdb",   "log/lock.mdb",   "log",
+					     "state/data.mdb", "state/lock.mdb", "state",
+					     "format",         "lock",           "done" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		AUTO(free) char *file = str_format("%s/%s", path, files[i]);
@@ -318,27 +330,140 @@ static int save_all(struct saving *saving, const char *damaged, const char *cons
 	return make_fit(saving, watches, log_is_whole, state_is_whole, log_changed_ms, report, err);
 }
 
+/* Of an environment, the damaged one to kept and the new one in its place, unless that was done. */
+static int replace(const char *path, const char *fresh, const char *kept, const char *env,
+		   struct error *err)
+{
+	AUTO(free) char *old = str_format("%s/%s", path, env);
+	AUTO(free) char *new = str_format("%s/%s", fresh, env);
+	AUTO(free) char *aside = str_format("%s/%s", kept, env);
+
+	if (access(new, F_OK) < 0)
+		return 0;
+	if (access(aside, F_OK) < 0 && rename(old, aside) < 0 && errno != ENOENT)
+		return error_errno(err, "cannot move %s to %s", old, aside);
+	if (rename(new, old) < 0)
+		return error_errno(err, "cannot move %s to %s", new, old);
+	return 0;
+}
+
+/*
+ * The format stays where it is, so that a start in between finds a store that is not whole, and not
+ * none. What is interrupted goes on at the next call: DIR/salvaged/done names kept.
+ */
 static int put_in_place(const char *path, const char *fresh, const char *kept, struct error *err)
 {
-	if (mkdir(kept, 0700) < 0)
+	AUTO(free) char *format = str_format("%s/format", path);
+	AUTO(free) char *fresh_format = str_format("%s/format", fresh);
+
+	if (mkdir(kept, 0700) < 0 && errno != EEXIST)
 		return error_errno(err, "cannot create the directory %s", kept);
-	if (move(path, kept, "log", err) < 0 || move(path, kept, "state", err) < 0 ||
-	    move(path, kept, "format", err) < 0 || move(fresh, path, "log", err) < 0 ||
-	    move(fresh, path, "state", err) < 0 || move(fresh, path, "format", err) < 0)
+	if (replace(path, fresh, kept, "log", err) < 0 ||
+	    replace(path, fresh, kept, "state", err) < 0)
 		return -1;
+	if (access(format, F_OK) < 0 && rename(fresh_format, format) < 0)
+		return error_errno(err, "cannot create %s", format);
 	remove_store(fresh);
 	return 0;
 }
 
+/* A name that nothing in the directory has. */
 static char *name_kept(const char *path)
 {
 	AUTO(free) char *time = clock_format(clock_now_ms());
+	char *kept;
 
 	time[19] = 0; /* to the second, and without what some file systems refuse in names */
 	for (char *at = time; *at; at++)
 		if (*at == ':')
 			*at = '-';
-	return str_format("%s/damaged-%s", path, time);
+	kept = str_format("%s/damaged-%s", path, time);
+	for (int number = 2; access(kept, F_OK) == 0; number++) {
+		free(kept);
+		kept = str_format("%s/damaged-%s-%d", path, time, number);
+	}
+	return kept;
+}
+
+static int write_done(const char *fresh, const char *kept, struct error *err)
+{
+	AUTO(free) char *path = str_format("%s/done", fresh);
+	AUTO(free) char *part = str_format("%s/lock", fresh); /* nobody needs that any more */
+	const char *name = strrchr(kept, '/') + 1;
+	FILE *file = fopen(part, "w");
+	bool is_written;
+
+	if (!file)
+		return error_errno(err, "cannot write %s", part);
+	is_written = fputs(name, file) >= 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
+	is_written &= fclose(file) == 0;
+	if (!is_written || rename(part, path) < 0)
+		return error_errno(err, "cannot write %s", path);
+	return 0;
+}
+
+/* For free(); NULL: none was interrupted when it had everything. */
+static char *read_done(const char *path, const char *fresh)
+{
+	AUTO(free) char *done = str_format("%s/done", fresh);
+	FILE *file = fopen(done, "r");
+	char name[64] = "";
+	size_t size;
+
+	if (!file)
+		return NULL;
+	size = fread(name, 1, sizeof(name) - 1, file);
+	fclose(file);
+	name[size] = 0;
+	name[strcspn(name, "\n")] = 0;
+	if (strncmp(name, "damaged-", 8) != 0 || strchr(name, '/'))
+		return NULL;
+	return str_format("%s/%s", path, name);
+}
+
+static int make_fresh(const char *path, const char *fresh, const struct store_settings *settings,
+		      const char *const *watches, struct salvage_report *out, struct error *err)
+{
+	AUTO(free) char *url = str_format("embedded:%s", fresh);
+	struct store_settings fresh_settings = *settings;
+	struct saving saving = { 0 };
+	struct store *store;
+	int rc;
+
+	remove_store(fresh); /* of one that did not get to its end */
+	fresh_settings.url = url;
+	if (store_open(&store, &fresh_settings, err) < 0)
+		return -1;
+	saving.store = lmdb_of(store);
+	rc = save_all(&saving, path, watches, out, err);
+	store_close(store);
+	out->kept = name_kept(path);
+	if (rc == 0)
+		rc = write_done(fresh, out->kept, err);
+	if (rc < 0)
+		remove_store(fresh);
+	return rc;
+}
+
+static int salvage(const char *path, const struct store_settings *settings,
+		   const char *const *watches, struct salvage_report *out, struct error *err)
+{
+	AUTO(free) char *fresh = str_format("%s/salvaged", path);
+	AUTO_ERROR why = { 0 };
+
+	out->kept = read_done(path, fresh);
+	out->is_resumed = out->kept;
+	if (!out->kept && length_of(path, "log") < 0 && length_of(path, "state") < 0)
+		return error_set(err, "store %s: there is no store in this directory", path);
+	if (!out->kept && make_fresh(path, fresh, settings, watches, out, &why) < 0)
+		return error_set(err, "%s; nothing was changed", error_text(&why));
+	if (put_in_place(path, fresh, out->kept, &why) < 0)
+		return error_set(
+			err,
+			"%s; what was saved is in %s: let cn_monitor salvage put it in place "
+			"when that is mended",
+			error_text(&why), fresh);
+	return 0;
 }
 
 int store_salvage(const struct store_settings *settings, const char *const *watches,
@@ -346,11 +471,6 @@ int store_salvage(const struct store_settings *settings, const char *const *watc
 {
 	struct text url = text_of(settings->url);
 	AUTO(free) char *path = NULL;
-	AUTO(free) char *fresh = NULL;
-	AUTO(free) char *fresh_url = NULL;
-	struct store_settings fresh_settings = *settings;
-	struct saving saving = { 0 };
-	struct store *store;
 	int lock_fd, rc;
 
 	*out = (struct salvage_report){ 0 };
@@ -358,25 +478,9 @@ int store_salvage(const struct store_settings *settings, const char *const *watc
 		return error_set(err, "only an embedded store can be salvaged; Redis has "
 				      "redis-check-aof for its own files");
 	path = text_copy((struct text){ url.data + 9, url.size - 9 });
-	fresh = str_format("%s/salvaged", path);
-	fresh_url = str_format("embedded:%s", fresh);
 	if (lmdb_lock(path, &lock_fd, err) < 0)
-		return -1;
-	remove_store(fresh); /* of one that did not get to its end */
-	fresh_settings.url = fresh_url;
-	if (store_open(&store, &fresh_settings, err) < 0) {
-		close(lock_fd);
-		return -1;
-	}
-	saving.store = lmdb_of(store);
-	rc = save_all(&saving, path, watches, out, err);
-	store_close(store);
-	if (rc == 0) {
-		out->kept = name_kept(path);
-		rc = put_in_place(path, fresh, out->kept, err);
-	} else {
-		remove_store(fresh);
-	}
+		return error_prefix(err, "nothing was changed");
+	rc = salvage(path, settings, watches, out, err);
 	close(lock_fd);
 	return rc;
 }
