@@ -9,6 +9,7 @@
 #include "qumulo/files.h"
 
 #define DIRECTORY ".cn_monitor"
+#define FILE_START "heartbeat-"
 #define PATIENCE 3   /* times the interval */
 #define DEAF_AFTER 3 /* streams in a row without a beat: opening another will not help */
 
@@ -19,7 +20,8 @@ struct heartbeat {
 	struct heartbeat_handler handler;
 
 	char *directory; /* absolute */
-	char *name;      /* of the file in it, and what is looked for in messages */
+	char *name;      /* of the file in it */
+	char *mark;      /* how a path of it ends in a message */
 	char *id;        /* of the file; NULL: not known */
 
 	uv_timer_t timer; /* the next beat, or the end of patience with this one */
@@ -53,10 +55,24 @@ char *heartbeat_directory(const struct watch_settings *watch)
 	return str_format("%s%s" DIRECTORY, watch->path, strcmp(watch->path, "/") ? "/" : "");
 }
 
-bool heartbeat_owns(struct text directory, struct text path)
+bool heartbeat_is_own(struct text directory, const struct event *event)
 {
-	return directory.size && text_starts_with(path, directory) &&
-	       (path.size == directory.size || path.data[directory.size] == '/');
+	AUTO(free) char *ending = NULL;
+	struct text name = event->path;
+
+	if (!text_starts_with(event->path, directory))
+		return false;
+	/* A repair tells what it found, in other types than those in which it happened. */
+	if (event->origin == ORIGIN_LIVE && event->type != CHILD_FILE_ADDED &&
+	    event->type != CHILD_DIR_ADDED && event->type != CHILD_MTIME_CHANGED)
+		return false;
+	name.data += directory.size;
+	name.size -= directory.size;
+	if (!name.size)
+		return true;
+	ending = str_format("-%.*s", TEXT_ARGS(event->watch));
+	return text_starts_with(name, TEXT("/" FILE_START)) &&
+	       text_ends_with(name, text_of(ending)) && !memchr(name.data + 1, '/', name.size - 1);
 }
 
 static int64_t patience_ms(const struct heartbeat *heartbeat)
@@ -216,7 +232,7 @@ static void beat_due(uv_timer_t *timer)
 void heartbeat_hear(struct heartbeat *heartbeat, struct text message)
 {
 	if (!heartbeat || !heartbeat->is_awaited ||
-	    !memmem(message.data, message.size, heartbeat->name, strlen(heartbeat->name)))
+	    !memmem(message.data, message.size, heartbeat->mark, strlen(heartbeat->mark)))
 		return;
 	if (heartbeat->status.state == HEARTBEAT_DEAF ||
 	    heartbeat->status.state == HEARTBEAT_FAILED)
@@ -270,14 +286,6 @@ void heartbeat_pause(struct heartbeat *heartbeat, bool is_paused)
 	}
 }
 
-static struct metric *metric_of(const struct heartbeat *heartbeat, const char *name,
-				enum metric_kind type, const char *help)
-{
-	AUTO(free) char *whole = str_format("%s{watch=\"%s\"}", name, heartbeat->watch->name);
-
-	return metric_get(whole, type, help);
-}
-
 struct heartbeat *heartbeat_new(uv_loop_t *loop, struct qumulo *cluster,
 				const struct watch_settings *watch, const char *who,
 				const struct heartbeat_handler *handler)
@@ -294,13 +302,15 @@ struct heartbeat *heartbeat_new(uv_loop_t *loop, struct qumulo *cluster,
 	heartbeat->who = who;
 	heartbeat->handler = *handler;
 	heartbeat->directory = heartbeat_directory(watch);
-	heartbeat->name = str_format("heartbeat-%s-%s", host, watch->name);
-	heartbeat->delay = metric_of(heartbeat, "cn_heartbeat_delay_ms", METRIC_GAUGE,
-				     "From the last heartbeat's request to its event");
-	heartbeat->heard = metric_of(heartbeat, "cn_heartbeat_heard_total", METRIC_COUNTER,
-				     "Heartbeats that came back as an event");
-	heartbeat->missed = metric_of(heartbeat, "cn_heartbeat_missed_total", METRIC_COUNTER,
-				      "Heartbeats that did not");
+	heartbeat->name = str_format(FILE_START "%s-%s", host, watch->name);
+	heartbeat->mark = str_format("%s\"", heartbeat->name);
+	heartbeat->delay =
+		metric_get_of("cn_heartbeat_delay_ms", "watch", watch->name, METRIC_GAUGE,
+			      "From the last heartbeat's request to its event");
+	heartbeat->heard = metric_get_of("cn_heartbeat_heard_total", "watch", watch->name,
+					 METRIC_COUNTER, "Heartbeats that came back as an event");
+	heartbeat->missed = metric_get_of("cn_heartbeat_missed_total", "watch", watch->name,
+					  METRIC_COUNTER, "Heartbeats that did not");
 	uv_timer_init(loop, &heartbeat->timer);
 	heartbeat->timer.data = heartbeat;
 	return heartbeat;
@@ -312,6 +322,7 @@ static void timer_closed(uv_handle_t *handle)
 
 	free(heartbeat->directory);
 	free(heartbeat->name);
+	free(heartbeat->mark);
 	free(heartbeat->id);
 	free(heartbeat);
 }

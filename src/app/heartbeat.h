@@ -2,13 +2,13 @@
  * heartbeat: proves that the stream of one watch lives and reaches below its directory: touches a
  * file of its own in a private directory every so often, and awaits the event.
  *
- * In the loop of its watcher. Everything in the private directory is left out before any rule
- * (heartbeat_owns()).
+ * In the loop of its watcher. What it causes is left out before any rule (heartbeat_is_own()).
  */
 #ifndef APP_HEARTBEAT_H
 #define APP_HEARTBEAT_H
 
 #include "app/settings.h"
+#include "event/event.h"
 #include "qumulo/client.h"
 
 struct heartbeat;
@@ -53,7 +53,11 @@ void heartbeat_pause(struct heartbeat *heartbeat, bool is_paused);
 const char *heartbeat_state_name(enum heartbeat_state state);
 /* The private directory of a watch, absolute; for free(). NULL: no heartbeat. */
 char *heartbeat_directory(const struct watch_settings *watch);
-/* Whether path is that directory, or in it. */
-bool heartbeat_owns(struct text directory, struct text path);
+/*
+ * Whether a heartbeat causes such an event, whichever process has it: of the private directory, or
+ * of a heartbeat's file in it, that it was made or its time was set. What else happens there is
+ * somebody else's. directory: the watch's.
+ */
+bool heartbeat_is_own(struct text directory, const struct event *event);
 
 #endif

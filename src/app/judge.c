@@ -24,14 +24,11 @@ static int judge_event(void *ctx, const struct event *event, const struct echo *
 
 static void open_heartbeat(struct judged_watch *watch)
 {
-	AUTO(free)
-	char *name = str_format("cn_heartbeat_judged_ms{watch=\"%s\"}", watch->settings->name);
-
 	watch->private_directory = heartbeat_directory(watch->settings);
 	if (watch->private_directory)
-		watch->heartbeat_delay =
-			metric_get(name, METRIC_GAUGE,
-				   "From a heartbeat's receipt to where events are judged");
+		watch->heartbeat_delay = metric_get_of(
+			"cn_heartbeat_judged_ms", "watch", watch->settings->name, METRIC_GAUGE,
+			"From a heartbeat's receipt to where events are judged");
 }
 
 struct judge *judge_new(const struct settings *settings, struct store *store,
@@ -298,7 +295,7 @@ static bool is_heartbeat(const struct judge *judge, const struct judged_watch *w
 			 const struct event *event)
 {
 	if (!watch->private_directory ||
-	    !heartbeat_owns(text_of(watch->private_directory), event->path))
+	    !heartbeat_is_own(text_of(watch->private_directory), event))
 		return false;
 	if (event->origin == ORIGIN_LIVE && !judge->trial)
 		metric_set(watch->heartbeat_delay, judge->now_ms - event->time_ms);

@@ -16,7 +16,7 @@ struct judged_watch {
 	struct text name;
 	struct rule_set *set;
 	struct rule_matcher *matcher;
-	char *private_directory; /* of the heartbeat: no rule sees what happens there; or NULL */
+	char *private_directory; /* of the heartbeat, or NULL */
 	struct metric *heartbeat_delay;
 	bool is_noted; /* the store knows which rules judge */
 	bool is_noting;

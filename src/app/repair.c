@@ -486,28 +486,21 @@ void repair_get_status(struct repair *repair, struct repair_status *out)
 
 /* ---- Life ---- */
 
-static struct metric *metric_of(const struct repair *repair, const char *name,
-				enum metric_kind kind, const char *help)
-{
-	AUTO(free)
-	char *whole = str_format("%s{watch=\"%s\"}", name, repair->watch->name);
-
-	return metric_get(whole, kind, help);
-}
-
 static void add_metrics(struct repair *repair)
 {
-	repair->differences = metric_of(repair, "cn_repair_differences_total", METRIC_COUNTER,
-					"Changes that repairs of gaps found");
-	repair->requests = metric_of(repair, "cn_repair_requests_total", METRIC_COUNTER,
-				     "Requests of repairs");
-	repair->waiting = metric_of(repair, "cn_repair_tasks_waiting", METRIC_GAUGE,
-				    "Tasks of the repair under way that are known to wait");
-	repair->gaps_waiting = metric_of(repair, "cn_gaps_waiting", METRIC_GAUGE,
-					 "Gaps that are not repaired yet");
-	repair->baseline_time =
-		metric_of(repair, "cn_baseline_time_ms", METRIC_GAUGE,
-			  "When the snapshot was taken that a repair would begin from; 0: none");
+	const char *watch = repair->watch->name;
+
+	repair->differences = metric_get_of("cn_repair_differences_total", "watch", watch,
+					    METRIC_COUNTER, "Changes that repairs of gaps found");
+	repair->requests = metric_get_of("cn_repair_requests_total", "watch", watch, METRIC_COUNTER,
+					 "Requests of repairs");
+	repair->waiting = metric_get_of("cn_repair_tasks_waiting", "watch", watch, METRIC_GAUGE,
+					"Tasks of the repair under way that are known to wait");
+	repair->gaps_waiting = metric_get_of("cn_gaps_waiting", "watch", watch, METRIC_GAUGE,
+					     "Gaps that are not repaired yet");
+	repair->baseline_time = metric_get_of(
+		"cn_baseline_time_ms", "watch", watch, METRIC_GAUGE,
+		"When the snapshot was taken that a repair would begin from; 0: none");
 }
 
 struct repair *repair_new(uv_loop_t *loop, struct qumulo *cluster,

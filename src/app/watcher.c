@@ -444,16 +444,15 @@ void watcher_get_status(struct watcher *watcher, struct watcher_status *out)
 static void add_metrics(struct watcher *watcher)
 {
 	const char *name = watcher->settings->name;
-	AUTO(free) char *messages = str_format("cn_watch_messages_total{watch=\"%s\"}", name);
-	AUTO(free) char *bytes = str_format("cn_watch_bytes_total{watch=\"%s\"}", name);
-	AUTO(free) char *reconnects = str_format("cn_watch_reconnects_total{watch=\"%s\"}", name);
-	AUTO(free) char *up = str_format("cn_watch_up{watch=\"%s\"}", name);
 
-	watcher->messages = metric_get(messages, METRIC_COUNTER, "Messages heard");
-	watcher->bytes = metric_get(bytes, METRIC_COUNTER, "Bytes heard");
-	watcher->reconnects =
-		metric_get(reconnects, METRIC_COUNTER, "Attempts to open the stream again");
-	watcher->up = metric_get(up, METRIC_GAUGE, "1 while the stream is heard");
+	watcher->messages = metric_get_of("cn_watch_messages_total", "watch", name, METRIC_COUNTER,
+					  "Messages heard");
+	watcher->bytes =
+		metric_get_of("cn_watch_bytes_total", "watch", name, METRIC_COUNTER, "Bytes heard");
+	watcher->reconnects = metric_get_of("cn_watch_reconnects_total", "watch", name,
+					    METRIC_COUNTER, "Attempts to open the stream again");
+	watcher->up = metric_get_of("cn_watch_up", "watch", name, METRIC_GAUGE,
+				    "1 while the stream is heard");
 }
 
 static void timer_open(struct watcher *watcher, uv_timer_t *timer)

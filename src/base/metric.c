@@ -32,6 +32,14 @@ struct metric *metric_get(const char *name, enum metric_kind kind, const char *h
 	return found;
 }
 
+struct metric *metric_get_of(const char *name, const char *label, const char *value,
+			     enum metric_kind kind, const char *help)
+{
+	AUTO(free) char *whole = str_format("%s{%s=\"%s\"}", name, label, value);
+
+	return metric_get(whole, kind, help);
+}
+
 void metric_add(struct metric *metric, int64_t amount)
 {
 	atomic_fetch_add_explicit(&metric->value, amount, memory_order_relaxed);

@@ -19,6 +19,9 @@ struct metric {
 
 /* The one metric of this name, made at the first call. Never freed. */
 struct metric *metric_get(const char *name, enum metric_kind kind, const char *help);
+/* The same with a label: name{label="value"}. */
+struct metric *metric_get_of(const char *name, const char *label, const char *value,
+			     enum metric_kind kind, const char *help);
 void metric_add(struct metric *metric, int64_t amount);
 void metric_set(struct metric *metric, int64_t value);
 /* In order of names. */

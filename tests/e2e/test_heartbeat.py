@@ -69,6 +69,22 @@ def test_a_heartbeat_is_heard_and_measured_and_no_rule_sees_it(make_beating, sim
     assert "cn_heartbeat_missed_total{watch=\"main\"} 0" in metrics
 
 
+def test_what_others_do_in_its_directory_is_judged(make_beating, simulator):
+    monitor = make_beating().start()
+    wait_state(monitor, "heard")
+    folder = simulator.root / ".cn_monitor"
+    (folder / "hidden.zip").write_text("x")
+    (folder / "heartbeat-hidden.zip").write_text("")
+    next(folder.glob("heartbeat-*-main")).chmod(0o600)
+    monitor.wait_for_jobs(3)
+    wait_beats(monitor, 2)
+    monitor.wait_idle()
+    own = f"/.cn_monitor/heartbeat-{os.uname().nodename}-main"
+    assert judged(monitor) == {"/.cn_monitor/hidden.zip", "/.cn_monitor/heartbeat-hidden.zip", own}
+    told = [e["type"] for e in monitor.tail() if e["path"] == own and (e.get("label") or {}).get("rules")]
+    assert told == ["child_acl_changed"]
+
+
 def test_the_next_run_uses_the_same_file_and_one_that_is_gone_is_made_anew(make_beating, simulator):
     monitor = make_beating().start()
     wait_state(monitor, "heard")
@@ -83,7 +99,8 @@ def test_the_next_run_uses_the_same_file_and_one_that_is_gone_is_made_anew(make_
     wait_beats(monitor, 2)
     assert wait_state(monitor, "heard")
     monitor.wait_idle()
-    assert monitor.jobs() == []
+    told = {e["type"] for e in monitor.tail() if (e.get("label") or {}).get("rules")}
+    assert told == {"child_file_removed", "child_dir_removed"}  # by the user; what the heartbeat made is not
 
 
 def test_a_stream_that_tells_nothing_of_what_is_below_is_found_out(make_beating, simulator):
