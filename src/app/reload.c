@@ -259,7 +259,6 @@ static char *tell_settings(struct reload *reload, const struct settings *setting
 static void take_over(struct reload *reload)
 {
 	AUTO(problems_free) struct problems *problems = TAKE(reload->problems);
-
 	AUTO(settings_free) struct settings *settings = TAKE(reload->settings_read);
 
 	if (problems_error_count(problems)) {

@@ -121,18 +121,22 @@ static void limit_store(struct settings_live *live, const struct settings *later
 {
 	AUTO_ERROR err = { 0 };
 	AUTO(free) char *line = NULL;
+	int64_t max_bytes = live->max_bytes;
 
 	if (live->max_bytes == later->store.max_bytes &&
 	    live->retention_ms == later->store.retention_ms)
 		return;
-	if (store_limit(store, later->store.max_bytes, later->store.retention_ms, &err) < 0) {
+	if (store_limit(store, later->store.max_bytes, later->store.retention_ms, &err) == 0) {
+		max_bytes = later->store.max_bytes;
+	} else {
 		line = str_format("[STORE] MAX_SIZE needs a restart: %s", error_text(&err));
-		return tell(report, LOG_WARN, line);
+		tell(report, LOG_WARN, line);
+		(void)!store_limit(store, max_bytes, later->store.retention_ms, NULL);
 	}
-	if (live->max_bytes != later->store.max_bytes) {
+	if (live->max_bytes != max_bytes) {
 		line = str_format("[STORE] MAX_SIZE is %lld bytes now, it was %lld; what is stored "
 				  "stays",
-				  (long long)later->store.max_bytes, (long long)live->max_bytes);
+				  (long long)max_bytes, (long long)live->max_bytes);
 		tell(report, LOG_INFO, line);
 	}
 	if (live->retention_ms != later->store.retention_ms) {
@@ -142,7 +146,7 @@ static void limit_store(struct settings_live *live, const struct settings *later
 				  (long long)live->retention_ms / 1000);
 		tell(report, LOG_INFO, line);
 	}
-	live->max_bytes = later->store.max_bytes;
+	live->max_bytes = max_bytes;
 	live->retention_ms = later->store.retention_ms;
 }
 
@@ -154,9 +158,16 @@ char *settings_change(struct settings_live *live, const struct settings *started
 
 	limit_store(live, later, store, report);
 	if (live->log_level != later->log.level) {
+		const struct config_key *key =
+			key_find(settings_sections[SECTION_LOG].keys, TEXT("LEVEL"));
+		AUTO(free)
+		char *line =
+			str_format("[LOG] LEVEL is %s now, it was %s",
+				   key->choices[later->log.level], key->choices[live->log_level]);
+
 		live->log_level = later->log.level;
 		log_setup(later->log.level, started->log.format);
-		tell(report, LOG_INFO, "[LOG] LEVEL is another now");
+		tell(report, LOG_INFO, line);
 	}
 	compare_clusters(other, started, later);
 	compare_watches(other, started, later);

@@ -189,7 +189,9 @@ def test_a_limit_that_shrinks_below_what_is_stored_loses_nothing_and_grows_again
     assert after["gap_count"] == 0 and after["last_seq"] > before["last_seq"] and after["log_bytes"] < before["log_bytes"]
     done = shrink(monitor, disk, "8 MiB")
     assert "[STORE] MAX_SIZE is 8388608 bytes now, it was 1048576" in done.stdout
-    done = shrink(monitor, disk, "1 TiB")
+    monitor.write_conf({"STORE": {"URL": f"embedded:{disk}/store", "MAX_SIZE": "1 TiB", "RETENTION": "2h"}})
+    done = monitor.run("reload")
+    assert "[STORE] RETENTION is 7200 s now" in done.stdout  # one does not keep the other
     assert "[STORE] MAX_SIZE needs a restart: a store that was opened for less cannot grow to 1099511627776 bytes" in done.stdout
 
 
@@ -198,7 +200,7 @@ def test_a_reload_names_what_needs_a_restart_and_refuses_what_is_wrong(monitor, 
     sections = {"STORE": {"URL": f"embedded:{disk}/store", "RETENTION": "2h"}, "WATCH": {"SILENCE": "30s"}, "LOG": {"LEVEL": "info"}}
     monitor.write_conf(sections)
     done = monitor.run("reload")
-    assert "[STORE] RETENTION is 7200 s now, it was 604800 s" in done.stdout and "[LOG] LEVEL is another now" in done.stdout
+    assert "[STORE] RETENTION is 7200 s now, it was 604800 s" in done.stdout and "[LOG] LEVEL is info now, it was debug" in done.stdout
     assert "not at work before a restart: [WATCH main] SILENCE" in done.stdout
     monitor.write_conf({**sections, "STORE": {"URL": f"embedded:{disk}/store", "MAX_SIZE": "12 potatoes"}})
     monitor.process.send_signal(signal.SIGHUP)
@@ -206,6 +208,22 @@ def test_a_reload_names_what_needs_a_restart_and_refuses_what_is_wrong(monitor, 
     assert "potatoes" in monitor.log()
     (simulator.root / "in/still").write_text("x")
     assert len(monitor.wait_for_jobs(1)) == 1
+
+
+def test_salvage_without_room_changes_nothing(monitor, simulator, disk):
+    monitor.start()
+    simulator.generate(60_000, per_message=100, path="elsewhere/{n}.txt")  # 8 MiB of log
+    wait_until(lambda: monitor.status()["filter"]["events"] >= 60_000, "all of it to be judged")
+    monitor.stop()
+    fill(disk)
+    os.truncate(disk / "fill", (disk / "fill").stat().st_size - (1 << 20))
+    done = monitor.run("salvage")
+    assert done.returncode == 1 and re.search("(No space left on device|the disk is full, or fails .*); nothing was changed", done.stderr), done.stderr
+    (disk / "fill").unlink()
+    assert not (disk / "store/salvaged").exists()
+    monitor.start()
+    (simulator.root / "in/a").write_text("x")
+    monitor.wait_for_jobs(1)
 
 
 def refused(monitor):
