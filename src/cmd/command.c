@@ -195,8 +195,8 @@ const struct command commands[] = {
 	  "read, keeps the damaged files beside it, and says what was saved. Numbers go on where "
 	  "they\n"
 	  "were; the time of which something may be lost becomes a gap, which the next start "
-	  "repairs. It needs as much room again. One that was interrupted is finished by the "
-	  "next call.",
+	  "repairs.\n"
+	  "It needs as much room again. One that was interrupted is finished by the next call.",
 	  OPTION_CONFIG | OPTION_JSON, salvage_run },
 	{ "reload", "have the running monitor read its rules and cn_monitor.conf again",
 	  "Waits for the outcome. A file with errors changes nothing: they are printed, the old "

@@ -6,11 +6,22 @@
 #include "base/clock.h"
 #include "cmd/command.h"
 
+static bool is_whole(const struct salvage_report *report)
+{
+	for (size_t i = 0; i < report->count; i++)
+		if (!report->counts[i].is_whole)
+			return false;
+	return true;
+}
+
 static void print_text(const struct salvage_report *report, const char *store)
 {
 	if (report->is_resumed)
 		printf("%s: what was saved by an earlier call, which was interrupted, is in its "
 		       "place now.\n",
+		       store);
+	else if (is_whole(report))
+		printf("%s: nothing of it was damaged; all of it is in a new store in its place.\n",
 		       store);
 	else
 		printf("%s: what could be read is in a new store in its place.\n", store);
@@ -32,7 +43,7 @@ static void print_text(const struct salvage_report *report, const char *store)
 	if (report->is_cursor_lost)
 		puts("Which events were judged is not known: those of the last 10 minutes that "
 		     "are stored are judged again.");
-	printf("The damaged files are in %s; remove them when nobody needs them any more.\n",
+	printf("The files as they were are in %s; remove them when nobody needs them any more.\n",
 	       report->kept);
 }
 

@@ -23,7 +23,7 @@ struct salvage_report {
 			   0: no */
 	bool is_cursor_lost; /* what was heard in the minutes before is judged again */
 	bool is_resumed; /* one that was interrupted was brought to its end; it counts nothing */
-	struct salvage_count counts[64];
+	struct salvage_count counts[8];
 	size_t count;
 };
 void salvage_report_clear(struct salvage_report *report);

@@ -122,6 +122,20 @@ static int save_or_refuse(void *ctx, struct text key, struct text value, struct 
 
 /* ---- One database after the other ---- */
 
+/* Databases that people know by one name are counted together. */
+static void count_saved(struct salvage_report *report, const char *what, uint64_t saved,
+			bool is_whole)
+{
+	struct salvage_count *last = &report->counts[MAX(report->count, 1) - 1];
+
+	if (!report->count || strcmp(last->what, what) != 0) {
+		last = &report->counts[report->count++];
+		*last = (struct salvage_count){ what, 0, true };
+	}
+	last->saved += saved;
+	last->is_whole &= is_whole;
+}
+
 static int save_database(struct saving *saving, const char *damaged, const struct source *source,
 			 struct salvage_report *report, struct error *err)
 {
@@ -143,8 +157,7 @@ static int save_database(struct saving *saving, const char *damaged, const struc
 		return -1;
 	is_whole = is_whole > 0 && !saving->has_junk;
 	if (source->what)
-		report->counts[report->count++] =
-			(struct salvage_count){ source->what, saving->saved, is_whole };
+		count_saved(report, source->what, saving->saved, is_whole);
 	return is_whole;
 }
 
@@ -314,7 +327,7 @@ static int save_all(struct saving *saving, const char *damaged, const char *cons
 
 	for (int space = 0; space < SPACE_COUNT; space++)
 		sources[count++] =
-			(struct source){ "state", lmdb_space_name(space), lmdb_space_name(space),
+			(struct source){ "state", lmdb_space_name(space), "progress and timers",
 					 ENTRY_ANY, store->spaces[space] };
 	for (size_t i = 0; i < count && rc >= 0; i++) {
 		rc = save_database(saving, damaged, &sources[i], report, err);
@@ -453,8 +466,6 @@ static int salvage(const char *path, const struct store_settings *settings,
 
 	out->kept = read_done(path, fresh);
 	out->is_resumed = out->kept;
-	if (!out->kept && length_of(path, "log") < 0 && length_of(path, "state") < 0)
-		return error_set(err, "store %s: there is no store in this directory", path);
 	if (!out->kept && make_fresh(path, fresh, settings, watches, out, &why) < 0)
 		return error_set(err, "%s; nothing was changed", error_text(&why));
 	if (put_in_place(path, fresh, out->kept, &why) < 0)
@@ -464,6 +475,19 @@ static int salvage(const char *path, const struct store_settings *settings,
 			"when that is mended",
 			error_text(&why), fresh);
 	return 0;
+}
+
+static bool is_there(const char *path)
+{
+	static const char *const names[] = { "format", "log", "state", "salvaged" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		AUTO(free) char *name = str_format("%s/%s", path, names[i]);
+
+		if (access(name, F_OK) == 0)
+			return true;
+	}
+	return false;
 }
 
 int store_salvage(const struct store_settings *settings, const char *const *watches,
@@ -478,6 +502,8 @@ int store_salvage(const struct store_settings *settings, const char *const *watc
 		return error_set(err, "only an embedded store can be salvaged; Redis has "
 				      "redis-check-aof for its own files");
 	path = text_copy((struct text){ url.data + 9, url.size - 9 });
+	if (!is_there(path))
+		return error_set(err, "store %s: there is no store in this directory", path);
 	if (lmdb_lock(path, &lock_fd, err) < 0)
 		return error_prefix(err, "nothing was changed");
 	rc = salvage(path, settings, watches, out, err);
