@@ -6,13 +6,11 @@
 
 #include "app/watch_gap.h"
 #include "app/watch_log.h"
+#include "app/watch_stream.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "event/sse.h"
-#include "qumulo/notify.h"
 
-#define PAYLOAD_MOST (256u << 20) /* a longer line is damage, not a message */
 #define RETRY_FIRST_MS 1000
 #define RETRY_MOST_MS 60000
 #define STREAM_GOOD_MS 60000 /* a stream that lived so long ends the back-off */
@@ -24,17 +22,13 @@ struct watcher {
 	const struct watch_settings *settings;
 	char *who; /* in log lines */
 
-	struct notify *notify;
-	struct sse *sse;
+	struct watch_stream *stream;
 	struct watch_log *log;
 	struct watch_gap *gap;
 	struct heartbeat *heartbeat; /* or NULL */
 	struct qumulo_call *mode_call;
-	char *address; /* where the stream is */
 
 	uv_timer_t retry;   /* the next attempt to connect */
-	uv_timer_t silence; /* looks whether bytes came */
-	bool is_suspect;    /* it saw none, and looks once more */
 	uv_timer_t alive;   /* writes down until when all was heard */
 	uv_async_t trouble; /* watcher_report_trouble() */
 	uv_async_t note;    /* watcher_note_alive() */
@@ -43,8 +37,6 @@ struct watcher {
 	int64_t back_off_ms;
 	int64_t listening_since_ms; /* the wall's clock */
 	int64_t listening_since_steady_ms;
-	int64_t last_byte_steady_ms;
-	int64_t piece_ms;    /* when the bytes at hand came; thousands of messages may be in them */
 	int64_t complete_ms; /* the last message or comment that was heard whole */
 	unsigned attempts;   /* to connect */
 
@@ -111,10 +103,8 @@ static void log_is_full(void *ctx, bool is_full, const char *why)
 	snprintf(status->store_trouble, sizeof(status->store_trouble), "%s", why);
 	pthread_mutex_unlock(&watcher->lock);
 
-	watcher->last_byte_steady_ms = clock_monotonic_ms();
 	heartbeat_pause(watcher->heartbeat, is_full);
-	if (watcher->notify)
-		notify_pause(watcher->notify, is_full);
+	watch_stream_pause(watcher->stream, is_full);
 }
 
 /* Half of the pause is left to chance, so that many monitors do not come back at the same moment.
@@ -136,9 +126,8 @@ static void lose(struct watcher *watcher, int64_t not_before_ms, const char *why
 	bool was_listening = watcher->status.state == WATCHER_LISTENING;
 	int64_t pause_ms;
 
-	notify_cancel(TAKE(watcher->notify));
+	watch_stream_stop(watcher->stream);
 	heartbeat_stop(watcher->heartbeat);
-	uv_timer_stop(&watcher->silence);
 	(void)watch_log_flush(watcher->log);
 	if (was_listening) {
 		watch_gap_open(watcher->gap, watcher->complete_ms, watch_log_last_seq(watcher->log),
@@ -209,12 +198,13 @@ static void count_gap(struct watcher *watcher)
 }
 
 /* Only from this line on no event is missed (17.2). */
-static void watching(struct watcher *watcher)
+static void stream_is_listening(void *ctx, const char *address)
 {
+	struct watcher *watcher = ctx;
 	AUTO(free)
-	char *why = str_format("%s%s at %s", watcher->settings->path,
-			       watcher->settings->recursive ? " and everything below" : "",
-			       watcher->address ? watcher->address : "the cluster");
+	char *why =
+		str_format("%s%s at %s", watcher->settings->path,
+			   watcher->settings->recursive ? " and everything below" : "", address);
 
 	watcher->listening_since_ms = clock_now_ms();
 	watcher->listening_since_steady_ms = clock_monotonic_ms();
@@ -229,25 +219,17 @@ static void watching(struct watcher *watcher)
 	heartbeat_start(watcher->heartbeat);
 }
 
-static void heard_whole(struct watcher *watcher, int64_t time_ms)
+static void stream_is_complete(void *ctx, int64_t time_ms)
 {
+	struct watcher *watcher = ctx;
+
 	watcher->complete_ms = time_ms;
 	pthread_mutex_lock(&watcher->lock);
 	watcher->status.complete_ms = time_ms;
 	pthread_mutex_unlock(&watcher->lock);
 }
 
-static void comment_came(void *ctx, struct text comment)
-{
-	struct watcher *watcher = ctx;
-
-	heard_whole(watcher, clock_now_ms());
-	if (watcher->status.state == WATCHER_CONNECTING &&
-	    text_starts_with(comment, TEXT("watching")))
-		watching(watcher);
-}
-
-static void payload_came(void *ctx, struct text payload)
+static void stream_payload(void *ctx, struct text payload, int64_t time_ms)
 {
 	struct watcher *watcher = ctx;
 
@@ -255,113 +237,28 @@ static void payload_came(void *ctx, struct text payload)
 	pthread_mutex_lock(&watcher->lock);
 	watcher->status.messages++;
 	pthread_mutex_unlock(&watcher->lock);
-	heard_whole(watcher, watcher->piece_ms);
-	watch_log_add(watcher->log, payload, watcher->piece_ms);
+	watch_log_add(watcher->log, payload, time_ms);
 	heartbeat_hear(watcher->heartbeat, payload);
 }
 
-static void stream_opened(void *ctx, const char *address)
+static void stream_heard(void *ctx, size_t bytes, int64_t time_ms)
 {
 	struct watcher *watcher = ctx;
 
-	free(watcher->address);
-	watcher->address = str_copy(address);
-	if (watch_log_is_full(watcher->log))
-		notify_pause(watcher->notify, true);
-}
-
-static void stream_data(void *ctx, const char *data, size_t size)
-{
-	struct watcher *watcher = ctx;
-	AUTO_ERROR err = { 0 };
-
-	watcher->last_byte_steady_ms = clock_monotonic_ms();
-	watcher->piece_ms = clock_now_ms();
 	pthread_mutex_lock(&watcher->lock);
-	watcher->status.last_byte_ms = watcher->piece_ms;
-	watcher->status.bytes += size;
+	watcher->status.last_byte_ms = time_ms;
+	watcher->status.bytes += bytes;
 	pthread_mutex_unlock(&watcher->lock);
-	metric_add(watcher->bytes, (int64_t)size);
-	if (sse_feed(watcher->sse, data, size, &err) < 0) {
-		error_prefix(&err, "the stream is damaged");
-		lose(watcher, 0, error_text(&err));
-	}
+	metric_add(watcher->bytes, (int64_t)bytes);
 }
 
-/* What somebody has to do, where trying again alone will not help. For free(). */
-static char *advice(const struct watcher *watcher, enum file_result result, int status)
+static void stream_is_lost(void *ctx, int64_t not_before_ms, const char *why)
 {
-	const struct cluster_settings *cluster = watcher->settings->on;
-
-	/* Of a valid token some clusters say 401, too, where a privilege is missing. */
-	if (result == FILE_DENIED)
-		status = 403;
-	switch (status) {
-	case 401:
-		if (cluster && cluster->token_file)
-			return str_format(
-				"; the token was refused: write a valid one into %s, it is read at "
-				"each attempt",
-				cluster->token_file);
-		return str_copy("; the token was refused: the cluster wants another TOKEN, or "
-				"USERNAME and PASSWORD_FILE");
-	case 403:
-		return str_copy(watcher->settings->recursive
-					? "; a recursive watch needs the role Data-Administrators "
-					  "or Administrators (cn_monitor doctor says more)"
-					: "; the monitor's user must be allowed to read the "
-					  "directory (cn_monitor doctor says more)");
-	case 404:
-		return str_format("; is there a directory %s?", watcher->settings->path);
-	default:
-		return str_copy("");
-	}
-}
-
-static void stream_ended(void *ctx, enum file_result result, int status, const char *why,
-			 int64_t retry_after_ms)
-{
-	struct watcher *watcher = ctx;
-	bool is_amid = sse_is_amid(watcher->sse);
-	AUTO(free) char *hint = advice(watcher, result, status);
-	AUTO(free)
-	char *reason = str_format("%s%s%s", why, result == FILE_OK ? "" : hint,
-				  is_amid ? " (in the middle of a message)" : "");
-
-	watcher->notify = NULL; /* it is over, there is nothing to cancel */
-	lose(watcher, retry_after_ms, reason);
-}
-
-static void silence_check(uv_timer_t *timer)
-{
-	struct watcher *watcher = timer->data;
-	int64_t limit_ms = watcher->settings->silence_ms;
-	int64_t silent_ms = clock_monotonic_ms() - watcher->last_byte_steady_ms;
-
-	/* While the store is full it is we who do not read. */
-	if (watch_log_is_full(watcher->log))
-		silent_ms = 0;
-	if (silent_ms < limit_ms) {
-		watcher->is_suspect = false;
-		uv_timer_start(timer, silence_check, (uint64_t)(limit_ms - silent_ms), 0);
-		return;
-	}
-	/* Timers come before sockets: after a slow commit the bytes may be there, only unread. */
-	if (!watcher->is_suspect) {
-		watcher->is_suspect = true;
-		uv_timer_start(timer, silence_check, 1, 0);
-		return;
-	}
-	AUTO(free)
-	char *why =
-		str_format("not a byte for %.1f s, not even a keep-alive", (double)limit_ms / 1000);
-	lose(watcher, 0, why);
+	lose(ctx, not_before_ms, why);
 }
 
 static void connect_now(struct watcher *watcher)
 {
-	const struct notify_handler handler = { watcher, stream_opened, stream_data, stream_ended };
-
 	if (watcher->attempts++) {
 		metric_add(watcher->reconnects, 1);
 		pthread_mutex_lock(&watcher->lock);
@@ -369,13 +266,7 @@ static void connect_now(struct watcher *watcher)
 		pthread_mutex_unlock(&watcher->lock);
 	}
 	set_state(watcher, WATCHER_CONNECTING, "asking the cluster for the stream");
-	sse_reset(watcher->sse);
-	watcher->last_byte_steady_ms = clock_monotonic_ms();
-	watcher->is_suspect = false;
-	uv_timer_start(&watcher->silence, silence_check, (uint64_t)watcher->settings->silence_ms,
-		       0);
-	watcher->notify = notify_start(watcher->cluster, watcher->settings->path,
-				       watcher->settings->recursive, NULL, &handler);
+	watch_stream_start(watcher->stream);
 }
 
 static void retry_due(uv_timer_t *timer)
@@ -467,7 +358,10 @@ int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo *cluster,
 		 struct store *store, struct error *err)
 {
 	struct watcher *watcher = NEW(struct watcher);
-	const struct sse_handler lines = { watcher, payload_came, comment_came };
+	const struct watch_stream_handler heard = {
+		watcher,        stream_is_listening, stream_heard,
+		stream_payload, stream_is_complete,  stream_is_lost,
+	};
 	const struct heartbeat_handler beats = { watcher, heartbeat_is_lost,
 						 heartbeat_has_changed };
 
@@ -475,7 +369,7 @@ int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo *cluster,
 	watcher->cluster = cluster;
 	watcher->settings = settings;
 	watcher->who = str_format("watch/%s", settings->name);
-	watcher->sse = sse_new(&lines, PAYLOAD_MOST);
+	watcher->stream = watch_stream_new(loop, cluster, settings, &heard);
 	watcher->log = watch_log_new(loop, store, settings->name, watcher->who, commit, log_is_full,
 				     watcher);
 	watcher->gap = watch_gap_new(store, settings->name, watcher->who);
@@ -484,7 +378,6 @@ int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo *cluster,
 	watcher->status.since_ms = clock_now_ms();
 	add_metrics(watcher);
 	timer_open(watcher, &watcher->retry);
-	timer_open(watcher, &watcher->silence);
 	timer_open(watcher, &watcher->alive);
 	uv_async_init(loop, &watcher->trouble, trouble_came);
 	uv_async_init(loop, &watcher->note, note_asked);
@@ -506,10 +399,8 @@ static void handle_closed(uv_handle_t *handle)
 
 	if (--watcher->open_handles)
 		return;
-	sse_free(watcher->sse);
 	pthread_mutex_destroy(&watcher->lock);
 	free(watcher->trouble_reason);
-	free(watcher->address);
 	free(watcher->who);
 	free(watcher);
 }
@@ -518,7 +409,7 @@ void watcher_close(struct watcher *watcher)
 {
 	if (!watcher)
 		return;
-	notify_cancel(TAKE(watcher->notify));
+	watch_stream_free(watcher->stream);
 	if (watcher->mode_call)
 		qumulo_cancel(TAKE(watcher->mode_call));
 	heartbeat_free(watcher->heartbeat);
@@ -527,7 +418,6 @@ void watcher_close(struct watcher *watcher)
 	watch_gap_free(watcher->gap);
 	metric_set(watcher->up, 0);
 	uv_close((uv_handle_t *)&watcher->retry, handle_closed);
-	uv_close((uv_handle_t *)&watcher->silence, handle_closed);
 	uv_close((uv_handle_t *)&watcher->alive, handle_closed);
 	uv_close((uv_handle_t *)&watcher->trouble, handle_closed);
 	uv_close((uv_handle_t *)&watcher->note, handle_closed);
