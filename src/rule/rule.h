@@ -139,6 +139,12 @@ enum truth rule_test_with(struct rule_matcher *matcher, const struct rule *rule,
 bool rule_set_asks_cluster(const struct rule_set *set);
 /* False: no event of these kinds anywhere below the directory makes a rule true. Asks each rule. */
 bool rule_set_may_match_below(const struct rule_set *set, struct text directory, event_kinds kinds);
+/*
+ * The types of events that the set has to be told of: what any rule may be true for, waits for or
+ * causes, and where files are. One bit a type; EVENT_ANY: all, those of newer clusters too. Asks
+ * each rule.
+ */
+event_kinds rule_set_needs(const struct rule_set *set, const struct rule_modules *modules);
 /* Visits each key of the rule that asks that, once: "size", "owner". */
 void rule_visit_questions(const struct rule *rule, void (*visit)(void *ctx, const char *key),
 			  void *ctx);
