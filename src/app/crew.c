@@ -28,12 +28,20 @@ struct duty {
 	struct metric *active;
 };
 
+/* Rules that wait until the stream tells what they need. */
+struct waiting {
+	struct rule_set *set; /* NULL: none do */
+	event_kinds needs;
+};
+
 struct crew {
 	uv_loop_t *loop;
 	unsigned roles;
 	const struct post_setup *setup;
 	struct reload *reload;
 	struct duty duties[STORE_ROLE_COUNT];
+	struct waiting *waiting; /* one a watch */
+	uv_async_t told;         /* it may */
 	bool is_closing;
 };
 
@@ -205,6 +213,52 @@ static void lease_changed(void *ctx)
 	review(ctx);
 }
 
+/* ---- New rules ---- */
+
+/* Takes set over. */
+static void offer_all(struct crew *crew, size_t watch, struct rule_set *set)
+{
+	for (int role = 0; role < STORE_ROLE_COUNT; role++)
+		if (crew->duties[role].crew)
+			offer(&crew->duties[role], watch, rule_set_share(set));
+	rule_set_free(set);
+}
+
+static bool is_told(struct crew *crew, size_t watch)
+{
+	struct watcher *watcher = crew_watcher(crew, watch);
+
+	return !watcher || watcher_tells(watcher, crew->waiting[watch].needs);
+}
+
+static void told_more(uv_async_t *async)
+{
+	struct crew *crew = async->data;
+
+	for (size_t i = 0; i < crew->setup->settings->watch_count; i++)
+		if (crew->waiting[i].set && is_told(crew, i))
+			offer_all(crew, i, TAKE(crew->waiting[i].set));
+}
+
+static void wake(void *ctx)
+{
+	uv_async_send(&((struct crew *)ctx)->told);
+}
+
+void crew_offer(struct crew *crew, size_t watch, struct rule_set *set)
+{
+	const struct watch_settings *settings = &crew->setup->settings->watches[watch];
+	struct watcher *watcher = crew_watcher(crew, watch);
+
+	if (!watcher || settings->events == WATCH_EVENTS_ALL)
+		return offer_all(crew, watch, set);
+	rule_set_free(crew->waiting[watch].set);
+	crew->waiting[watch] = (struct waiting){ set, post_needs(settings, set) };
+	watcher_on_change(watcher, wake, crew);
+	watcher_need(watcher, crew->waiting[watch].needs);
+	told_more(&crew->told);
+}
+
 /* ---- Life ---- */
 
 static int open_now(struct duty *duty, struct error *err)
@@ -250,6 +304,10 @@ int crew_open(struct crew **out, uv_loop_t *loop, unsigned roles, const struct p
 	crew->roles = roles;
 	crew->setup = setup;
 	crew->reload = reload;
+	crew->waiting = mem_array(setup->settings->watch_count, sizeof(struct waiting));
+	uv_async_init(loop, &crew->told, told_more);
+	crew->told.data = crew;
+	uv_unref((uv_handle_t *)&crew->told);
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
 		if (open_duty(crew, order[i], err) < 0) {
 			crew_close(crew);
@@ -282,6 +340,14 @@ static void close_duty(struct duty *duty)
 	lease_close(TAKE(duty->lease));
 }
 
+static void told_closed(uv_handle_t *handle)
+{
+	struct crew *crew = handle->data;
+
+	free(crew->waiting);
+	free(crew);
+}
+
 void crew_close(struct crew *crew)
 {
 	/* From the source on, so that nobody feeds what is gone. */
@@ -293,7 +359,9 @@ void crew_close(struct crew *crew)
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
 		if (crew->duties[order[i]].crew)
 			close_duty(&crew->duties[order[i]]);
-	free(crew);
+	for (size_t i = 0; i < crew->setup->settings->watch_count; i++)
+		rule_set_free(crew->waiting[i].set);
+	uv_close((uv_handle_t *)&crew->told, told_closed);
 }
 
 /* ---- Questions ---- */
@@ -349,12 +417,4 @@ struct repair *crew_repair(const struct crew *crew, size_t watch)
 	const struct post *post = post_at_work(crew, STORE_WATCH);
 
 	return post ? post->repairs[watch] : NULL;
-}
-
-void crew_offer(struct crew *crew, size_t watch, struct rule_set *set)
-{
-	for (int role = 0; role < STORE_ROLE_COUNT; role++)
-		if (crew->duties[role].crew)
-			offer(&crew->duties[role], watch, rule_set_share(set));
-	rule_set_free(set);
 }

@@ -14,17 +14,33 @@ json_t *describe_time(int64_t ms)
 
 /* ---- This process ---- */
 
+/* "all", or the types that the cluster was asked for. */
+static json_t *types_json(event_kinds types)
+{
+	json_t *list = json_array();
+
+	if (types == EVENT_ANY) {
+		json_decref(list);
+		return json_string("all");
+	}
+	for (unsigned type = 0; type < EVENT_TYPE_COUNT; type++)
+		if (types & EVENT_KIND(type))
+			json_array_append_new(list, json_string(event_type_name(type)));
+	return list;
+}
+
 static json_t *watch_json(const struct watch_settings *watch, const struct watcher_status *status,
 			  const char *why)
 {
 	static const char *const states[] = { "down", "connecting", "listening" };
 
-	return json_pack(
-		"{s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:I,s:I,s:I}", "name", watch->name, "cluster",
-		watch->on->name, "path", watch->path, "state", states[status->state], "why", why,
-		"since", describe_time(status->since_ms), "last_byte",
-		describe_time(status->last_byte_ms), "messages", (json_int_t)status->messages,
-		"bytes", (json_int_t)status->bytes, "reconnects", (json_int_t)status->reconnects);
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:I,s:I,s:I}", "name", watch->name,
+			 "cluster", watch->on->name, "path", watch->path, "state",
+			 states[status->state], "why", why, "since",
+			 describe_time(status->since_ms), "events", types_json(status->types),
+			 "last_byte", describe_time(status->last_byte_ms), "messages",
+			 (json_int_t)status->messages, "bytes", (json_int_t)status->bytes,
+			 "reconnects", (json_int_t)status->reconnects);
 }
 
 static json_t *heartbeat_json(const struct heartbeat_status *status)

@@ -1,6 +1,7 @@
 #include "app/post.h"
 
 #include "app/connect.h"
+#include "app/modules.h"
 
 static struct connection **connections_new(const struct post *post, struct http *http)
 {
@@ -34,6 +35,11 @@ static void disconnect_all(struct post *post)
 
 /* ---- watch ---- */
 
+event_kinds post_needs(const struct watch_settings *watch, const struct rule_set *set)
+{
+	return watch->events == WATCH_EVENTS_NEEDED ? rule_set_needs(set, &app_modules) : EVENT_ANY;
+}
+
 static void watch_close(void *ctx)
 {
 	struct post *post = ctx;
@@ -54,8 +60,9 @@ static int watch_open(void *ctx, uv_loop_t *loop, struct error *err)
 	connect_all(post);
 	for (size_t i = 0; i < settings->watch_count; i++) {
 		if (watcher_open(&post->watchers[i], loop, connection_client(post->connections[i]),
-				 &settings->watches[i], settings->store.commit, post->setup->store,
-				 err) < 0) {
+				 &settings->watches[i],
+				 post_needs(&settings->watches[i], post->sets[i]),
+				 settings->store.commit, post->setup->store, err) < 0) {
 			watch_close(post);
 			return -1;
 		}

@@ -45,6 +45,9 @@ struct post {
 
 const char *store_role_name(enum store_role role); /* "watch", "filter", "act" */
 
+/* Types of events that the watch's stream has to tell of for these rules. */
+event_kinds post_needs(const struct watch_settings *watch, const struct rule_set *set);
+
 void post_init(struct post *post, const struct post_setup *setup, enum store_role kind);
 /* Both block, and may be called in any thread, though not at the same time. */
 MUST_CHECK int post_start(struct post *post, struct error *err);

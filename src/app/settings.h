@@ -12,6 +12,7 @@
 #include "io/mail.h"
 #include "store/store.h"
 
+enum watch_events { WATCH_EVENTS_ALL, WATCH_EVENTS_NEEDED };
 enum gap_repair { GAP_REPAIR_AUTO, GAP_REPAIR_SNAPSHOT, GAP_REPAIR_SCAN, GAP_REPAIR_OFF };
 enum commit_mode { COMMIT_BATCH, COMMIT_ALWAYS, COMMIT_OS };
 
@@ -47,6 +48,7 @@ struct watch_settings {
 	char *items;          /* absolute: relative ones are relative to the file that names them */
 	int64_t silence_ms;   /* a stream without a byte for so long is dead; 60 s */
 	int64_t heartbeat_ms; /* how often the stream is proven to live; 0: never */
+	int events;           /* enum watch_events */
 	int64_t rename_window_ms; /* how long half a rename waits for the other; 500 ms */
 	int gap_repair;           /* enum gap_repair */
 	int64_t baseline_every_ms;

@@ -346,6 +346,22 @@ static void check_twins(struct settings_source *source)
 	}
 }
 
+/* Elsewhere another process may judge by new rules before the stream tells what they need. */
+static void check_events(struct settings_source *source)
+{
+	for (size_t i = 0; i < source->count; i++) {
+		const struct settings_instance *instance = &source->instances[i];
+		const struct watch_settings *watch = instance->config;
+
+		if (instance->type == SECTION_WATCH && watch->events == WATCH_EVENTS_NEEDED &&
+		    !settings_store_is_embedded(source->settings))
+			problems_error(source->problems, settings_place(instance, "EVENTS"),
+				       "EVENTS = needed works with the embedded store only: with a "
+				       "store in Redis the process that judges may have new rules "
+				       "before the one that listens knows what they need; use all");
+	}
+}
+
 static void check_admin(struct settings_source *source, const struct settings_instance *instance)
 {
 	struct settings *settings = source->settings;
@@ -450,4 +466,5 @@ void settings_check(struct settings_source *source)
 			if (source->instances[i].type == type && checks[type])
 				checks[type](source, &source->instances[i]);
 	check_twins(source);
+	check_events(source);
 }

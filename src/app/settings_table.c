@@ -10,12 +10,14 @@
 #define OTHER(member) offsetof(struct settings, member)
 
 static const char *const commit_names[] = { "batch", "always", "os", NULL };
+static const char *const event_names[] = { "all", "needed", NULL };
 static const char *const repair_names[] = { "auto", "snapshot", "scan", "off", NULL };
 static const char *const security_names[] = { "starttls", "tls", "plain", NULL };
 static const char *const level_names[] = { "error", "warn", "info", "debug", NULL };
 static const char *const format_names[] = { "text", "json", NULL };
 
 _Static_assert(COMMIT_BATCH == 0 && COMMIT_ALWAYS == 1 && COMMIT_OS == 2, "as commit_names");
+_Static_assert(WATCH_EVENTS_ALL == 0 && WATCH_EVENTS_NEEDED == 1, "as event_names");
 _Static_assert(GAP_REPAIR_AUTO == 0 && GAP_REPAIR_SNAPSHOT == 1 && GAP_REPAIR_SCAN == 2 &&
 		       GAP_REPAIR_OFF == 3,
 	       "as repair_names");
@@ -71,6 +73,11 @@ static const struct config_key watch_keys[] = {
 	  "cluster; its event proves that the stream tells everything, and shows how long that "
 	  "takes. Without it for three times as long the stream is opened anew. 0s: never.",
 	  .least = 0, .most = 86400000 },
+	{ "EVENTS", KEY_CHOICE, WATCH(events), "all",
+	  "Which types of events the cluster is asked for: all, or those that the rules need, so "
+	  "that less is sent and kept; then tail, explain and backtest know of those only. needed "
+	  "works with the embedded store only.",
+	  .choices = event_names },
 	{ "RENAME_WINDOW", KEY_TIME, WATCH(rename_window_ms), "500ms",
 	  "How long one half of a rename waits for the other.", .least = 0, .most = 60000 },
 	{ "GAP_REPAIR", KEY_CHOICE, WATCH(gap_repair), "auto",

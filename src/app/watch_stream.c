@@ -154,16 +154,17 @@ static void silence_check(uv_timer_t *timer)
 
 /* ---- Life ---- */
 
-void watch_stream_start(struct watch_stream *stream)
+void watch_stream_start(struct watch_stream *stream, event_kinds types)
 {
 	const struct notify_handler handler = { stream, stream_opened, stream_data, stream_ended };
+	AUTO(free) char *filter = types == EVENT_ANY ? NULL : event_types_join(types);
 
 	sse_reset(stream->sse);
 	stream->last_byte_steady_ms = clock_monotonic_ms();
 	stream->is_suspect = false;
 	uv_timer_start(&stream->silence, silence_check, (uint64_t)stream->settings->silence_ms, 0);
 	stream->notify = notify_start(stream->cluster, stream->settings->path,
-				      stream->settings->recursive, NULL, &handler);
+				      stream->settings->recursive, filter, &handler);
 }
 
 void watch_stream_pause(struct watch_stream *stream, bool is_paused)

@@ -8,6 +8,7 @@
 #define APP_WATCH_STREAM_H
 
 #include "app/settings.h"
+#include "event/event.h"
 #include "qumulo/client.h"
 
 struct watch_stream;
@@ -32,7 +33,8 @@ struct watch_stream *watch_stream_new(uv_loop_t *loop, struct qumulo *cluster,
 				      const struct watch_stream_handler *handler);
 void watch_stream_free(struct watch_stream *stream); /* its timer closes in the loop; NULL: fine */
 
-void watch_stream_start(struct watch_stream *stream);
+/* types: of events to be told of; EVENT_ANY: all, those of newer clusters too. */
+void watch_stream_start(struct watch_stream *stream, event_kinds types);
 void watch_stream_stop(struct watch_stream *stream); /* lost is not called */
 /* While paused it is not read, and may be silent. Outlives a stop. */
 void watch_stream_pause(struct watch_stream *stream, bool is_paused);

@@ -16,13 +16,24 @@
 #define STREAM_GOOD_MS 60000 /* a stream that lived so long ends the back-off */
 #define ALIVE_MS 5000
 
+/* One stream, and what it is asked for. */
+struct channel {
+	struct watcher *watcher;
+	struct watch_stream *stream;
+	event_kinds types;
+	int64_t complete_ms; /* the last message or comment that was heard whole */
+};
+
 struct watcher {
 	uv_loop_t *loop;
 	struct qumulo *cluster;
 	const struct watch_settings *settings;
 	char *who; /* in log lines */
 
-	struct watch_stream *stream;
+	/* One, and one more each time that more types of events are needed; no type is asked for
+	 * twice. The first says whether the watch listens; if any is lost, all begin anew. */
+	struct channel channels[EVENT_TYPE_COUNT];
+	size_t channel_count;
 	struct watch_log *log;
 	struct watch_gap *gap;
 	struct heartbeat *heartbeat; /* or NULL */
@@ -32,6 +43,7 @@ struct watcher {
 	uv_timer_t alive;   /* writes down until when all was heard */
 	uv_async_t trouble; /* watcher_report_trouble() */
 	uv_async_t note;    /* watcher_note_alive() */
+	uv_async_t more;    /* watcher_need() */
 	int open_handles;
 
 	int64_t back_off_ms;
@@ -44,6 +56,11 @@ struct watcher {
 	struct watcher_status status;
 	char *trouble_reason;
 	int64_t trouble_ms;
+	event_kinds needs; /* what the rules need to be told of */
+	event_kinds told;  /* what the streams that listen tell of */
+	bool is_opening;   /* one of them does not yet */
+	void (*changed)(void *ctx);
+	void *changed_ctx;
 
 	struct metric *messages;
 	struct metric *bytes;
@@ -52,6 +69,7 @@ struct watcher {
 };
 
 static void retry_due(uv_timer_t *timer);
+static void widen(struct watcher *watcher);
 
 static const char *const state_names[] = { "down", "connecting", "listening" };
 
@@ -104,7 +122,8 @@ static void log_is_full(void *ctx, bool is_full, const char *why)
 	pthread_mutex_unlock(&watcher->lock);
 
 	heartbeat_pause(watcher->heartbeat, is_full);
-	watch_stream_pause(watcher->stream, is_full);
+	for (size_t i = 0; i < ARRAY_SIZE(watcher->channels) && watcher->channels[i].stream; i++)
+		watch_stream_pause(watcher->channels[i].stream, is_full);
 }
 
 /* Half of the pause is left to chance, so that many monitors do not come back at the same moment.
@@ -120,13 +139,37 @@ static int64_t next_pause_ms(struct watcher *watcher)
 	return watcher->back_off_ms / 2 + chance % (watcher->back_off_ms / 2);
 }
 
+/* Who waits for more types of events may look again. */
+static void set_told(struct watcher *watcher, event_kinds told, bool is_opening)
+{
+	pthread_mutex_lock(&watcher->lock);
+	watcher->told = told;
+	watcher->is_opening = is_opening;
+	watcher->status.types = told;
+
+	void (*changed)(void *ctx) = watcher->changed;
+	void *ctx = watcher->changed_ctx;
+
+	pthread_mutex_unlock(&watcher->lock);
+	if (changed)
+		changed(ctx);
+}
+
+static void stop_channels(struct watcher *watcher)
+{
+	for (size_t i = 0; i < watcher->channel_count; i++)
+		watch_stream_stop(watcher->channels[i].stream);
+	watcher->channel_count = 0;
+	set_told(watcher, 0, false);
+}
+
 /* From any state to DOWN: writes down the gap and tries again later. */
 static void lose(struct watcher *watcher, int64_t not_before_ms, const char *why)
 {
 	bool was_listening = watcher->status.state == WATCHER_LISTENING;
 	int64_t pause_ms;
 
-	watch_stream_stop(watcher->stream);
+	stop_channels(watcher);
 	heartbeat_stop(watcher->heartbeat);
 	(void)watch_log_flush(watcher->log);
 	if (was_listening) {
@@ -197,10 +240,8 @@ static void count_gap(struct watcher *watcher)
 	pthread_mutex_unlock(&watcher->lock);
 }
 
-/* Only from this line on no event is missed (17.2). */
-static void stream_is_listening(void *ctx, const char *address)
+static void first_is_listening(struct watcher *watcher, event_kinds types, const char *address)
 {
-	struct watcher *watcher = ctx;
 	AUTO(free)
 	char *why =
 		str_format("%s%s at %s", watcher->settings->path,
@@ -214,15 +255,46 @@ static void stream_is_listening(void *ctx, const char *address)
 	note_alive(watcher);
 	set_state(watcher, WATCHER_LISTENING, why);
 	count_gap(watcher);
-	log_info(watcher->who, "listening to %s", why);
+	if (types == EVENT_ANY)
+		log_info(watcher->who, "listening to %s", why);
+	else
+		log_info(watcher->who, "listening to %s, for %d of %d types of events", why,
+			 __builtin_popcount(types & EVENT_TYPES), EVENT_TYPE_COUNT);
 	check_mode(watcher);
 	heartbeat_start(watcher->heartbeat);
 }
 
+static void one_more_is_listening(struct watcher *watcher, event_kinds types)
+{
+	AUTO(free) char *names = event_types_join(types);
+
+	log_info(watcher->who, "listening for %s too, which the new rules need", names);
+}
+
+/* Only from this line on no event is missed (17.2). */
+static void stream_is_listening(void *ctx, const char *address)
+{
+	struct channel *channel = ctx;
+	struct watcher *watcher = channel->watcher;
+
+	if (channel == watcher->channels)
+		first_is_listening(watcher, channel->types, address);
+	else
+		one_more_is_listening(watcher, channel->types);
+	set_told(watcher, watcher->told | channel->types, false);
+	widen(watcher);
+}
+
+/* All was heard until the one that is farthest behind says so. */
 static void stream_is_complete(void *ctx, int64_t time_ms)
 {
-	struct watcher *watcher = ctx;
+	struct channel *channel = ctx;
+	struct watcher *watcher = channel->watcher;
 
+	channel->complete_ms = time_ms;
+	for (size_t i = 0; i < watcher->channel_count; i++)
+		if (watch_stream_is_listening(watcher->channels[i].stream))
+			time_ms = MIN(time_ms, watcher->channels[i].complete_ms);
 	watcher->complete_ms = time_ms;
 	pthread_mutex_lock(&watcher->lock);
 	watcher->status.complete_ms = time_ms;
@@ -231,7 +303,7 @@ static void stream_is_complete(void *ctx, int64_t time_ms)
 
 static void stream_payload(void *ctx, struct text payload, int64_t time_ms)
 {
-	struct watcher *watcher = ctx;
+	struct watcher *watcher = ((struct channel *)ctx)->watcher;
 
 	metric_add(watcher->messages, 1);
 	pthread_mutex_lock(&watcher->lock);
@@ -243,7 +315,7 @@ static void stream_payload(void *ctx, struct text payload, int64_t time_ms)
 
 static void stream_heard(void *ctx, size_t bytes, int64_t time_ms)
 {
-	struct watcher *watcher = ctx;
+	struct watcher *watcher = ((struct channel *)ctx)->watcher;
 
 	pthread_mutex_lock(&watcher->lock);
 	watcher->status.last_byte_ms = time_ms;
@@ -254,7 +326,50 @@ static void stream_heard(void *ctx, size_t bytes, int64_t time_ms)
 
 static void stream_is_lost(void *ctx, int64_t not_before_ms, const char *why)
 {
-	lose(ctx, not_before_ms, why);
+	lose(((struct channel *)ctx)->watcher, not_before_ms, why);
+}
+
+static void start_channel(struct watcher *watcher, event_kinds types)
+{
+	struct channel *channel = &watcher->channels[watcher->channel_count++];
+	const struct watch_stream_handler handler = {
+		channel,        stream_is_listening, stream_heard,
+		stream_payload, stream_is_complete,  stream_is_lost,
+	};
+
+	if (!channel->stream) {
+		channel->watcher = watcher;
+		channel->stream = watch_stream_new(watcher->loop, watcher->cluster,
+						   watcher->settings, &handler);
+		watch_stream_pause(channel->stream, watch_log_is_full(watcher->log));
+	}
+	channel->types = types;
+	channel->complete_ms = 0;
+	watch_stream_start(channel->stream, types);
+}
+
+/* What the streams are to be asked for. */
+static event_kinds wanted(struct watcher *watcher)
+{
+	event_kinds needs;
+
+	pthread_mutex_lock(&watcher->lock);
+	needs = watcher->needs;
+	pthread_mutex_unlock(&watcher->lock);
+	if (watcher->settings->heartbeat_ms)
+		needs |= EVENT_KIND(CHILD_MTIME_CHANGED);
+	return (needs & EVENT_TYPES) == EVENT_TYPES ? EVENT_ANY : needs;
+}
+
+/* Asks for what is needed and not told, if all streams that are there listen. */
+static void widen(struct watcher *watcher)
+{
+	event_kinds missing = wanted(watcher) & EVENT_TYPES & ~watcher->told;
+
+	if (watcher->status.state != WATCHER_LISTENING || watcher->is_opening || !missing)
+		return;
+	set_told(watcher, watcher->told, true);
+	start_channel(watcher, missing);
 }
 
 static void connect_now(struct watcher *watcher)
@@ -266,7 +381,8 @@ static void connect_now(struct watcher *watcher)
 		pthread_mutex_unlock(&watcher->lock);
 	}
 	set_state(watcher, WATCHER_CONNECTING, "asking the cluster for the stream");
-	watch_stream_start(watcher->stream);
+	set_told(watcher, 0, true); /* who says later what is needed waits for one more stream */
+	start_channel(watcher, wanted(watcher));
 }
 
 static void retry_due(uv_timer_t *timer)
@@ -323,6 +439,37 @@ void watcher_note_alive(struct watcher *watcher)
 	uv_async_send(&watcher->note);
 }
 
+static void more_asked(uv_async_t *async)
+{
+	widen(async->data);
+}
+
+void watcher_need(struct watcher *watcher, event_kinds types)
+{
+	pthread_mutex_lock(&watcher->lock);
+	watcher->needs = types;
+	pthread_mutex_unlock(&watcher->lock);
+	uv_async_send(&watcher->more);
+}
+
+bool watcher_tells(struct watcher *watcher, event_kinds types)
+{
+	bool tells;
+
+	pthread_mutex_lock(&watcher->lock);
+	tells = watcher->told ? !(types & EVENT_TYPES & ~watcher->told) : !watcher->is_opening;
+	pthread_mutex_unlock(&watcher->lock);
+	return tells;
+}
+
+void watcher_on_change(struct watcher *watcher, void (*changed)(void *ctx), void *ctx)
+{
+	pthread_mutex_lock(&watcher->lock);
+	watcher->changed = changed;
+	watcher->changed_ctx = ctx;
+	pthread_mutex_unlock(&watcher->lock);
+}
+
 void watcher_get_status(struct watcher *watcher, struct watcher_status *out)
 {
 	pthread_mutex_lock(&watcher->lock);
@@ -354,14 +501,10 @@ static void timer_open(struct watcher *watcher, uv_timer_t *timer)
 }
 
 int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo *cluster,
-		 const struct watch_settings *settings, enum commit_mode commit,
+		 const struct watch_settings *settings, event_kinds needs, enum commit_mode commit,
 		 struct store *store, struct error *err)
 {
 	struct watcher *watcher = NEW(struct watcher);
-	const struct watch_stream_handler heard = {
-		watcher,        stream_is_listening, stream_heard,
-		stream_payload, stream_is_complete,  stream_is_lost,
-	};
 	const struct heartbeat_handler beats = { watcher, heartbeat_is_lost,
 						 heartbeat_has_changed };
 
@@ -369,7 +512,7 @@ int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo *cluster,
 	watcher->cluster = cluster;
 	watcher->settings = settings;
 	watcher->who = str_format("watch/%s", settings->name);
-	watcher->stream = watch_stream_new(loop, cluster, settings, &heard);
+	watcher->needs = needs;
 	watcher->log = watch_log_new(loop, store, settings->name, watcher->who, commit, log_is_full,
 				     watcher);
 	watcher->gap = watch_gap_new(store, settings->name, watcher->who);
@@ -381,8 +524,9 @@ int watcher_open(struct watcher **out, uv_loop_t *loop, struct qumulo *cluster,
 	timer_open(watcher, &watcher->alive);
 	uv_async_init(loop, &watcher->trouble, trouble_came);
 	uv_async_init(loop, &watcher->note, note_asked);
-	watcher->trouble.data = watcher->note.data = watcher;
-	watcher->open_handles += 2;
+	uv_async_init(loop, &watcher->more, more_asked);
+	watcher->trouble.data = watcher->note.data = watcher->more.data = watcher;
+	watcher->open_handles += 3;
 	if (watch_gap_resume(watcher->gap, err) < 0) {
 		watcher_close(watcher);
 		return -1;
@@ -409,7 +553,8 @@ void watcher_close(struct watcher *watcher)
 {
 	if (!watcher)
 		return;
-	watch_stream_free(watcher->stream);
+	for (size_t i = 0; i < ARRAY_SIZE(watcher->channels); i++)
+		watch_stream_free(watcher->channels[i].stream);
 	if (watcher->mode_call)
 		qumulo_cancel(TAKE(watcher->mode_call));
 	heartbeat_free(watcher->heartbeat);
@@ -421,4 +566,5 @@ void watcher_close(struct watcher *watcher)
 	uv_close((uv_handle_t *)&watcher->alive, handle_closed);
 	uv_close((uv_handle_t *)&watcher->trouble, handle_closed);
 	uv_close((uv_handle_t *)&watcher->note, handle_closed);
+	uv_close((uv_handle_t *)&watcher->more, handle_closed);
 }

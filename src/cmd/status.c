@@ -87,6 +87,19 @@ static bool print_heartbeat(const struct arguments *arguments, json_t *heartbeat
 	return !is_deaf;
 }
 
+static void print_types(json_t *types)
+{
+	size_t index;
+	json_t *type;
+
+	if (!json_array_size(types))
+		return;
+	printf("        asked for ");
+	json_array_foreach(types, index, type)
+		printf("%s%s", index ? ", " : "", json_string_value(type));
+	puts("");
+}
+
 static bool print_watches(const struct arguments *arguments, json_t *watches)
 {
 	bool is_fine = true;
@@ -105,6 +118,7 @@ static bool print_watches(const struct arguments *arguments, json_t *watches)
 		       text_at(watch, "path"), text_at(watch, "cluster"),
 		       number_at(watch, "messages"), number_at(watch, "bytes"),
 		       *text_at(watch, "last_byte") ? text_at(watch, "last_byte") : "never");
+		print_types(json_object_get(watch, "events"));
 		is_fine &= print_store_trouble(arguments, text_at(watch, "store_trouble"));
 		is_fine &= print_heartbeat(arguments, json_object_get(watch, "heartbeat"));
 		print_repair(arguments, json_object_get(watch, "repair"));

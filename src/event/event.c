@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 
 static const struct text type_names[EVENT_TYPE_COUNT + 1] = {
@@ -77,6 +78,17 @@ enum event_type event_type_parse(struct text name)
 const char *event_type_name(enum event_type type)
 {
 	return type_names[type <= EVENT_TYPE_UNKNOWN ? type : EVENT_TYPE_UNKNOWN].data;
+}
+
+char *event_types_join(event_kinds kinds)
+{
+	AUTO(buf_free) struct buf *names = buf_new(4096);
+
+	for (unsigned type = 0; type < EVENT_TYPE_COUNT; type++)
+		if (kinds & EVENT_KIND(type))
+			(void)!buf_print(names, "%s%s", names->size ? "," : "",
+					 event_type_name(type));
+	return text_copy(buf_text(names));
 }
 
 bool event_type_is_directory(enum event_type type)

@@ -48,6 +48,7 @@ typedef uint32_t event_kinds;
 #define EVENT_MOVED_IN ((event_kinds)1 << 26)  /* a moved_to without moved_from */
 #define EVENT_MOVED_OUT ((event_kinds)1 << 27) /* a moved_from without moved_to */
 #define EVENT_ANY UINT32_MAX
+#define EVENT_TYPES (EVENT_KIND(EVENT_TYPE_COUNT) - 1) /* all that are known */
 
 enum origin {
 	ORIGIN_LIVE,
@@ -78,6 +79,8 @@ struct event {
 
 enum event_type event_type_parse(struct text name); /* EVENT_TYPE_UNKNOWN if it is none */
 const char *event_type_name(enum event_type type);
+/* Names of the types among kinds, with commas. For free(). */
+char *event_types_join(event_kinds kinds);
 bool event_type_is_directory(enum event_type type);              /* child_dir_* */
 enum event_type event_type_moved_from(enum event_type moved_to); /* the other half, or UNKNOWN */
 

@@ -1,9 +1,9 @@
 /* rule_needs: the types of events without which a set would judge otherwise. */
 #include "rule/effect_graph.h"
 
-#define ALL_TYPES ((EVENT_KIND(EVENT_TYPE_COUNT) << 1) - 1) /* EVENT_TYPE_UNKNOWN with them */
+#define ALL_TYPES (EVENT_TYPES | EVENT_KIND(EVENT_TYPE_UNKNOWN))
 /* Whatever happens to a file means that it is not quiet yet, except that it is read. */
-#define NOT_QUIET (ALL_TYPES & ~EVENT_KIND(CHILD_ATIME_CHANGED) & ~EVENT_KIND(EVENT_TYPE_UNKNOWN))
+#define NOT_QUIET (EVENT_TYPES & ~EVENT_KIND(CHILD_ATIME_CHANGED))
 
 /* Where files are: renames are paired by them, and what waits for a file follows it. */
 #define PLACES                                                                 \
