@@ -404,8 +404,10 @@ static void step(struct repair *repair)
 	int64_t now_ms = clock_monotonic_ms();
 	AUTO_ERROR err = { 0 };
 
-	if (repair->work)
+	if (repair->work) {
+		work_keep_pace(repair->work);
 		return tell_progress(repair);
+	}
 	if (repair->call || repair->is_looking)
 		return;
 	if (!repair->is_loaded) {

@@ -26,6 +26,7 @@ struct work {
 	bool is_appended;   /* some of it is in the log, not durable perhaps */
 	int64_t flushed_ms; /* monotonic */
 	uint64_t requests;  /* of the walk, as far as they are in the counts */
+	bool is_held;       /* the filter has much to do */
 	char *trouble;
 };
 

@@ -120,7 +120,7 @@ MUST_CHECK int repair_moved_in_next(struct repair_moved_in *out, struct store *s
 				    const char *watch, struct error *err);
 
 /* How a gap was closed, as JSON for people:
- * {"state":"repaired"|"scanned"|"unrepaired"|"waiting"| "repairing"|"open",
+ * {"state":"repaired"|"unrepaired"|"waiting"| "repairing"|"open",
  * "by":.., "differences":..,...}. */
 MUST_CHECK int repair_outcome_put(struct store_txn *txn, uint64_t gap, const json_t *outcome,
 				  struct error *err);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define BEHIND_MOST 2000 /* records that may wait for the filter */
 #define RUNNING_MOST                                                                             \
 	64             /* tasks; the walk sends no more of their questions than its ceiling says \
 			*/
@@ -455,6 +456,7 @@ struct work *work_new(const struct work_setup *setup)
 	work->timer = NEW(uv_timer_t);
 	uv_timer_init(setup->loop, work->timer);
 	work->timer->data = work;
+	work_keep_pace(work);
 	turn_in(work, 0);
 	return work;
 }
@@ -499,9 +501,15 @@ void work_free(struct work *work)
 	free(work);
 }
 
-void work_hold(struct work *work, bool is_held)
+void work_keep_pace(struct work *work)
 {
-	walk_hold(work->walk, is_held);
+	AUTO_ERROR err = { 0 };
+	uint64_t first, last, cursor;
+
+	work->is_held = store_log_range(work->setup.store, &first, &last, &err) == 0 &&
+			store_cursor_get(work->setup.store, &cursor, &err) == 0 && last > cursor &&
+			last - cursor > BEHIND_MOST;
+	walk_hold(work->walk, work->is_held);
 }
 
 uint64_t work_waiting(const struct work *work)
@@ -511,7 +519,9 @@ uint64_t work_waiting(const struct work *work)
 
 const char *work_trouble(const struct work *work)
 {
-	return *work->trouble ? work->trouble : walk_trouble(work->walk);
+	if (*work->trouble || !work->is_held)
+		return *work->trouble ? work->trouble : walk_trouble(work->walk);
+	return "it waits until the filter has caught up";
 }
 
 bool work_may_repeat(const struct work *work)

@@ -44,8 +44,8 @@ void work_free(struct work *work); /* in its loop; what is under way is repeated
 				      by the next one */
 AUTO_DEFINE(struct work *, work_free)
 
-/* Nothing more is asked while it is held. */
-void work_hold(struct work *work, bool is_held);
+/* From time to time: nothing more is asked while the filter has much to do. */
+void work_keep_pace(struct work *work);
 /* Tasks that are known to wait; why nothing goes on ("": it does). */
 uint64_t work_waiting(const struct work *work);
 const char *work_trouble(const struct work *work);

@@ -7,8 +7,7 @@
 #include "base/log.h"
 
 #define TICK_MS 200
-#define LOOK_MS 1000     /* between two looks into the store */
-#define BEHIND_MOST 2000 /* records that may wait for the filter */
+#define LOOK_MS 1000 /* between two looks into the store */
 #define ITEM(name) json_integer_value(json_object_get(scan->item, name))
 
 struct scan_role {
@@ -196,24 +195,13 @@ static void next(struct scan_role *scan)
 	}
 }
 
-/* Records wait for the filter: then it is not given more. */
-static bool is_filter_behind(struct scan_role *scan, struct error *err)
-{
-	uint64_t first, last, cursor;
-
-	if (store_log_range(scan->store, &first, &last, err) < 0 ||
-	    store_cursor_get(scan->store, &cursor, err) < 0)
-		return true;
-	return last > cursor && last - cursor > BEHIND_MOST;
-}
-
 /* Somebody may have stopped it; whoever asks is told how far it is. */
 static void look(struct scan_role *scan)
 {
 	AUTO_ERROR err = { 0 };
 	json_t *before = scan->item;
 
-	work_hold(scan->work, is_filter_behind(scan, &err));
+	work_keep_pace(scan->work);
 	scan->item = NULL;
 	find_item(scan);
 	if (!scan->item ||

@@ -364,6 +364,25 @@ def test_a_standby_on_another_host_goes_on_with_a_repair(make_simulator, make_sc
     assert scene.gaps()[0]["repair"]["interruptions"] == 1
 
 
+def test_repairs_and_scans_wait_for_the_filter(make_simulator, make_scene, redis, make_crew):
+    """What they find never fills the log."""
+    simulator = make_simulator(switches={"keep_alive": "200ms"})
+    crew = make_crew(simulator, redis, RULES, sections={"WATCH": {"GAP_REPAIR": "scan"}})
+    scene = make_scene(simulator, start=False, monitor=crew)
+    crew.start("watch").wait_listening()
+    simulator.generate(2500, per_message=1, path="live{n}", types=["child_file_added"])
+    wait_until(lambda: crew.status()["store"]["last_seq"] >= 2500, "the records", patience_s=60)
+    scene.gap(lambda: write(scene.root / "new"))
+    wait_until(lambda: scene.repair()["why"] == "it waits until the filter has caught up",
+               f"it to wait: {crew.log()[-2000:]}")
+    assert scene.repair()["state"] == "repairing"
+    assert scene.repair()["under_way"]["differences"] == 0
+    crew.start("filter").wait_state("active")
+    crew.start("act").wait_state("active")
+    scene.wait_repaired()
+    assert ("child_file_added", "/new") in scene.events("repair")
+
+
 def test_many_files_are_found_in_time(make_simulator, make_scene):
     """A hundred thousand with CN_FULL=1, a tenth of them in the ordinary run."""
     half = 50_000 if FULL else 5_000
