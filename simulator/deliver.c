@@ -15,7 +15,8 @@ struct heard {
 	char (*ids)[TREE_ID_TEXT_SIZE];
 	const char **spine; /* ids, as render_event wants them */
 	int64_t due_ms;
-	bool apart; /* in a message of its own, away from what came before */
+	int64_t last_stream; /* the newest when it happened: later ones are not told */
+	bool apart;          /* in a message of its own, away from what came before */
 };
 
 /* ---- hearing ---- */
@@ -46,6 +47,7 @@ static struct heard *heard_new(const struct hub *hub, const struct tree_event *e
 		tree_id_format(hub->sim->tree, event->spine[i], heard->ids[i]);
 		heard->spine[i] = heard->ids[i];
 	}
+	heard->last_stream = hub->last_stream;
 	heard->due_ms =
 		clock_monotonic_ms() + switch_value(&hub->sim->switches, SWITCH_EVENT_DELAY);
 	return heard;
@@ -266,7 +268,7 @@ bool deliver_pending(struct hub *hub)
 				message_limit(stream);
 		}
 		list_for_each (stream, &hub->streams, link) {
-			if (!stream->ended)
+			if (!stream->ended && stream->number <= heard->last_stream)
 				deliver_to(stream, heard);
 		}
 		heard_free(heard);

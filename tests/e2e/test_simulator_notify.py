@@ -266,6 +266,17 @@ def test_events_can_be_delayed(simulator):
         assert time.monotonic() - start >= 0.25
 
 
+def test_a_delayed_event_is_not_told_to_a_stream_that_was_opened_after_it_happened(simulator):
+    simulator.switch(event_delay="300ms")
+    with simulator.watch("/") as old:
+        (simulator.root / "before").touch()
+        with simulator.watch("/") as new:
+            (simulator.root / "after").touch()
+            wait_for_path(old, "before")
+            wait_for_path(new, "after")
+            assert "before" not in [event["path"] for event in new.events]
+
+
 @pytest.mark.parametrize("value, bytes_wanted", [
     ("replaced", b'"a\xef\xbf\xbdz"'), ("raw", b'"a\xffz"'), ("surrogates", b'"a\\udcffz"')])
 def test_names_that_are_not_utf8_follow_the_switch(simulator, client, value, bytes_wanted):
