@@ -3,6 +3,7 @@
 #include "event/decode.h"
 
 #define MOVES_MOST 1000
+#define OTHER_HALF_MS 1000 /* how long the other half of a move is awaited */
 #define HALVES_MOST 64
 #define DEPARTURES_MOST 1000
 #define INDEX_BITS 20
@@ -30,6 +31,7 @@ struct object {
 	bool is_confirmed;   /* it is there */
 	bool is_linked;      /* it was told under two names */
 	bool is_sure;        /* its place was told since the gap */
+	bool is_half_told;   /* it is there by half of a move, and from where nobody told before */
 };
 
 struct move {
@@ -40,8 +42,9 @@ struct move {
 /* Half of the move of a directory, in a record that was read. */
 struct half {
 	uint64_t id;
-	char *path;
+	char *path; /* NULL: the slot is free */
 	bool is_from;
+	uint64_t at; /* where in the log it was told */
 };
 
 /* The stream took up an object elsewhere than where it had told that it was. */
@@ -266,6 +269,21 @@ static bool end_departure(struct heard *heard, const struct event *event, uint64
 
 /* ---- Places ---- */
 
+static uint32_t since_base(const struct heard *heard, int64_t time_ms)
+{
+	return (uint32_t)MIN(MAX(time_ms - heard->base_ms, 1), UINT32_MAX);
+}
+
+/* Of the move by which its place was told first. */
+static bool is_other_half(const struct heard *heard, struct object *object)
+{
+	bool is_told = object->is_half_told;
+
+	object->is_half_told = false;
+	return is_told && since_base(heard, heard->record->time_ms) <=
+				  (uint64_t)object->place_ms + OTHER_HALF_MS;
+}
+
 static void leave(struct heard *heard, struct object *object, const struct event *event,
 		  uint64_t path, uint64_t place)
 {
@@ -273,7 +291,8 @@ static void leave(struct heard *heard, struct object *object, const struct event
 	bool is_carried =
 		heard->move_count && object->name == (uint32_t)digest(path_name(event->path));
 	bool is_only = event->type == CHILD_DIR_REMOVED; /* it has no other name */
-	bool is_half = heard->departure_count && end_departure(heard, event, path);
+	bool is_half = (heard->departure_count && end_departure(heard, event, path)) ||
+		       is_other_half(heard, object);
 
 	if (!object->first_from || (object->is_sure && heard->record->origin == ORIGIN_REPAIR))
 		object->first_from = (uint32_t)path | 1;
@@ -306,6 +325,7 @@ static void note_place(struct heard *heard, struct object *object, const struct 
 	case CHILD_DIR_MOVED_TO:
 		if (is_path(object->place) && object->place != path)
 			add_departure(heard, object, event, 0);
+		object->is_half_told = object->place == PLACE_NONE;
 		break;
 	case CHILD_FILE_MOVED_FROM:
 	case CHILD_DIR_MOVED_FROM:
@@ -320,11 +340,6 @@ static void note_place(struct heard *heard, struct object *object, const struct 
 		object->first_from = FIRST_HERE;
 	object->place = path;
 	object->name = (uint32_t)digest(path_name(event->path));
-}
-
-static uint32_t since_base(const struct heard *heard, int64_t time_ms)
-{
-	return (uint32_t)MIN(MAX(time_ms - heard->base_ms, 1), UINT32_MAX);
 }
 
 static void note_time(struct heard *heard, struct object *object, enum event_type type)
@@ -371,7 +386,7 @@ static void note_half(struct heard *heard, const struct event *event)
 	struct half *half = &heard->halves[heard->half_count++ % HALVES_MOST];
 
 	free(half->path);
-	*half = (struct half){ id, TAKE(path), is_from };
+	*half = (struct half){ id, TAKE(path), is_from, place_in_log(heard, event) };
 }
 
 static bool note_event(void *ctx, const struct event *event)
@@ -560,6 +575,22 @@ struct visiting {
 	uint64_t seq;
 };
 
+/* Whether what was told to be at path then left the watch with one of its directories. */
+static bool is_taken_out(const struct heard *heard, struct text path, uint64_t since)
+{
+	AUTO(free) char *told = text_copy(path);
+	AUTO(free) char *carried = heard_carry(heard, told, since);
+
+	for (size_t i = 0; i < HALVES_MOST; i++) {
+		const struct half *half = &heard->halves[i];
+
+		if (half->path && half->is_from && half->at > since &&
+		    path_is_below(text_of(carried), text_of(half->path)))
+			return true;
+	}
+	return false;
+}
+
 static bool visit_event(void *ctx, const struct event *event)
 {
 	struct visiting *visiting = ctx;
@@ -570,7 +601,8 @@ static bool visit_event(void *ctx, const struct event *event)
 		return true;
 	object = slot(heard->objects, heard->room, digest(event->file_id));
 	if (!object->id || object->is_confirmed || object->place != digest(event->path) ||
-	    object->place_ms > visiting->until)
+	    object->place_ms > visiting->until ||
+	    is_taken_out(heard, event->path, object->place_at))
 		return true;
 	object->is_confirmed = true;
 	visiting->count++;

@@ -62,9 +62,9 @@ char *heard_carry(const struct heard *heard, const char *path, uint64_t since);
 void heard_confirm(struct heard *heard, const char *id);
 /*
  * Visits, in records after `after`, what the stream told until until_ms to be
- * somewhere, last of all that it told of the object, and nobody has confirmed;
- * each object once. Stops behind a record when `most` were visited. *out_seq:
- * where it stopped. 1: there may be more.
+ * somewhere, last of all that it told of the object, and nobody has confirmed,
+ * and what did not leave the watch with its directory; each object once. Stops behind a record when
+ * `most` were visited. *out_seq: where it stopped. 1: there may be more.
  */
 MUST_CHECK int heard_visit(struct heard *heard, uint64_t after, int64_t until_ms, size_t most,
 			   void (*visit)(void *ctx, const struct event *event), void *ctx,

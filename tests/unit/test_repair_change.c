@@ -222,6 +222,21 @@ static void the_halves_of_a_move_may_come_in_any_order(void **state)
 	assert_no_news(&scene, CHANGE_LEFT, &other, 0);
 }
 
+static void a_move_of_something_unknown_is_one_move_too(void **state)
+{
+	SCENE scene;
+
+	scene_open(&scene, state);
+	/* Close to the gap, where departures are looked for. */
+	say(&scene, 51000, "child_file_moved_to", "20", "b");
+	say(&scene, 51010, "child_file_moved_from", "20", "a");
+	say(&scene, 51000, "child_file_moved_to", "21", "d");
+	say(&scene, 53000, "child_file_moved_from", "21", "c"); /* of another move, out of here */
+	hear(&scene);
+	assert_int_equal(heard_place(scene.heard, "20", "/b"), HEARD_AT);
+	assert_int_equal(heard_place(scene.heard, "21", "/d"), HEARD_AWAY);
+}
+
 static void records_of_this_repair_tell_of_what_was_so_at_its_snapshot(void **state)
 {
 	SCENE scene = { .f = *state };
@@ -349,6 +364,62 @@ static void what_was_told_to_be_elsewhere_has_left_from_there(void **state)
 	assert_string_equal(left->data, "9 /a9;10 /a10/;15 /a15;");
 }
 
+static void keep_path(void *ctx, const struct event *event)
+{
+	char **all = ctx, *before = *all;
+
+	*all = str_format("%s%.*s ", before, TEXT_ARGS(event->path));
+	free(before);
+}
+
+/* What is visited of all that was told, each with a space behind it. For free(). */
+static char *visited(struct scene *scene)
+{
+	char *all = str_copy("");
+	uint64_t seq;
+
+	assert_true(heard_visit(scene->heard, 0, 60000, 100, keep_path, &all, &seq,
+				&scene->f->err) >= 0);
+	return all;
+}
+
+static void what_left_with_its_directory_is_nowhere_to_be_looked_for(void **state)
+{
+	SCENE scene;
+
+	scene_open(&scene, state);
+	say(&scene, 1000, "child_dir_added", "10", "d");
+	say(&scene, 1000, "child_dir_added", "11", "d/e");
+	say(&scene, 1000, "child_file_added", "12", "d/e/f");
+	say(&scene, 1000, "child_file_added", "13", "g");
+	say(&scene, 2000, "child_dir_moved_from", "11", "d/e");
+	say(&scene, 2000, "child_dir_moved_to", "11", "d/h");
+	say(&scene, 3000, "child_dir_moved_from", "10", "d");
+	say(&scene, 4000, "child_dir_added", "14", "d"); /* another one of that name */
+	say(&scene, 4000, "child_file_added", "15", "d/f");
+	hear(&scene);
+
+	AUTO(free) char *left = visited(&scene);
+
+	assert_string_equal(left, "/g /d /d/f ");
+}
+
+static void what_moved_with_its_directory_is_looked_for(void **state)
+{
+	SCENE scene;
+
+	scene_open(&scene, state);
+	say(&scene, 1000, "child_dir_added", "10", "d");
+	say(&scene, 1000, "child_file_added", "12", "d/f");
+	say(&scene, 3000, "child_dir_moved_from", "10", "d");
+	say(&scene, 3000, "child_dir_moved_to", "10", "e");
+	hear(&scene);
+
+	AUTO(free) char *left = visited(&scene);
+
+	assert_string_equal(left, "/d/f /e ");
+}
+
 static void what_differs_is_found_by_comparing(void **state)
 {
 	struct walk_entry old = entry_at("8", "/a", 100), now = entry_at("8", "/a", 100);
@@ -417,10 +488,13 @@ int main(void)
 		cmocka_unit_test(each_kind_of_change_is_told_by_itself),
 		cmocka_unit_test(what_went_was_told_if_the_stream_said_so_of_this_name),
 		cmocka_unit_test(the_halves_of_a_move_may_come_in_any_order),
+		cmocka_unit_test(a_move_of_something_unknown_is_one_move_too),
 		cmocka_unit_test(records_of_this_repair_tell_of_what_was_so_at_its_snapshot),
 		cmocka_unit_test(what_moved_in_the_gap_and_on_since_has_left_its_old_place),
 		cmocka_unit_test(what_moved_since_the_gap_stays_where_it_is),
 		cmocka_unit_test(what_was_told_to_be_elsewhere_has_left_from_there),
+		cmocka_unit_test(what_left_with_its_directory_is_nowhere_to_be_looked_for),
+		cmocka_unit_test(what_moved_with_its_directory_is_looked_for),
 		cmocka_unit_test(what_differs_is_found_by_comparing),
 		cmocka_unit_test(many_objects_are_remembered),
 	};
