@@ -173,7 +173,8 @@ static void take_out(struct renames *renames, struct half *half)
 
 /*
  * The other half of event, if it waits. Half of a move of ours and half of somebody else's are no
- * pair: both moves have their other half elsewhere, perhaps outside of the watched directory.
+ * pair: both moves have their other half elsewhere, perhaps outside of the watched directory. So
+ * have two of one place: what came in and soon moves on, or goes out and comes back.
  */
 static struct half *find_other(struct renames *renames, const struct event *event,
 			       const struct echo *echo)
@@ -185,7 +186,8 @@ static struct half *find_other(struct renames *renames, const struct event *even
 	HASH_FIND(hh, renames->table, key, size, half);
 	for (; half; half = half->next)
 		if (is_from(half->event->type) != is_from(event->type) &&
-		    half->echo.is_echo == echo->is_echo)
+		    half->echo.is_echo == echo->is_echo &&
+		    !text_equal(half->event->path, event->path))
 			return half;
 	return NULL;
 }

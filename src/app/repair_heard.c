@@ -45,6 +45,7 @@ struct half {
 	char *path; /* NULL: the slot is free */
 	bool is_from;
 	uint64_t at; /* where in the log it was told */
+	int64_t time_ms;
 };
 
 /* The stream took up an object elsewhere than where it had told that it was. */
@@ -375,7 +376,10 @@ static void note_half(struct heard *heard, const struct event *event)
 	for (size_t i = 0; i < HALVES_MOST; i++) {
 		struct half *half = &heard->halves[i];
 
-		if (!half->path || half->id != id || half->is_from == is_from)
+		/* What came in and moves on, or out, later has no other half here. */
+		if (!half->path || half->id != id || half->is_from == is_from ||
+		    strcmp(half->path, path) == 0 ||
+		    heard->record->time_ms - half->time_ms > OTHER_HALF_MS)
 			continue;
 		add_move(heard, is_from ? path : half->path, is_from ? half->path : path,
 			 place_in_log(heard, event));
@@ -386,7 +390,8 @@ static void note_half(struct heard *heard, const struct event *event)
 	struct half *half = &heard->halves[heard->half_count++ % HALVES_MOST];
 
 	free(half->path);
-	*half = (struct half){ id, TAKE(path), is_from, place_in_log(heard, event) };
+	*half = (struct half){ id, TAKE(path), is_from, place_in_log(heard, event),
+			       heard->record->time_ms };
 }
 
 static bool note_event(void *ctx, const struct event *event)

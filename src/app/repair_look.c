@@ -484,6 +484,19 @@ static void asked_told(void *ctx, const struct walk_answer *answer)
 	step_end(step);
 }
 
+/* It may have moved on since, of which the stream tells. */
+static void moved_in_told(void *ctx, const struct walk_answer *answer)
+{
+	struct step *step = ctx;
+	const struct walk_entry *entry = &answer->entries[0];
+
+	if (answer->result != FILE_OK && answer->result != FILE_GONE)
+		return unreadable(step);
+	if (answer->result == FILE_OK && is_watched(step, entry->path))
+		below(step, TASK_INSIDE, entry, entry->path);
+	step_end(step);
+}
+
 /* ---- What the stream told to be there ---- */
 
 static void parent_told(void *ctx, const struct walk_answer *answer)
@@ -593,7 +606,10 @@ void look_start(struct work *work, struct repair_task *task)
 	if (task->kind == TASK_RECHECK)
 		return recheck(work, task);
 	if (task->kind == TASK_ASKED) {
-		walk_look(work->walk, task->path, WALK_NOW, asked_told, step_new(task, task->path));
+		bool is_moved_in = *task->id;
+
+		walk_look(work->walk, is_moved_in ? task->id : task->path, WALK_NOW,
+			  is_moved_in ? moved_in_told : asked_told, step_new(task, task->path));
 		return work_answered(task);
 	}
 	if (task->kind == TASK_DIFFERENCE)

@@ -73,7 +73,7 @@ enum task_kind {
 	TASK_INSIDE,     /* as it is now: all of them are told */
 	TASK_RECHECK,    /* last: is what the stream told since the baseline still where
 			    it was? */
-	TASK_ASKED,      /* one object as it is now, and what is in it */
+	TASK_ASKED, /* one object as it is now, and what is in it; of one with an id the latter */
 	TASK_KINDS
 };
 struct repair_task {

@@ -391,7 +391,7 @@ struct repair_task *work_task_asked(struct repair_state *state, const char *path
 
 struct repair_task *work_task_inside(struct repair_state *state, const char *id, const char *path)
 {
-	struct repair_task *task = repair_task_new(TASK_INSIDE, id, path);
+	struct repair_task *task = repair_task_new(TASK_ASKED, id, path);
 
 	state->next_task = INT64_MAX;
 	task->number = state->next_task--;

@@ -4,6 +4,7 @@ compared with what its log has then."""
 
 import os
 import shutil
+import signal
 import time
 
 import pytest
@@ -476,3 +477,20 @@ def test_what_is_inside_of_a_directory_that_is_moved_in_is_judged(make_scene):
     scene.monitor.start()
     scene.wait_repaired()
     assert len(scene.events("expanded")) == 7 and scene.events("repair") == [], scene.events("repair")
+
+
+def test_a_directory_that_is_moved_in_and_on_is_looked_through_where_it_is(make_scene):
+    scene = make_scene(start=False, PATH="/home")
+    for name in ("home/here", "else/dir/a"):
+        write(scene.root / name, "")
+    scene.monitor.start()
+    scene.wait_baseline()
+    scene.monitor.process.send_signal(signal.SIGSTOP)
+    (scene.root / "else/dir").rename(scene.root / "home/one")
+    (scene.root / "home/one").rename(scene.root / "home/two")
+    scene.monitor.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: scene.events("expanded"), f"what is inside; {scene.monitor.log()[-2000:]}")
+    assert scene.events("expanded") == [("child_file_added", "/home/two/a")]
+    moves = [(e["path"], e.get("label", {}).get("old_path")) for e in scene.monitor.tail()
+             if e["type"] == "child_dir_moved_to"]
+    assert sorted(moves) == [("/home/one", None), ("/home/two", "/home/one")]

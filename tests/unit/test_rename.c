@@ -223,6 +223,27 @@ static void a_file_renamed_twice_is_two_renames_in_order(void **state)
 			    "from /a; renamed /b < /a; from /b; renamed /c < /b; ");
 }
 
+static void what_came_in_and_moves_on_at_once_was_not_renamed_to_itself(void **state)
+{
+	HEARD heard;
+
+	setup(&heard, state);
+	begin(&heard);
+	take(&heard, CHILD_FILE_MOVED_TO, "7", "/a");
+	take(&heard, CHILD_FILE_MOVED_FROM, "7", "/a");
+	take(&heard, CHILD_FILE_MOVED_TO, "7", "/b");
+	assert_string_equal(heard.text->data, "from /a; renamed /b < /a; ");
+	expire(&heard, 1500);
+	assert_string_equal(heard.text->data, "from /a; renamed /b < /a; in /a; ");
+	buf_reset(heard.text);
+
+	take(&heard, CHILD_FILE_MOVED_FROM, "8", "/a");
+	take(&heard, CHILD_FILE_MOVED_TO, "8", "/a");
+	expire(&heard, 1500);
+	assert_string_equal(heard.text->data, "out /a; in /a; ");
+	commit(&heard);
+}
+
 static void a_file_and_a_directory_are_no_pair(void **state)
 {
 	HEARD heard;
@@ -304,10 +325,10 @@ static void half_of_our_move_and_half_of_a_strangers_are_no_pair(void **state)
 	heard.seq = 100;
 	take(&heard, CHILD_FILE_MOVED_TO, "7", "/a");
 	assert_string_equal(heard.text->data, "");
-	take(&heard, CHILD_FILE_MOVED_FROM, "7", "/a");
-	assert_string_equal(heard.text->data, "from /a; renamed /a < /a; ");
+	take(&heard, CHILD_FILE_MOVED_FROM, "7", "/b");
+	assert_string_equal(heard.text->data, "from /b; renamed /a < /b; ");
 	expire(&heard, 2000);
-	assert_string_equal(heard.text->data, "from /a; renamed /a < /a; echo out /a; ");
+	assert_string_equal(heard.text->data, "from /b; renamed /a < /b; echo out /a; ");
 	commit(&heard);
 }
 
@@ -350,6 +371,7 @@ int main(void)
 		cmocka_unit_test(a_half_waits_through_a_restart),
 		cmocka_unit_test(after_a_transaction_that_failed_it_is_as_before),
 		cmocka_unit_test(a_file_renamed_twice_is_two_renames_in_order),
+		cmocka_unit_test(what_came_in_and_moves_on_at_once_was_not_renamed_to_itself),
 		cmocka_unit_test(a_file_and_a_directory_are_no_pair),
 		cmocka_unit_test(without_ids_only_neighbours_are_a_pair),
 		cmocka_unit_test(an_echo_stays_one_while_it_waits),

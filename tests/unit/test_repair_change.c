@@ -388,7 +388,7 @@ static void what_left_with_its_directory_is_nowhere_to_be_looked_for(void **stat
 	SCENE scene;
 
 	scene_open(&scene, state);
-	say(&scene, 1000, "child_dir_added", "10", "d");
+	say(&scene, 1000, "child_dir_moved_to", "10", "d"); /* from where nobody watches */
 	say(&scene, 1000, "child_dir_added", "11", "d/e");
 	say(&scene, 1000, "child_file_added", "12", "d/e/f");
 	say(&scene, 1000, "child_file_added", "13", "g");
