@@ -174,7 +174,7 @@ static void take_out(struct renames *renames, struct half *half)
 /*
  * The other half of event, if it waits. Half of a move of ours and half of somebody else's are no
  * pair: both moves have their other half elsewhere, perhaps outside of the watched directory. So
- * have two of one place: what came in and soon moves on, or goes out and comes back.
+ * have two of one place.
  */
 static struct half *find_other(struct renames *renames, const struct event *event,
 			       const struct echo *echo)
@@ -190,6 +190,23 @@ static struct half *find_other(struct renames *renames, const struct event *even
 		    !text_equal(half->event->path, event->path))
 			return half;
 	return NULL;
+}
+
+/*
+ * What came in and moves on, or went out and comes back, waits for nothing any more: event is half
+ * of another move, from or to the same place, if it has no other half that waits.
+ */
+static struct half *find_here(struct renames *renames, const struct event *event)
+{
+	size_t size;
+	AUTO(free) char *key = half_key(event, &size);
+	struct half *half;
+
+	HASH_FIND(hh, renames->table, key, size, half);
+	while (half && (is_from(half->event->type) == is_from(event->type) ||
+			!text_equal(half->event->path, event->path)))
+		half = half->next;
+	return half;
 }
 
 /* ---- The store: label_key -> "<due> <window> <echo> <job> <step>\n{event}" ---- */
@@ -296,6 +313,9 @@ int renames_take(struct renames *renames, struct store_txn *txn, const struct ev
 
 	if (other)
 		return judge_pair(renames, txn, other, event, echo, err);
+	other = find_here(renames, event);
+	if (other && judge_alone(renames, txn, other, err) < 0)
+		return -1;
 
 	struct half *half = NEW(struct half);
 

@@ -27,6 +27,7 @@ void change_free(struct change *change)
 	free(change->parent_id);
 	free(change->path);
 	free(change->old_path);
+	free(change->left_path);
 	free(change);
 }
 
@@ -184,13 +185,50 @@ static bool become_left(struct change *change, struct heard *heard, const char *
 	return true;
 }
 
+/* What the stream took up elsewhere than where it was before the gap has left from there, too. */
+static void add_left(struct change *change, struct heard *heard, enum heard_place place,
+		     const char *path)
+{
+	if ((place == HEARD_ELSEWHERE || place == HEARD_AWAY) && !change->is_linked &&
+	    !heard_left(heard, change->id, path))
+		change->left_path = heard_carry(heard, path, 0);
+}
+
+static bool moved_is_news(struct change *change, struct heard *heard, enum heard_place place)
+{
+	if (heard_is_sure(heard, change->id) || place == HEARD_AT)
+		return become_left(change, heard, change->old_path);
+	add_left(change, heard, place, change->old_path);
+	if (find_old_path(change, heard, place))
+		return true;
+	if (!change->left_path)
+		return false;
+	change->what = CHANGE_LEFT;
+	free(change->path);
+	change->path = TAKE(change->left_path);
+	return true;
+}
+
+/* It came from where nobody watches, and was perhaps told to be here since. */
+static bool arrived_is_news(struct change *change, struct heard *heard, enum heard_place place)
+{
+	if (place == HEARD_AT || heard_is_sure(heard, change->id))
+		return false;
+	if (place == HEARD_ELSEWHERE && !find_old_path(change, heard, place))
+		return false;
+	if (change->old_path)
+		change->what = CHANGE_MOVED;
+	return true;
+}
+
 /* It went from where it was told to be. */
 static bool went_is_news(struct change *change, struct heard *heard, enum heard_place place)
 {
 	if (heard_is_sure(heard, change->id) && !change->is_linked)
 		return become_left(change, heard, change->path);
 	if (place == HEARD_GONE || (place == HEARD_AWAY && !change->is_linked))
-		return false;
+		return become_left(change, heard, change->path);
+	add_left(change, heard, place, change->path);
 	change->path =
 		told_path(change, heard, change->is_linked ? HEARD_NOWHERE : place, change->path);
 	heard_confirm(heard, change->id);
@@ -213,11 +251,9 @@ static bool is_news(struct change *change, struct heard *heard, const struct cha
 	case CHANGE_CAME:
 		return came_is_news(change, heard, times, place);
 	case CHANGE_MOVED:
-		if (heard_is_sure(heard, change->id))
-			return become_left(change, heard, change->old_path);
-		return place != HEARD_AT && find_old_path(change, heard, place);
+		return moved_is_news(change, heard, place);
 	case CHANGE_ARRIVED:
-		return place != HEARD_AT && !heard_is_sure(heard, change->id);
+		return arrived_is_news(change, heard, place);
 	default:
 		change->kinds = news_of(change, heard, times, change->kinds);
 		return change->kinds;
@@ -278,7 +314,7 @@ static size_t print_kinds(const struct change *change, const char *path, struct 
 	return count;
 }
 
-size_t change_print(const struct change *change, const char *watch_path, struct buf *out)
+static size_t print_change(const struct change *change, const char *watch_path, struct buf *out)
 {
 	const char *path = relative(change->path, watch_path);
 
@@ -312,4 +348,16 @@ size_t change_print(const struct change *change, const char *watch_path, struct 
 		return print_kinds(change, path, out);
 	}
 	return 0;
+}
+
+size_t change_print(const struct change *change, const char *watch_path, struct buf *out)
+{
+	size_t count = print_change(change, watch_path, out);
+
+	/* Behind the halves of its move, or it would be taken for one. */
+	if (!change->left_path)
+		return count;
+	print_event(change, either(change, CHILD_FILE_MOVED_FROM, CHILD_DIR_MOVED_FROM),
+		    relative(change->left_path, watch_path), out);
+	return count + 1;
 }

@@ -31,6 +31,7 @@ struct change {
 	char *path;
 	char *old_path;     /* CHANGE_MOVED; of others: where the stream may have told of
 			       it. NULL */
+	char *left_path;    /* which it was not told to leave, besides; or NULL */
 	event_kinds kinds;  /* CHANGE_ALTERED, and of what moved what else happened to it */
 	int64_t changed_ns; /* by the cluster's clock; WALK_NO_TIME: not known */
 	int64_t modified_ns;

@@ -15,8 +15,7 @@
 #define PLACE_NONE 0
 #define PLACE_GONE 1
 #define PLACE_AWAY 2
-/* A value of first_from: before the gap was told where it is. */
-#define FIRST_HERE 2
+#define LEFT_MOST 4
 
 enum change_class { CLASS_DATA, CLASS_TIMES, CLASS_PERMISSIONS, CLASS_OTHER, CLASS_COUNT };
 
@@ -27,11 +26,12 @@ struct object {
 	uint32_t told_ms[CLASS_COUNT]; /* since base_ms; 0: never */
 	uint32_t place_ms;             /* when its place was told */
 	uint32_t name;                 /* digest of its name there */
-	uint32_t first_from; /* digest of the path that it left before its place was told; 0 */
-	bool is_confirmed;   /* it is there */
-	bool is_linked;      /* it was told under two names */
-	bool is_sure;        /* its place was told since the gap */
-	bool is_half_told;   /* it is there by half of a move, and from where nobody told before */
+	uint32_t left[LEFT_MOST];      /* digests of paths that it was told to leave; 0: free */
+	bool was_here;     /* before the gap it was told to be somewhere, first of all */
+	bool is_confirmed; /* it is there */
+	bool is_linked;    /* it was told under two names */
+	bool is_sure;      /* its place was told since the gap */
+	bool is_half_told; /* it is there by half of a move, and from where nobody told before */
 };
 
 struct move {
@@ -275,6 +275,31 @@ static uint32_t since_base(const struct heard *heard, int64_t time_ms)
 	return (uint32_t)MIN(MAX(time_ms - heard->base_ms, 1), UINT32_MAX);
 }
 
+static bool has_left(const struct object *object, uint64_t path)
+{
+	for (size_t i = 0; i < LEFT_MOST; i++)
+		if (object->left[i] == ((uint32_t)path | 1))
+			return true;
+	return false;
+}
+
+/* The first is kept: where it was at the baseline. */
+static void note_left(struct object *object, uint64_t path)
+{
+	size_t at = 0;
+
+	if (has_left(object, path))
+		return;
+	while (at < LEFT_MOST && object->left[at])
+		at++;
+	if (at == LEFT_MOST) {
+		memmove(&object->left[1], &object->left[2],
+			(LEFT_MOST - 2) * sizeof(object->left[0]));
+		at--;
+	}
+	object->left[at] = (uint32_t)path | 1;
+}
+
 /* Of the move by which its place was told first. */
 static bool is_other_half(const struct heard *heard, struct object *object)
 {
@@ -295,8 +320,7 @@ static void leave(struct heard *heard, struct object *object, const struct event
 	bool is_half = (heard->departure_count && end_departure(heard, event, path)) ||
 		       is_other_half(heard, object);
 
-	if (!object->first_from || (object->is_sure && heard->record->origin == ORIGIN_REPAIR))
-		object->first_from = (uint32_t)path | 1;
+	note_left(object, path);
 	if (object->place == path || object->place == PLACE_NONE) {
 		object->place = place;
 	} else if (place == PLACE_GONE) {
@@ -337,8 +361,7 @@ static void note_place(struct heard *heard, struct object *object, const struct 
 	default:
 		return;
 	}
-	if (!object->first_from && !is_since_gap(heard))
-		object->first_from = FIRST_HERE;
+	object->was_here |= !object->left[0] && !is_since_gap(heard);
 	object->place = path;
 	object->name = (uint32_t)digest(path_name(event->path));
 }
@@ -514,14 +537,49 @@ bool heard_is_sure(const struct heard *heard, const char *id)
 	return object && object->place != PLACE_NONE && object->is_sure;
 }
 
+/* at (or NULL) is told each path on the way, both ends too. */
+static char *carry(const struct heard *heard, const char *path, uint64_t since,
+		   void (*at)(void *ctx, const char *path), void *ctx)
+{
+	size_t first = heard->move_count - MIN(heard->move_count, MOVES_MOST);
+	char *whole = str_copy(path);
+
+	if (at)
+		at(ctx, whole);
+	for (size_t i = first; i < heard->move_count; i++) {
+		const struct move *move = &heard->moves[i % MOVES_MOST];
+		char *old = whole;
+
+		if (move->at <= since || !path_is_below(text_of(old), text_of(move->from)))
+			continue;
+		whole = str_format("%s%s", move->to, old + strlen(move->from));
+		free(old);
+		if (at)
+			at(ctx, whole);
+	}
+	return whole;
+}
+
+struct leaving {
+	const struct object *object;
+	bool is_told;
+};
+
+static void look_whether_left(void *ctx, const char *path)
+{
+	struct leaving *leaving = ctx;
+
+	leaving->is_told |= has_left(leaving->object, digest(text_of(path)));
+}
+
 bool heard_left(const struct heard *heard, const char *id, const char *path)
 {
-	const struct object *object = find(heard, id);
-	AUTO(free) char *carried = heard_carry(heard, path, 0);
-	uint32_t from = object ? object->first_from : 0;
+	struct leaving leaving = { find(heard, id) };
 
-	return from == FIRST_HERE || from == ((uint32_t)digest(text_of(path)) | 1) ||
-	       from == ((uint32_t)digest(text_of(carried)) | 1);
+	if (!leaving.object)
+		return false;
+	free(carry(heard, path, 0, look_whether_left, &leaving));
+	return leaving.is_told || leaving.object->was_here;
 }
 
 void heard_departures(struct heard *heard,
@@ -549,19 +607,7 @@ void heard_note_move(struct heard *heard, const char *old_path, const char *path
 
 char *heard_carry(const struct heard *heard, const char *path, uint64_t since)
 {
-	size_t first = heard->move_count - MIN(heard->move_count, MOVES_MOST);
-	char *whole = str_copy(path);
-
-	for (size_t i = first; i < heard->move_count; i++) {
-		const struct move *move = &heard->moves[i % MOVES_MOST];
-		char *old = whole;
-
-		if (move->at <= since || !path_is_below(text_of(old), text_of(move->from)))
-			continue;
-		whole = str_format("%s%s", move->to, old + strlen(move->from));
-		free(old);
-	}
-	return whole;
+	return carry(heard, path, since, NULL, NULL);
 }
 
 void heard_confirm(struct heard *heard, const char *id)

@@ -209,10 +209,10 @@ static void the_halves_of_a_move_may_come_in_any_order(void **state)
 	struct walk_entry file = entry_at("8", "/b", 55000), other = entry_at("9", "/b", 55000);
 
 	scene_open(&scene, state);
-	say(&scene, 100, "child_file_moved_from", "8", "a");
+	say(&scene, 100, "child_file_moved_from", "8", "old");
 	say(&scene, 100, "child_file_moved_to", "8", "b");
 	say(&scene, 100, "child_file_moved_to", "9", "b");
-	say(&scene, 100, "child_file_moved_from", "9", "a");
+	say(&scene, 100, "child_file_moved_from", "9", "old");
 	say(&scene, 100, "child_file_moved_from", "10", "a");
 	hear(&scene);
 	assert_no_news(&scene, CHANGE_MOVED, &file, 0);
@@ -235,6 +235,60 @@ static void a_move_of_something_unknown_is_one_move_too(void **state)
 	hear(&scene);
 	assert_int_equal(heard_place(scene.heard, "20", "/b"), HEARD_AT);
 	assert_int_equal(heard_place(scene.heard, "21", "/d"), HEARD_AWAY);
+}
+
+/* Between two gaps that are repaired together. */
+static void what_the_stream_took_up_elsewhere_has_left_its_old_place_too(void **state)
+{
+	SCENE scene;
+	struct walk_entry file = entry_at("8", "/now", 54500);
+
+	scene_open(&scene, state);
+	for (int id = 8; id <= 11; id++) { /* from /old to /a nobody told */
+		AUTO(free) char *text = str_format("%d", id);
+
+		say(&scene, 52000, "child_file_moved_from", text, "a");
+		say(&scene, 52000, "child_file_moved_to", text, id == 9 ? "now" : "b");
+	}
+	say(&scene, 52000, "child_file_moved_to", "12", "b"); /* from where nobody watches */
+	hear(&scene);
+	/* It moved once more: the halves of that are told first. */
+	AUTO(free) char *moved = news(&scene, CHANGE_MOVED, &file, 0);
+	const char *to = strstr(moved, "child_file_moved_to");
+	assert_non_null(strstr(moved, "\"path\":\"b\""));
+	assert_non_null(to);
+	assert_non_null(strstr(to, "child_file_moved_from"));
+	assert_non_null(strstr(to, "\"path\":\"old\""));
+	/* It is where it was told to be. */
+	file.id = (char *)"9";
+	assert_news(&scene, CHANGE_MOVED, &file, 0, "child_file_moved_from", "old");
+	/* It went, from there. */
+	file.id = (char *)"10";
+	file.path = (char *)"/old";
+	assert_news(&scene, CHANGE_WENT, &file, 0, "child_file_removed", "\"b\"",
+		    "child_file_moved_from", "\"old\"");
+	/* It was not watched before. */
+	file.id = (char *)"12";
+	file.path = (char *)"/now";
+	assert_news(&scene, CHANGE_ARRIVED, &file, 0, "child_file_moved_from", "\"b\"",
+		    "child_file_moved_to", "\"now\"");
+}
+
+static void what_left_a_place_whose_directory_moved_was_told(void **state)
+{
+	SCENE scene;
+
+	scene_open(&scene, state);
+	say(&scene, 51000, "child_dir_moved_from", "7", "d");
+	say(&scene, 51000, "child_dir_moved_to", "7", "e");
+	say(&scene, 51100, "child_file_moved_from", "8", "e/f");
+	say(&scene, 51100, "child_file_moved_to", "8", "x");
+	say(&scene, 51200, "child_dir_moved_from", "7", "e");
+	say(&scene, 51200, "child_dir_moved_to", "7", "g");
+	hear(&scene);
+	assert_true(heard_left(scene.heard, "8", "/d/f"));
+	assert_true(heard_left(scene.heard, "8", "/e/f"));
+	assert_false(heard_left(scene.heard, "8", "/x"));
 }
 
 static void records_of_this_repair_tell_of_what_was_so_at_its_snapshot(void **state)
@@ -489,6 +543,8 @@ int main(void)
 		cmocka_unit_test(what_went_was_told_if_the_stream_said_so_of_this_name),
 		cmocka_unit_test(the_halves_of_a_move_may_come_in_any_order),
 		cmocka_unit_test(a_move_of_something_unknown_is_one_move_too),
+		cmocka_unit_test(what_the_stream_took_up_elsewhere_has_left_its_old_place_too),
+		cmocka_unit_test(what_left_a_place_whose_directory_moved_was_told),
 		cmocka_unit_test(records_of_this_repair_tell_of_what_was_so_at_its_snapshot),
 		cmocka_unit_test(what_moved_in_the_gap_and_on_since_has_left_its_old_place),
 		cmocka_unit_test(what_moved_since_the_gap_stays_where_it_is),
