@@ -46,6 +46,7 @@ struct half {
 	bool is_from;
 	uint64_t at; /* where in the log it was told */
 	int64_t time_ms;
+	bool is_lone; /* had it another half, that would have been heard */
 };
 
 /* The stream took up an object elsewhere than where it had told that it was. */
@@ -410,11 +411,16 @@ static void note_half(struct heard *heard, const struct event *event)
 		return;
 	}
 
+	int64_t time_ms = heard->record->time_ms;
+	bool is_lone =
+		heard->record->origin == ORIGIN_LIVE &&
+		(time_ms + OTHER_HALF_MS < heard->gap.from_ms || time_ms > heard->gap.until_ms);
 	struct half *half = &heard->halves[heard->half_count++ % HALVES_MOST];
 
 	free(half->path);
-	*half = (struct half){ id, TAKE(path), is_from, place_in_log(heard, event),
-			       heard->record->time_ms };
+	*half = (struct half){
+		id, TAKE(path), is_from, place_in_log(heard, event), heard->record->time_ms, is_lone
+	};
 }
 
 static bool note_event(void *ctx, const struct event *event)
@@ -635,7 +641,7 @@ static bool is_taken_out(const struct heard *heard, struct text path, uint64_t s
 	for (size_t i = 0; i < HALVES_MOST; i++) {
 		const struct half *half = &heard->halves[i];
 
-		if (half->path && half->is_from && half->at > since &&
+		if (half->path && half->is_from && half->is_lone && half->at > since &&
 		    path_is_below(text_of(carried), text_of(half->path)))
 			return true;
 	}

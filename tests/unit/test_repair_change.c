@@ -458,6 +458,26 @@ static void what_left_with_its_directory_is_nowhere_to_be_looked_for(void **stat
 	assert_string_equal(left, "/g /d /d/f ");
 }
 
+/* Of a move that the gap cut in two nobody knows where it went. */
+static void what_perhaps_moved_with_its_directory_is_looked_for(void **state)
+{
+	SCENE scene;
+
+	scene_open(&scene, state);
+	say(&scene, 1000, "child_dir_added", "10", "d");
+	say(&scene, 1000, "child_file_added", "12", "d/f");
+	say(&scene, 1000, "child_dir_added", "11", "e");
+	say(&scene, 1000, "child_file_added", "13", "e/f");
+	say(&scene, 49500, "child_dir_moved_from", "10", "d");
+	say_as(&scene, ORIGIN_REPAIR, 60000,
+	       "[{\"type\":\"child_dir_moved_from\",\"spine\":[\"2\",\"11\"],\"path\":\"e\"}]");
+	hear(&scene);
+
+	AUTO(free) char *left = visited(&scene);
+
+	assert_string_equal(left, "/d/f /e/f ");
+}
+
 static void what_moved_with_its_directory_is_looked_for(void **state)
 {
 	SCENE scene;
@@ -550,6 +570,7 @@ int main(void)
 		cmocka_unit_test(what_moved_since_the_gap_stays_where_it_is),
 		cmocka_unit_test(what_was_told_to_be_elsewhere_has_left_from_there),
 		cmocka_unit_test(what_left_with_its_directory_is_nowhere_to_be_looked_for),
+		cmocka_unit_test(what_perhaps_moved_with_its_directory_is_looked_for),
 		cmocka_unit_test(what_moved_with_its_directory_is_looked_for),
 		cmocka_unit_test(what_differs_is_found_by_comparing),
 		cmocka_unit_test(many_objects_are_remembered),
