@@ -4,8 +4,8 @@
 #                  STORE=redis: over a real Redis, each role as a process of its own)
 #   make test      installs what is missing, builds, runs all tests; as root on Debian test-deploy, too
 #   make bench     installs what is missing, builds, measures (QUICK=1, PARTS="rules jobs", JSON=FILE)
-#   make soak      what takes too long for each time: a million pairs of rules and events, thirty random histories with gaps, a hundred with
-#                  echoes
+#   make soak      what takes too long for each time: a million pairs of rules and events, 100,000 random histories (HISTORIES=n), a hundred
+#                  with echoes
 #   make test-deploy   tests deploy/: containers, compose, Kubernetes manifests, systemd (as root)
 #   make test-kubernetes   rolls deploy/kubernetes out in a real one-node cluster (as root, slow)
 #   make build     builds into build/release
@@ -32,9 +32,9 @@ bench: build
 
 soak: build
 	@scripts/install-deps test
-	@ninja -C $(BUILD) tests/unit/test_rule_index
+	@ninja -C $(BUILD) tests/unit/test_rule_index histories_programs
 	@CN_FULL=1 $(BUILD)/tests/unit/test_rule_index
-	@CN_FULL=1 CN_BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q -n 3 --timeout=240 -p no:cacheprovider tests/e2e/test_repair_histories.py
+	@CN_BUILD=$(abspath $(BUILD)) /usr/bin/python3 tests/histories/histories.py --strict --count $(or $(HISTORIES),100000)
 	@CN_FULL=1 CN_BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q -n 3 --timeout=240 -p no:cacheprovider tests/e2e/test_echoes.py -k no_own_event
 
 test-deploy:

@@ -3,7 +3,8 @@
 #include "event/decode.h"
 
 #define MOVES_MOST 1000
-#define OTHER_HALF_MS 1000 /* how long the other half of a move is awaited */
+#define OTHER_HALF_MS 250 /* how long the other half of a move is awaited */
+#define LONE_HALF_MS 1000 /* and when it is sure not to come */
 #define HALVES_MOST 64
 #define DEPARTURES_MOST 1000
 #define INDEX_BITS 20
@@ -414,7 +415,7 @@ static void note_half(struct heard *heard, const struct event *event)
 	int64_t time_ms = heard->record->time_ms;
 	bool is_lone =
 		heard->record->origin == ORIGIN_LIVE &&
-		(time_ms + OTHER_HALF_MS < heard->gap.from_ms || time_ms > heard->gap.until_ms);
+		(time_ms + LONE_HALF_MS < heard->gap.from_ms || time_ms > heard->gap.until_ms);
 	struct half *half = &heard->halves[heard->half_count++ % HALVES_MOST];
 
 	free(half->path);

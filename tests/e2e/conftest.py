@@ -1,7 +1,5 @@
 """Fixtures of the end-to-end tests. Every process that a test started is gone after it."""
 
-import os
-
 import pytest
 
 from cluster import Simulator
@@ -10,10 +8,6 @@ from hook_server import HookServer
 from mail_server import MailServer
 from monitor import Monitor
 from redis_server import Redis, Sentinels
-
-
-# Random histories are for `make soak`: some seconds each.
-collect_ignore = [] if os.environ.get("CN_FULL") or os.environ.get("CN_SEED") else ["test_repair_histories.py"]
 
 
 @pytest.fixture
