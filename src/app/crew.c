@@ -257,6 +257,10 @@ void crew_offer(struct crew *crew, size_t watch, struct rule_set *set)
 	watcher_on_change(watcher, wake, crew);
 	watcher_need(watcher, crew->waiting[watch].needs);
 	told_more(&crew->told);
+	if (crew->waiting[watch].set)
+		log_info("watch",
+			 "watch %s: the new rules wait until the stream tells what they need",
+			 settings->name);
 }
 
 /* ---- Life ---- */

@@ -19,7 +19,7 @@ static json_t *types_json(event_kinds types)
 {
 	json_t *list = json_array();
 
-	if (types == EVENT_ANY) {
+	if ((types & EVENT_TYPES) == EVENT_TYPES) {
 		json_decref(list);
 		return json_string("all");
 	}

@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 /* Past it the oldest is judged alone: memory does not grow with what is moved in one window. */
+#define CARRIED_MOST 1000
 #define MOST_WAITING 100000
 
 /* One half that waits. Those with the same key form a chain, of which the first is in the table. */
@@ -19,6 +20,8 @@ struct half {
 	struct half *last;   /* of the chain; only the first knows */
 	UT_hash_handle hh;
 	struct event *event;
+	char *place; /* where moves of directories have brought it since; NULL: it is where it was
+		      */
 	struct echo echo;
 	int64_t due_ms;
 	int64_t window_ms;
@@ -64,6 +67,7 @@ struct renames *renames_new(rename_judge *judge, void *ctx)
 static void half_free(struct half *half)
 {
 	free(half->event);
+	free(half->place);
 	free(half->key);
 	free(half);
 }
@@ -171,6 +175,32 @@ static void take_out(struct renames *renames, struct half *half)
 	renames->count--;
 }
 
+static struct text place_of(const struct half *half)
+{
+	return half->place ? text_of(half->place) : half->event->path;
+}
+
+/* A directory moved, with what came into it a moment ago. */
+static void carry(struct renames *renames, struct text from, struct text to)
+{
+	struct half *half;
+
+	if (renames->count > CARRIED_MOST) /* each move would look at all of them */
+		return;
+	list_for_each (half, &renames->waiting, link) {
+		struct text place = place_of(half);
+
+		if (is_from(half->event->type) || !path_is_below(place, from))
+			continue;
+
+		char *before = half->place;
+
+		half->place = str_format("%.*s%.*s", TEXT_ARGS(to), (int)(place.size - from.size),
+					 place.data + from.size);
+		free(before);
+	}
+}
+
 /*
  * The other half of event, if it waits. Half of a move of ours and half of somebody else's are no
  * pair: both moves have their other half elsewhere, perhaps outside of the watched directory. So
@@ -186,8 +216,7 @@ static struct half *find_other(struct renames *renames, const struct event *even
 	HASH_FIND(hh, renames->table, key, size, half);
 	for (; half; half = half->next)
 		if (is_from(half->event->type) != is_from(event->type) &&
-		    half->echo.is_echo == echo->is_echo &&
-		    !text_equal(half->event->path, event->path))
+		    half->echo.is_echo == echo->is_echo && !text_equal(place_of(half), event->path))
 			return half;
 	return NULL;
 }
@@ -204,7 +233,7 @@ static struct half *find_here(struct renames *renames, const struct event *event
 
 	HASH_FIND(hh, renames->table, key, size, half);
 	while (half && (is_from(half->event->type) == is_from(event->type) ||
-			!text_equal(half->event->path, event->path)))
+			!text_equal(place_of(half), event->path)))
 		half = half->next;
 	return half;
 }
@@ -301,6 +330,8 @@ static int judge_pair(struct renames *renames, struct store_txn *txn, struct hal
 		return -1;
 	to.kinds |= EVENT_RENAMED;
 	to.old_path = from->path;
+	if (event_type_is_directory(to.type))
+		carry(renames, from->path, to.path);
 	if (renames->judge(renames->ctx, from, comes_first ? &half->echo : echo, err) < 0)
 		return -1;
 	return renames->judge(renames->ctx, &to, comes_first ? echo : &half->echo, err);

@@ -172,6 +172,17 @@ static bool came_is_news(struct change *change, struct heard *heard,
 	return become_moved(change, heard, times, place);
 }
 
+/* With all that is in it the directory went from path to where it is told to be. */
+static void note_whole_move(const struct change *change, struct heard *heard, const char *path)
+{
+	enum heard_place place = heard_place(heard, change->id, path);
+	AUTO(free)
+	char *now = place == HEARD_ELSEWHERE ? told_path(change, heard, place, NULL) : NULL;
+
+	if (now)
+		heard_note_move(heard, path, now);
+}
+
 /* Where it is now was told, and that it left path was not, which is where it was before the gap. */
 static bool become_left(struct change *change, struct heard *heard, const char *path)
 {
@@ -179,6 +190,8 @@ static bool become_left(struct change *change, struct heard *heard, const char *
 		return false;
 	AUTO(free) char *carried = heard_carry(heard, path, 0);
 
+	if (change->is_directory)
+		note_whole_move(change, heard, carried);
 	free(change->path);
 	change->path = TAKE(carried);
 	change->what = CHANGE_LEFT;
@@ -266,6 +279,8 @@ bool change_is_news(struct change *change, struct heard *heard, const struct cha
 
 	if (is_left && change->what == CHANGE_MOVED && change->is_directory)
 		heard_note_move(heard, change->old_path, change->path);
+	if (is_left && change->left_path && change->is_directory)
+		heard_note_move(heard, change->left_path, change->path);
 	return is_left;
 }
 

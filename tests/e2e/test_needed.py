@@ -103,6 +103,7 @@ def test_rules_that_need_more_lose_nothing_while_files_change(simulator, watchin
     assert set(status["watches"][0]["events"]) == PLACES | {"child_acl_changed"}
     assert len(streams) == 2
     assert "asked for child_file_added, " in watching.run("status").stdout
+    watching.wait_for_log("watch main: the new rules wait until the stream tells what they need")
     watching.wait_for_log("listening for child_acl_changed too, which the new rules need")
 
 

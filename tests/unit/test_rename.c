@@ -242,6 +242,24 @@ static void what_came_in_and_moves_on_at_once_was_not_renamed_to_itself(void **s
 	commit(&heard);
 }
 
+static void what_came_in_and_out_is_no_rename_though_its_directory_moved(void **state)
+{
+	HEARD heard;
+
+	setup(&heard, state);
+	begin(&heard);
+	take(&heard, CHILD_FILE_MOVED_TO, "7", "/d/a");
+	take(&heard, CHILD_DIR_MOVED_FROM, "8", "/d");
+	take(&heard, CHILD_DIR_MOVED_TO, "8", "/e");
+	take(&heard, CHILD_DIR_MOVED_FROM, "8", "/e");
+	take(&heard, CHILD_DIR_MOVED_TO, "8", "/f");
+	buf_reset(heard.text);
+	take(&heard, CHILD_FILE_MOVED_FROM, "7", "/f/a");
+	expire(&heard, 1500);
+	assert_string_equal(heard.text->data, "in /d/a; out /f/a; ");
+	commit(&heard);
+}
+
 static void a_file_and_a_directory_are_no_pair(void **state)
 {
 	HEARD heard;
@@ -370,6 +388,7 @@ int main(void)
 		cmocka_unit_test(after_a_transaction_that_failed_it_is_as_before),
 		cmocka_unit_test(a_file_renamed_twice_is_two_renames_in_order),
 		cmocka_unit_test(what_came_in_and_moves_on_at_once_was_not_renamed_to_itself),
+		cmocka_unit_test(what_came_in_and_out_is_no_rename_though_its_directory_moved),
 		cmocka_unit_test(a_file_and_a_directory_are_no_pair),
 		cmocka_unit_test(without_ids_only_neighbours_are_a_pair),
 		cmocka_unit_test(an_echo_stays_one_while_it_waits),

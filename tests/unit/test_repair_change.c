@@ -277,6 +277,7 @@ static void what_the_stream_took_up_elsewhere_has_left_its_old_place_too(void **
 static void what_left_a_place_whose_directory_moved_was_told(void **state)
 {
 	SCENE scene;
+	struct walk_entry file = entry_at("8", "/g", 54500);
 
 	scene_open(&scene, state);
 	say(&scene, 51000, "child_dir_moved_from", "7", "d");
@@ -286,6 +287,14 @@ static void what_left_a_place_whose_directory_moved_was_told(void **state)
 	say(&scene, 51200, "child_dir_moved_from", "7", "e");
 	say(&scene, 51200, "child_dir_moved_to", "7", "g");
 	hear(&scene);
+	/* Before that it was /old, which nobody told it to have left. */
+	file.id = (char *)"7";
+	file.type = FILE_DIRECTORY;
+	AUTO(free) char *left = news(&scene, CHANGE_MOVED, &file, 0);
+	AUTO(free) char *inside = heard_carry(scene.heard, "/old/x", 0);
+	assert_non_null(strstr(left, "child_dir_moved_from"));
+	assert_non_null(strstr(left, "\"old\""));
+	assert_string_equal(inside, "/g/x");
 	assert_true(heard_left(scene.heard, "8", "/d/f"));
 	assert_true(heard_left(scene.heard, "8", "/e/f"));
 	assert_false(heard_left(scene.heard, "8", "/x"));
