@@ -204,7 +204,7 @@ static void carry(struct renames *renames, struct text from, struct text to)
 /*
  * The other half of event, if it waits. Half of a move of ours and half of somebody else's are no
  * pair: both moves have their other half elsewhere, perhaps outside of the watched directory. So
- * have two of one place.
+ * have two of one place, and what a repair found and what the stream tells.
  */
 static struct half *find_other(struct renames *renames, const struct event *event,
 			       const struct echo *echo)
@@ -216,7 +216,8 @@ static struct half *find_other(struct renames *renames, const struct event *even
 	HASH_FIND(hh, renames->table, key, size, half);
 	for (; half; half = half->next)
 		if (is_from(half->event->type) != is_from(event->type) &&
-		    half->echo.is_echo == echo->is_echo && !text_equal(place_of(half), event->path))
+		    half->event->origin == event->origin && half->echo.is_echo == echo->is_echo &&
+		    !text_equal(place_of(half), event->path))
 			return half;
 	return NULL;
 }
@@ -232,8 +233,9 @@ static struct half *find_here(struct renames *renames, const struct event *event
 	struct half *half;
 
 	HASH_FIND(hh, renames->table, key, size, half);
-	while (half && (is_from(half->event->type) == is_from(event->type) ||
-			!text_equal(place_of(half), event->path)))
+	while (half &&
+	       (is_from(half->event->type) == is_from(event->type) ||
+		half->event->origin != event->origin || !text_equal(place_of(half), event->path)))
 		half = half->next;
 	return half;
 }

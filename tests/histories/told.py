@@ -23,7 +23,7 @@ class Told:
 
     def put(self, old, below, to):
         for path, id in below.items():
-            if not self.where(id):  # else it was moved on its own meanwhile
+            if not self.where(id) and id not in self.ended:  # else it moved on its own meanwhile
                 self.there[to + path[len(old):]] = id
 
     def place(self, event):

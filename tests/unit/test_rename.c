@@ -10,6 +10,7 @@ struct heard {
 	struct buf *text;
 	uint64_t seq;
 	struct store_txn *txn;
+	enum origin origin;
 };
 
 static int judge(void *ctx, const struct event *event, const struct echo *echo, struct error *err)
@@ -78,6 +79,7 @@ static void take_at(struct heard *heard, int64_t time_ms, enum event_type type, 
 		.seq = 1 + heard->seq / 100,
 		.index = heard->seq % 100,
 		.time_ms = time_ms,
+		.origin = heard->origin,
 	};
 
 	heard->seq++;
@@ -260,6 +262,24 @@ static void what_came_in_and_out_is_no_rename_though_its_directory_moved(void **
 	commit(&heard);
 }
 
+/* From where something was before a gap, and how it moves on since. */
+static void what_a_repair_found_and_the_stream_tells_are_no_pair(void **state)
+{
+	HEARD heard;
+
+	setup(&heard, state);
+	begin(&heard);
+	heard.origin = ORIGIN_REPAIR;
+	take(&heard, CHILD_FILE_MOVED_FROM, "7", "/old");
+	heard.origin = ORIGIN_LIVE;
+	take(&heard, CHILD_FILE_MOVED_TO, "7", "/b");
+	take(&heard, CHILD_FILE_MOVED_FROM, "7", "/a");
+	assert_string_equal(heard.text->data, "from /a; renamed /b < /a; ");
+	expire(&heard, 1500);
+	assert_string_equal(heard.text->data, "from /a; renamed /b < /a; out /old; ");
+	commit(&heard);
+}
+
 static void a_file_and_a_directory_are_no_pair(void **state)
 {
 	HEARD heard;
@@ -389,6 +409,7 @@ int main(void)
 		cmocka_unit_test(a_file_renamed_twice_is_two_renames_in_order),
 		cmocka_unit_test(what_came_in_and_moves_on_at_once_was_not_renamed_to_itself),
 		cmocka_unit_test(what_came_in_and_out_is_no_rename_though_its_directory_moved),
+		cmocka_unit_test(what_a_repair_found_and_the_stream_tells_are_no_pair),
 		cmocka_unit_test(a_file_and_a_directory_are_no_pair),
 		cmocka_unit_test(without_ids_only_neighbours_are_a_pair),
 		cmocka_unit_test(an_echo_stays_one_while_it_waits),
