@@ -14,15 +14,14 @@ json_t *describe_time(int64_t ms)
 
 /* ---- This process ---- */
 
-/* "all", or the types that the cluster was asked for. */
+/* "all", or the types that the streams which listen tell of. */
 static json_t *types_json(event_kinds types)
 {
-	json_t *list = json_array();
+	json_t *list;
 
-	if ((types & EVENT_TYPES) == EVENT_TYPES) {
-		json_decref(list);
+	if ((types & EVENT_TYPES) == EVENT_TYPES)
 		return json_string("all");
-	}
+	list = json_array();
 	for (unsigned type = 0; type < EVENT_TYPE_COUNT; type++)
 		if (types & EVENT_KIND(type))
 			json_array_append_new(list, json_string(event_type_name(type)));

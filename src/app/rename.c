@@ -9,8 +9,9 @@
 #include "base/log.h"
 
 /* Past it the oldest is judged alone: memory does not grow with what is moved in one window. */
-#define CARRIED_MOST 1000
 #define MOST_WAITING 100000
+#define CARRIED_MOST \
+	1000 /* past it moves of directories are not looked at: each would look at all */
 
 /* One half that waits. Those with the same key form a chain, of which the first is in the table. */
 struct half {
@@ -20,8 +21,7 @@ struct half {
 	struct half *last;   /* of the chain; only the first knows */
 	UT_hash_handle hh;
 	struct event *event;
-	char *place; /* where moves of directories have brought it since; NULL: it is where it was
-		      */
+	char *place; /* where moves of directories have brought it since; NULL: nowhere else */
 	struct echo echo;
 	int64_t due_ms;
 	int64_t window_ms;
@@ -185,7 +185,7 @@ static void carry(struct renames *renames, struct text from, struct text to)
 {
 	struct half *half;
 
-	if (renames->count > CARRIED_MOST) /* each move would look at all of them */
+	if (renames->count > CARRIED_MOST)
 		return;
 	list_for_each (half, &renames->waiting, link) {
 		struct text place = place_of(half);

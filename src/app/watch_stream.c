@@ -92,6 +92,11 @@ static char *advice(const struct watch_stream *stream, enum file_result result, 
 	if (result == FILE_DENIED)
 		status = 403;
 	switch (status) {
+	case 400:
+		return str_copy(stream->settings->events == WATCH_EVENTS_NEEDED
+					? "; if this cluster does not know some of the types of "
+					  "events, set EVENTS = all"
+					: "");
 	case 401:
 		if (cluster && cluster->token_file)
 			return str_format(

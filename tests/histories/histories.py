@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Random histories: people write, move and delete on a simulated cluster, the stream breaks in every
 way, the monitor is killed at every step of its work, rules change, requests fail and answers get
-lost, each unknown of the API is on one side or the other. What the monitor judged and did is then
+lost, most unknowns of the API are on one side or the other. What the monitor judged and did is then
 compared with the truth:
 
 - whatever is there was told of; with --strict, what the events tell, replayed in their order, is

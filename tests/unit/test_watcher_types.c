@@ -11,6 +11,7 @@
 static void scene_begin(struct scene *scene, event_kinds needs)
 {
 	scene_open(scene);
+	scene->settings.events = WATCH_EVENTS_NEEDED;
 	scene->needs = needs;
 	scene_watch(scene);
 	AWAIT(*scene, LISTENS(*scene));
@@ -160,6 +161,8 @@ static void a_further_stream_that_does_not_open_costs_a_gap_and_no_rule_waits(vo
 	watcher_need(scene.watcher, ADDED | ACL);
 	AWAIT(scene, gaps(&scene) == 1);
 	assert_true(was_logged("lost the stream: "));
+	assert_true(was_logged("no such type"));
+	assert_true(was_logged("set EVENTS = all"));
 	AWAIT(scene, watcher_tells(scene.watcher, ADDED | ACL));
 	scene.answer = open_stream;
 	AWAIT(scene, LISTENS(scene));
