@@ -2,10 +2,6 @@
 
 #include "event/decode.h"
 
-#define MOVES_MOST 1000
-#define OTHER_HALF_MS 250 /* how long the other half of a move is awaited */
-#define LONE_HALF_MS 1000 /* and when it is sure not to come */
-#define HALVES_MOST 64
 #define DEPARTURES_MOST 1000
 #define INDEX_BITS 20
 #define FIRST_ROOM 1024 /* a power of two */
@@ -35,21 +31,6 @@ struct object {
 	bool is_half_told; /* it is there by half of a move, and from where nobody told before */
 };
 
-struct move {
-	char *from, *to;
-	uint64_t at; /* where in the log it was told */
-};
-
-/* Half of the move of a directory, in a record that was read. */
-struct half {
-	uint64_t id;
-	char *path; /* NULL: the slot is free */
-	bool is_from;
-	uint64_t at; /* where in the log it was told */
-	int64_t time_ms;
-	bool is_lone; /* had it another half, that would have been heard */
-};
-
 /* The stream took up an object elsewhere than where it had told that it was. */
 struct departure {
 	char *id; /* NULL: the slot is free */
@@ -72,13 +53,10 @@ struct heard {
 	struct object *objects; /* room is a power of two, at most 3/4 are used */
 	size_t count, room;
 	bool is_full;
-	const struct record *record;     /* under way */
-	struct move moves[MOVES_MOST];   /* the oldest goes first */
-	size_t move_count;               /* also of those that are gone */
-	struct half halves[HALVES_MOST]; /* the same */
-	size_t half_count;
-	struct departure departures[DEPARTURES_MOST]; /* the same */
-	size_t departure_count;
+	const struct record *record; /* under way */
+	struct moves *moves;
+	struct departure departures[DEPARTURES_MOST]; /* the oldest goes first */
+	size_t departure_count;                       /* also of those that are gone */
 };
 
 struct heard *heard_new(struct store *store, const char *watch, const char *path,
@@ -93,6 +71,7 @@ struct heard *heard_new(struct store *store, const char *watch, const char *path
 	heard->own_seq = own_seq;
 	heard->own_ms = own_ms;
 	heard->gap = gap;
+	heard->moves = moves_new(gap);
 	heard->decoder = decoder_new();
 	heard->room = FIRST_ROOM;
 	heard->objects = mem_array(heard->room, sizeof(*heard->objects));
@@ -104,12 +83,7 @@ void heard_free(struct heard *heard)
 	if (!heard)
 		return;
 	decoder_free(heard->decoder);
-	for (size_t i = 0; i < MIN(heard->move_count, MOVES_MOST); i++) {
-		free(heard->moves[i].from);
-		free(heard->moves[i].to);
-	}
-	for (size_t i = 0; i < HALVES_MOST; i++)
-		free(heard->halves[i].path);
+	moves_free(heard->moves);
 	for (size_t i = 0; i < DEPARTURES_MOST; i++)
 		free(heard->departures[i].id);
 	free(heard->objects);
@@ -316,8 +290,8 @@ static void leave(struct heard *heard, struct object *object, const struct event
 		  uint64_t path, uint64_t place)
 {
 	/* Where a directory has moved, the same name may be what is left of its path. */
-	bool is_carried =
-		heard->move_count && object->name == (uint32_t)digest(path_name(event->path));
+	bool is_carried = moves_are_known(heard->moves) &&
+			  object->name == (uint32_t)digest(path_name(event->path));
 	bool is_only = event->type == CHILD_DIR_REMOVED; /* it has no other name */
 	bool is_half = (heard->departure_count && end_departure(heard, event, path)) ||
 		       is_other_half(heard, object);
@@ -382,48 +356,6 @@ static void note_time(struct heard *heard, struct object *object, enum event_typ
 	object->told_ms[class] = MAX(object->told_ms[class], since_base(heard, time_ms));
 }
 
-static void add_move(struct heard *heard, const char *from, const char *to, uint64_t at)
-{
-	struct move *move = &heard->moves[heard->move_count++ % MOVES_MOST];
-
-	free(move->from);
-	free(move->to);
-	*move = (struct move){ str_copy(from), str_copy(to), at };
-}
-
-/* The halves may come in any order. */
-static void note_half(struct heard *heard, const struct event *event)
-{
-	bool is_from = event->type == CHILD_DIR_MOVED_FROM;
-	uint64_t id = digest(event->file_id);
-	AUTO(free) char *path = text_copy(event->path);
-
-	for (size_t i = 0; i < HALVES_MOST; i++) {
-		struct half *half = &heard->halves[i];
-
-		/* What came in and moves on, or out, later has no other half here. */
-		if (!half->path || half->id != id || half->is_from == is_from ||
-		    strcmp(half->path, path) == 0 ||
-		    heard->record->time_ms - half->time_ms > OTHER_HALF_MS)
-			continue;
-		add_move(heard, is_from ? path : half->path, is_from ? half->path : path,
-			 place_in_log(heard, event));
-		free(TAKE(half->path));
-		return;
-	}
-
-	int64_t time_ms = heard->record->time_ms;
-	bool is_lone =
-		heard->record->origin == ORIGIN_LIVE &&
-		(time_ms + LONE_HALF_MS < heard->gap.from_ms || time_ms > heard->gap.until_ms);
-	struct half *half = &heard->halves[heard->half_count++ % HALVES_MOST];
-
-	free(half->path);
-	*half = (struct half){
-		id, TAKE(path), is_from, place_in_log(heard, event), heard->record->time_ms, is_lone
-	};
-}
-
 static bool note_event(void *ctx, const struct event *event)
 {
 	struct heard *heard = ctx;
@@ -431,8 +363,8 @@ static bool note_event(void *ctx, const struct event *event)
 
 	if (!event->file_id.size || event->stream.size)
 		return true;
-	if (event->type == CHILD_DIR_MOVED_FROM || event->type == CHILD_DIR_MOVED_TO)
-		note_half(heard, event);
+	moves_hear(heard->moves, event, place_in_log(heard, event), heard->record->time_ms,
+		   heard->record->origin == ORIGIN_LIVE);
 	object = object_of(heard, event->file_id);
 	if (object) {
 		uint64_t before = object->place;
@@ -544,29 +476,6 @@ bool heard_is_sure(const struct heard *heard, const char *id)
 	return object && object->place != PLACE_NONE && object->is_sure;
 }
 
-/* at (or NULL) is told each path on the way, both ends too. */
-static char *carry(const struct heard *heard, const char *path, uint64_t since,
-		   void (*at)(void *ctx, const char *path), void *ctx)
-{
-	size_t first = heard->move_count - MIN(heard->move_count, MOVES_MOST);
-	char *whole = str_copy(path);
-
-	if (at)
-		at(ctx, whole);
-	for (size_t i = first; i < heard->move_count; i++) {
-		const struct move *move = &heard->moves[i % MOVES_MOST];
-		char *old = whole;
-
-		if (move->at <= since || !path_is_below(text_of(old), text_of(move->from)))
-			continue;
-		whole = str_format("%s%s", move->to, old + strlen(move->from));
-		free(old);
-		if (at)
-			at(ctx, whole);
-	}
-	return whole;
-}
-
 struct leaving {
 	const struct object *object;
 	bool is_told;
@@ -585,7 +494,7 @@ bool heard_left(const struct heard *heard, const char *id, const char *path)
 
 	if (!leaving.object)
 		return false;
-	free(carry(heard, path, 0, look_whether_left, &leaving));
+	free(moves_carry(heard->moves, path, 0, look_whether_left, &leaving));
 	return leaving.is_told || leaving.object->was_here;
 }
 
@@ -609,12 +518,12 @@ void heard_departures(struct heard *heard,
 
 void heard_note_move(struct heard *heard, const char *old_path, const char *path)
 {
-	add_move(heard, old_path, path, UINT64_MAX);
+	moves_add(heard->moves, old_path, path, UINT64_MAX);
 }
 
 char *heard_carry(const struct heard *heard, const char *path, uint64_t since)
 {
-	return carry(heard, path, since, NULL, NULL);
+	return moves_carry(heard->moves, path, since, NULL, NULL);
 }
 
 void heard_confirm(struct heard *heard, const char *id)
@@ -633,22 +542,6 @@ struct visiting {
 	uint64_t seq;
 };
 
-/* Whether what was told to be at path then left the watch with one of its directories. */
-static bool is_taken_out(const struct heard *heard, struct text path, uint64_t since)
-{
-	AUTO(free) char *told = text_copy(path);
-	AUTO(free) char *carried = heard_carry(heard, told, since);
-
-	for (size_t i = 0; i < HALVES_MOST; i++) {
-		const struct half *half = &heard->halves[i];
-
-		if (half->path && half->is_from && half->is_lone && half->at > since &&
-		    path_is_below(text_of(carried), text_of(half->path)))
-			return true;
-	}
-	return false;
-}
-
 static bool visit_event(void *ctx, const struct event *event)
 {
 	struct visiting *visiting = ctx;
@@ -660,7 +553,7 @@ static bool visit_event(void *ctx, const struct event *event)
 	object = slot(heard->objects, heard->room, digest(event->file_id));
 	if (!object->id || object->is_confirmed || object->place != digest(event->path) ||
 	    object->place_ms > visiting->until ||
-	    is_taken_out(heard, event->path, object->place_at))
+	    moves_took_out(heard->moves, event->path, object->place_at))
 		return true;
 	object->is_confirmed = true;
 	visiting->count++;

@@ -9,17 +9,12 @@
 #ifndef APP_REPAIR_HEARD_H
 #define APP_REPAIR_HEARD_H
 
-#include "event/event.h"
+#include "app/repair_moves.h"
 #include "store/store.h"
 
 #define HEARD_MOST 500000 /* objects */
 
 struct heard;
-
-/* From where the first gap began to where the last one ended, by our clock. */
-struct heard_gap {
-	int64_t from_ms, until_ms;
-};
 
 /* watch, path: its name, and the directory. after_seq: the last record that
  * does not count. Records of repairs up to own_seq tell where objects are, but
