@@ -10,9 +10,6 @@
 #include "simulator/settings.h"
 #include "simulator/snapshots.h"
 
-/* A cluster copies as much as it likes per request; so that clients' loops are tested, not all. */
-static const int64_t copy_chunk_max = 16 << 20;
-
 /* ---- reading ---- */
 
 static void answer_symlink(struct request *request, struct node *node, int64_t offset,
@@ -207,7 +204,8 @@ static int64_t copy_read(struct request *request, const struct copy *copy, struc
 	if (fstat(fd, &info) < 0)
 		info.st_size = 0;
 	int64_t rest = MAX(0, MIN(copy->length, info.st_size - copy->source_offset));
-	int64_t size = MIN(rest, copy_chunk_max);
+	/* A cluster copies as much as it likes, and a client must ask for the rest. */
+	int64_t size = MIN(rest, switch_value(&request->sim->switches, SWITCH_COPY_PIECE));
 	if (!buf_reserve(chunk, size + 1))
 		abort();
 	while ((int64_t)chunk->size < size) {
@@ -246,7 +244,7 @@ static void answer_continuation(struct request *request, const json_t *body,
 void data_copy_chunk(struct request *request, struct node *node, uint64_t stream)
 {
 	AUTO(json_decref) json_t *body = request_object(request);
-	AUTO(buf_free) struct buf *chunk = buf_new(copy_chunk_max + 2);
+	AUTO(buf_free) struct buf *chunk = buf_new(SIZE_MAX / 2);
 	struct copy copy = { .length = INT64_MAX };
 	AUTO_ERROR err = { 0 };
 

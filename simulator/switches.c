@@ -103,6 +103,8 @@ static const struct description descriptions[SWITCH_COUNT] = {
 				     "by-privilege", "reading the notify settings" },
 	[SWITCH_EVENT_DELAY] = { "event-delay", "", DURATION, "TIME", "0s",
 				 "how long after the change its event is sent" },
+	[SWITCH_COPY_PIECE] = { "copy-piece", "", NUMBER, "BYTES", "16777216",
+				"most that one copy-chunk copies" },
 	[SWITCH_SNAPSHOT_LIMIT] = { "snapshot-limit", "", NUMBER, "SNAPSHOTS", "40000",
 				    "most snapshots that there may be" },
 	[SWITCH_SNAPSHOT_RECORDS] = { "snapshot-records", "", NUMBER, "RECORDS", "2000000",

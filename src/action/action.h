@@ -27,6 +27,7 @@ struct action_effect {
 	enum event_type type;
 	const char *file_id;
 	const char *path; /* absolute; NULL: wherever that file is */
+	bool is_lasting;  /* it may come any number of times */
 };
 
 struct action_run;
@@ -95,6 +96,11 @@ struct action_type {
 	bool is_built_in_change; /* changes files on the cluster itself: echoes are exact */
 	/* A file that is gone, where an earlier attempt remembers something, is what it wanted. */
 	bool removes_file;
+	/*
+	 * What an attempt has begun is finished, wherever the file is by then; and one that is gone
+	 * meanwhile leads to one more start (with file NULL), in which what was begun is removed.
+	 */
+	bool sees_to_the_end;
 	/* The event that it expects may never come: then it is not waited for any longer than
 	 * events take. */
 	bool may_be_silent;

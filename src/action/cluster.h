@@ -56,6 +56,14 @@ struct cluster {
 					      void *ctx);
 	/* For good; of a directory, if it is empty (else FILE_EXISTS). No info in the reply. */
 	struct cluster_call *(*remove)(void *self, const char *id, file_done *done, void *ctx);
+	/* An empty file of directory (id or path); FILE_EXISTS: the name is taken. */
+	struct cluster_call *(*make_file)(void *self, const char *directory, const char *name,
+					  file_done *done, void *ctx);
+	/* The cluster copies into the file with this id, perhaps less than it was asked for: the
+	 * reply's copied_to. Doing it twice does no harm. */
+	struct cluster_call *(*copy_piece)(void *self, const char *id,
+					   const struct file_piece *piece, file_done *done,
+					   void *ctx);
 	struct cluster_call *(*set_tag)(void *self, const char *id, const struct tag_change *change,
 					file_done *done, void *ctx);
 };

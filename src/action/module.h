@@ -11,6 +11,7 @@ extern const struct action_type action_rename;
 extern const struct action_type action_permissions;
 extern const struct action_type action_lock;
 extern const struct action_type action_tag;
+extern const struct action_type action_copy;
 extern const struct action_type action_delete;
 extern const struct action_type action_snapshot;
 extern const struct action_type action_email;

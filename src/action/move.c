@@ -5,8 +5,6 @@
 #include "action/stray.h"
 #include "action/template.h"
 
-#define TRIES_MAX 20 /* numbers tried after a name that is taken, before the job's own */
-
 struct move {
 	struct action_run *run;
 	const struct cluster *cluster;
@@ -145,18 +143,12 @@ static void move_look(struct move *move, const char *why)
 /* The name is taken; true: another one is in move->place. */
 static bool next_place(struct move *move)
 {
-	struct text target = text_of(move->target);
-	AUTO(free) char *directory = text_copy(path_parent(target));
-	AUTO(free) char *name = text_copy(path_name(target));
-	AUTO(free) char *numbered = NULL;
+	char *place = move_next_place(move->target, ++move->tries, move->run->job);
 
-	if (++move->tries > TRIES_MAX + 1)
+	if (!place)
 		return false;
-	/* The job's number is nobody else's, so that a directory full of numbers is no dead end. */
-	numbered = move_numbered_name(name,
-				      move->tries > TRIES_MAX ? move->run->job : move->tries + 1);
 	free(move->place);
-	move->place = path_join(text_of(directory), text_of(numbered));
+	move->place = place;
 	return true;
 }
 

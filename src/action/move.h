@@ -25,6 +25,8 @@ enum event_type move_to_type(bool is_directory);
 /* name with the number before its extension, "a (2).jpg", no longer than a name may be. For
  * free(). */
 char *move_numbered_name(const char *name, uint64_t number);
+/* The place to try when `tries` ones (from 1) are taken; NULL: no more of them. For free(). */
+char *move_next_place(const char *target, unsigned tries, uint64_t job);
 /* NULL, or why the cluster will not have this path. For free(). */
 char *move_check_target(const char *path);
 

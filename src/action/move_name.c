@@ -6,6 +6,7 @@
 
 #define NAME_MAX_CHARACTERS 255 /* the cluster's; its bytes may be more */
 #define PATH_MAX_CHARACTERS 32760
+#define TRIES_MAX 20 /* numbers tried after a name that is taken, before the job's own */
 
 enum event_type move_from_type(bool is_directory)
 {
@@ -80,4 +81,17 @@ char *move_numbered_name(const char *name, uint64_t number)
 		} while (stem.size && !starts_character(stem.data[stem.size]));
 	}
 	return str_format("%.*s%s%.*s", TEXT_ARGS(stem), suffix, TEXT_ARGS(extension));
+}
+
+char *move_next_place(const char *target, unsigned tries, uint64_t job)
+{
+	AUTO(free) char *directory = text_copy(path_parent(text_of(target)));
+	AUTO(free) char *name = text_copy(path_name(text_of(target)));
+	AUTO(free) char *numbered = NULL;
+
+	if (tries > TRIES_MAX + 1)
+		return NULL;
+	/* The job's number is nobody else's, so that a directory full of numbers is no dead end. */
+	numbered = move_numbered_name(name, tries > TRIES_MAX ? job : tries + 1);
+	return path_join(text_of(directory), text_of(numbered));
 }

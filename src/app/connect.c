@@ -1,6 +1,7 @@
 #include "app/connect.h"
 
 #include "base/secret.h"
+#include "qumulo/copy.h"
 #include "qumulo/files.h"
 #include "qumulo/handles.h"
 #include "qumulo/identity.h"
@@ -104,6 +105,18 @@ static struct cluster_call *remove_file(void *self, const char *id, file_done *d
 	return (struct cluster_call *)files_remove(self, id, done, ctx);
 }
 
+static struct cluster_call *make_file(void *self, const char *directory, const char *name,
+				      file_done *done, void *ctx)
+{
+	return (struct cluster_call *)files_make_file(self, directory, name, done, ctx);
+}
+
+static struct cluster_call *copy_a_piece(void *self, const char *id, const struct file_piece *piece,
+					 file_done *done, void *ctx)
+{
+	return (struct cluster_call *)copy_piece(self, id, piece, done, ctx);
+}
+
 static struct cluster_call *take_snapshot(void *self, const char *directory, const char *suffix,
 					  int64_t expires_ms, snapshot_done *done, void *ctx)
 {
@@ -166,6 +179,8 @@ struct connection *connection_new(struct http *http, const struct cluster_settin
 		.drop_snapshot = drop_snapshot,
 		.remove = remove_file,
 		.set_tag = set_tag,
+		.make_file = make_file,
+		.copy_piece = copy_a_piece,
 		.cancel = cancel,
 	};
 	return connection;

@@ -45,9 +45,12 @@ static void host_expect(void *self, struct action_run *run, const struct action_
 	delivery->effect_count = count;
 	for (size_t i = 0; i < count; i++)
 		delivery->effects[i] =
-			(struct expectation){ run->job, run->step, effects[i].type,
+			(struct expectation){ run->job,
+					      run->step,
+					      effects[i].type,
 					      str_copy(effects[i].file_id),
-					      effects[i].path ? str_copy(effects[i].path) : NULL };
+					      effects[i].path ? str_copy(effects[i].path) : NULL,
+					      effects[i].is_lasting };
 	delivery->go_on = done;
 	delivery->go_on_ctx = ctx;
 	list_append(&deliver->expecting, &delivery->queue_link);

@@ -78,6 +78,13 @@ void delivery_free(struct delivery *delivery)
 
 static void act(struct delivery *delivery);
 
+/* An attempt before this one left something behind that the module must see to. */
+static bool has_begun(const struct delivery *delivery)
+{
+	return delivery->action->type->sees_to_the_end &&
+	       json_object_size(delivery->body.memory) > 0;
+}
+
 /*
  * Whether the rule still wants the file where it is now. A path where an earlier step or an earlier
  * attempt of this one brought it is no reason to ask.
@@ -89,7 +96,8 @@ static bool still_matches(struct delivery *delivery, const char *path)
 	const struct rule *rule;
 	struct event moved = *body->event;
 
-	if (strcmp(path, job_body_path(body)) == 0 || job_body_remembers(body, path))
+	if (strcmp(path, job_body_path(body)) == 0 || job_body_remembers(body, path) ||
+	    has_begun(delivery))
 		return true;
 	if (undo_job(body->json)) {
 		job_body_move_event(body, path);
@@ -149,8 +157,9 @@ static void looked(void *ctx, const struct file_reply *reply)
 		act(delivery);
 		return;
 	case FILE_GONE:
-		if (needs_file && !(delivery->action->type->removes_file &&
-				    json_object_size(delivery->body.memory)))
+		if (needs_file && !has_begun(delivery) &&
+		    !(delivery->action->type->removes_file &&
+		      json_object_size(delivery->body.memory)))
 			file_is_gone(delivery);
 		else
 			act(delivery);

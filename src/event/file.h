@@ -74,6 +74,13 @@ struct file_facts {
 	const char *only_tag;         /* of no other key is anything known; NULL: of all */
 };
 
+/* A piece of a file's data, for a copy of it: the bytes go to the same offset. */
+struct file_piece {
+	const char *source_id;
+	const char *source_etag; /* FILE_CHANGED if it is not this any more; NULL: whatever it is */
+	int64_t offset, size;    /* size > 0 */
+};
+
 /* Who somebody is to the cluster; what is not known is empty. */
 struct known_identity {
 	const char *auth_id, *uid, *gid, *sid;
@@ -113,6 +120,7 @@ struct file_reply {
 	const struct file_info *info; /* with FILE_OK, where the request yields one; borrowed */
 	const struct file_tags *tags; /* the same */
 	const struct open_files *open;
+	int64_t copied_to; /* copy_piece: where the next one begins */
 };
 
 typedef void file_done(void *ctx, const struct file_reply *reply);

@@ -24,7 +24,7 @@ struct head {
 	uint32_t type;
 	uint32_t file_id_size;
 	uint32_t has_path;
-	uint32_t unused;
+	uint32_t is_lasting;
 };
 
 struct entry {
@@ -256,6 +256,9 @@ static int put_expectation(struct store_txn *txn, const struct expectation *expe
 		if (remove_expiry(txn, &open->items[i], err) < 0)
 			return -1;
 		number = get_number(open->items[i].id.number);
+		/* What it was met by meanwhile may still wait in the log to be judged. */
+		if (expectation->is_lasting)
+			entry.head.after_seq = open->items[i].head.after_seq;
 		break;
 	}
 	if (number == *next_number)
@@ -264,6 +267,7 @@ static int put_expectation(struct store_txn *txn, const struct expectation *expe
 	entry.head.type = expectation->type;
 	entry.head.file_id_size = (uint32_t)entry.file_id.size;
 	entry.head.has_path = expectation->path != NULL;
+	entry.head.is_lasting = expectation->is_lasting;
 	return write_entry(txn, &entry, err);
 }
 
@@ -473,7 +477,7 @@ static int match_by(struct store_txn *txn, uint64_t digest, const struct event *
 		value = entry.value;
 		if (!there || !fits(&entry, event, now_ms))
 			continue;
-		if (remove_entry(txn, &entry, err) < 0)
+		if (!entry.head.is_lasting && remove_entry(txn, &entry, err) < 0)
 			return -1;
 		*out_job = id_job(&entry.id);
 		*out_step = get_number(entry.id.step);

@@ -16,6 +16,7 @@ struct expectation {
 	const char
 		*file_id; /* "" if not known yet (something that is being created): path decides */
 	const char *path; /* absolute; NULL: any path of this file id */
+	bool is_lasting;  /* any number of them, until it ends: of a file that we write in pieces */
 };
 
 /* In one durable transaction with the job's body (may be NULL): progress and expectations together.
@@ -43,7 +44,8 @@ MUST_CHECK int echo_close_in(struct store_txn *txn, uint64_t job, unsigned step,
 /* The request was refused and certainly changed nothing: its open expectations are taken back. */
 MUST_CHECK int echo_withdraw(struct store *store, uint64_t job, unsigned step, struct error *err);
 /*
- * 1: event fits an open expectation, which is consumed in txn; *out_job is whose echo it is.
+ * 1: event fits an open expectation, which is consumed in txn, unless it is a lasting one; *out_job
+ * is whose echo it is.
  * 0: foreign.
  */
 MUST_CHECK int echo_match(struct store_txn *txn, const struct event *event, int64_t now_ms,

@@ -472,7 +472,7 @@ def test_a_webhook_waits_as_long_as_it_is_told_to(run, inbox, hooks):
 def test_a_dry_run_changes_nothing_and_says_what_it_would_do(simulator, run, inbox, mails, hooks,
                                                            tmp_path, where):
     touch = program(tmp_path, "touch", f"open('{tmp_path}/touched', 'w')")
-    steps = ['permissions: {mode: "0600"}', "tag: {key: a, value: b}", "lock: {legal_hold: yes, confirm: true}",
+    steps = ['permissions: {mode: "0600"}', "tag: {key: a, value: b}", "copy: /out/", "lock: {legal_hold: yes, confirm: true}",
              "rename: {to: b.txt}", "snapshot: {of: /in}", "quarantine: {to: /q}", "delete: {confirm: true}", f"exec: [{touch}]",
              f'webhook: {{url: "{hooks.url}/x"}}', "email: ops@example.com", f"log: {{file: {tmp_path}/log}}"]
     reference = subprocess.run([PROGRAM, "check", "--rules-reference"], capture_output=True, text=True, check=True).stdout
@@ -487,7 +487,7 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would_do(simulator, run, inb
     (inbox / "a.txt").write_text("x")
     outcome = outcome_of(monitor)
     for words in ["would set mode 0600", "would move /in/a.txt to /q/", "would run", "would mail", "would delete /in/a.txt",
-                  "would set the tag a", "would take a snapshot of /in", "legal hold", "would rename"]:
+                  "would set the tag a", "would copy /in/a.txt to /out/a.txt", "would take a snapshot of /in", "legal hold", "would rename"]:
         assert words in outcome, outcome
     assert simulator.changes() == [] and hooks.received == [] and mails.received == []
     assert not (tmp_path / "touched").exists() and not (tmp_path / "log").exists()

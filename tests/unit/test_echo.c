@@ -45,6 +45,31 @@ static void an_echo_consumes_its_expectation(void **state)
 	assert_int_equal(count_keys(f), 0);
 }
 
+static void a_lasting_one_is_met_any_number_of_times_until_it_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct expectation expectation = { 3, 0, CHILD_DATA_WRITTEN, "7", "/a", true };
+	struct event event = event_of(CHILD_DATA_WRITTEN, "7", "/a");
+	struct event elsewhere = event_of(CHILD_DATA_WRITTEN, "7", "/b");
+
+	for (int i = 0; i < 2; i++) { /* renewed, not doubled */
+		struct record record = { .watch = TEXT("main"), .bytes = TEXT("[]") };
+
+		ok(f, echo_expect(f->store, &expectation, 1, NULL, 1000, 100, &f->err));
+		ok(f, store_log_append(f->store, &record, &event.seq, &f->err));
+		fixture_commit(f);
+		/* What met it before it was renewed may be judged after that. */
+		event.seq = i ? event.seq - 1 : event.seq;
+	}
+	assert_int_equal(echo_count_open(f->store, 3, 0, 1001, &f->err), 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(match(f, &event, 1001), 3);
+	assert_int_equal(match(f, &elsewhere, 1001), 0);
+	ok(f, echo_close(f->store, 3, 0, 1002, &f->err));
+	assert_int_equal(match(f, &event, 1001), 3);
+	assert_int_equal(match(f, &event, 1002), 0);
+}
+
 static void type_file_and_path_must_all_fit(void **state)
 {
 	struct fixture *f = *state;
@@ -280,6 +305,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_echo_consumes_its_expectation),
+		cmocka_unit_test(a_lasting_one_is_met_any_number_of_times_until_it_ends),
 		cmocka_unit_test(type_file_and_path_must_all_fit),
 		cmocka_unit_test(something_that_is_being_created_is_known_by_its_path),
 		cmocka_unit_test(a_path_that_is_not_utf8_is_known_by_its_file_id),
