@@ -56,6 +56,15 @@ struct cluster {
 					      void *ctx);
 	/* For good; of a directory, if it is empty (else FILE_EXISTS). No info in the reply. */
 	struct cluster_call *(*remove)(void *self, const char *id, file_done *done, void *ctx);
+	/* The entries of a directory, with their attributes but for ETags, a page at a time: next
+	 * as the reply before it said (NULL: the first), in infos of the reply. */
+	struct cluster_call *(*list)(void *self, const char *directory, const char *next,
+				     file_done *done, void *ctx);
+	/* The access control list (API facts, 12), in acl and etag of the reply. */
+	struct cluster_call *(*get_acl)(void *self, const char *id, file_done *done, void *ctx);
+	/* Only if its ETag is still this; NULL: whatever it is. */
+	struct cluster_call *(*set_acl)(void *self, const char *id, const char *etag,
+					const char *acl, file_done *done, void *ctx);
 	/* An empty file of directory (id or path); FILE_EXISTS: the name is taken. */
 	struct cluster_call *(*make_file)(void *self, const char *directory, const char *name,
 					  file_done *done, void *ctx);

@@ -5,6 +5,7 @@
 #include "qumulo/files.h"
 #include "qumulo/handles.h"
 #include "qumulo/identity.h"
+#include "qumulo/permissions.h"
 #include "qumulo/snapshots.h"
 #include "qumulo/tags.h"
 
@@ -105,6 +106,23 @@ static struct cluster_call *remove_file(void *self, const char *id, file_done *d
 	return (struct cluster_call *)files_remove(self, id, done, ctx);
 }
 
+static struct cluster_call *list_directory(void *self, const char *directory, const char *next,
+					   file_done *done, void *ctx)
+{
+	return (struct cluster_call *)permissions_list(self, directory, next, done, ctx);
+}
+
+static struct cluster_call *get_acl(void *self, const char *id, file_done *done, void *ctx)
+{
+	return (struct cluster_call *)permissions_get_acl(self, id, done, ctx);
+}
+
+static struct cluster_call *set_acl(void *self, const char *id, const char *etag, const char *acl,
+				    file_done *done, void *ctx)
+{
+	return (struct cluster_call *)permissions_set_acl(self, id, etag, acl, done, ctx);
+}
+
 static struct cluster_call *make_file(void *self, const char *directory, const char *name,
 				      file_done *done, void *ctx)
 {
@@ -179,6 +197,9 @@ struct connection *connection_new(struct http *http, const struct cluster_settin
 		.drop_snapshot = drop_snapshot,
 		.remove = remove_file,
 		.set_tag = set_tag,
+		.list = list_directory,
+		.get_acl = get_acl,
+		.set_acl = set_acl,
 		.make_file = make_file,
 		.copy_piece = copy_a_piece,
 		.cancel = cancel,

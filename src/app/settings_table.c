@@ -301,8 +301,8 @@ static const char *type_name(enum key_type type)
 		return "number";
 	case KEY_BOOL:
 		return "yes or no";
-	case KEY_MODE:
-		return "mode";
+	case KEY_JSON:
+		return "list or mapping";
 	case KEY_CHOICE:
 		return "choice";
 	case KEY_LIST:

@@ -77,8 +77,8 @@ static char *expected(const struct config_key *key)
 		return str_copy("a whole number");
 	case KEY_BOOL:
 		return str_copy("yes or no");
-	case KEY_MODE:
-		return str_copy("an octal mode like \"0640\"");
+	case KEY_JSON:
+		return str_copy("a text, a list or a mapping");
 	case KEY_PATH:
 		return str_copy("a path");
 	case KEY_LIST:
@@ -171,19 +171,6 @@ static int set_choice(const struct config_key *key, struct text value, int *out,
 	return error_set(err, "%s %s: expected %s", key->name, found, wish);
 }
 
-static int set_mode(const struct config_key *key, struct text value, char **out, struct error *err)
-{
-	AUTO(free) char *found = quoted(value);
-	unsigned mode;
-
-	if (parse_mode(value, &mode, NULL) < 0)
-		return error_set(err, "%s %s: expected an octal mode like \"0640\"", key->name,
-				 found);
-	free(*out);
-	*out = str_format("%04o", mode);
-	return 0;
-}
-
 static void list_clear(struct key_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
@@ -227,6 +214,7 @@ int key_set(const struct config_key *key, struct text value, void *config, struc
 	case KEY_SECRET:
 	case KEY_TEMPLATE:
 	case KEY_PATH:
+	case KEY_JSON: /* a table's default is JSON already */
 		free(*(char **)member);
 		*(char **)member = text_copy(value);
 		return 0;
@@ -239,8 +227,6 @@ int key_set(const struct config_key *key, struct text value, void *config, struc
 			return error_set(err, "%s '%.*s': expected yes or no", key->name,
 					 (int)MIN(value.size, (size_t)QUOTE_MAX), value.data);
 		return 0;
-	case KEY_MODE:
-		return set_mode(key, value, member, err);
 	case KEY_CHOICE:
 		return set_choice(key, value, member, err);
 	case KEY_LIST:
@@ -270,7 +256,7 @@ void key_clear(const struct config_key *keys, void *config)
 		case KEY_SECRET:
 		case KEY_TEMPLATE:
 		case KEY_PATH:
-		case KEY_MODE:
+		case KEY_JSON:
 			free(*(char **)member);
 			*(char **)member = NULL;
 			break;
@@ -394,6 +380,13 @@ static void read_value(struct reading *reading, const struct config_key *key,
 		read_list(reading, key, node);
 		return;
 	}
+	if (key->type == KEY_JSON && node->kind != NODE_NULL) {
+		char **json = (void *)((char *)reading->config + key->offset);
+
+		free(*json);
+		*json = node_to_json(node);
+		return;
+	}
 	if (node->kind != NODE_SCALAR) {
 		tell_kind(reading, key, node);
 		return;
@@ -402,6 +395,9 @@ static void read_value(struct reading *reading, const struct config_key *key,
 		problems_error(reading->problems, node->place, "%s", error_text(&err));
 		return;
 	}
+	if (key->check && key->check(node->text.data, &err) < 0)
+		problems_error(reading->problems, node->place, "%s %s", key->name,
+			       error_text(&err));
 	check_template(reading, key, node);
 }
 

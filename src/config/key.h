@@ -16,8 +16,8 @@ enum key_type {
 	KEY_SIZE,     /* int64_t, bytes             */
 	KEY_NUMBER,   /* int64_t                    */
 	KEY_BOOL,     /* bool                       */
-	KEY_MODE,     /* char *, "0640"             */
 	KEY_CHOICE,   /* int: index into choices    */
+	KEY_JSON,     /* char *: a text, list or mapping of YAML, as JSON */
 	KEY_LIST, /* struct key_list; one value is a list of one; in an INI file, comma separated */
 };
 
@@ -34,7 +34,10 @@ struct config_key {
 	const char *help;           /* one sentence */
 	const char *const *choices; /* KEY_CHOICE: names, ended by NULL */
 	bool is_required;
-	bool is_template;    /* a KEY_LIST whose items are templates */
+	bool is_template; /* a KEY_LIST whose items are templates */
+	/* KEY_TEXT: what else must be true of it; -1 with a sentence that goes on after the name.
+	 */
+	int (*check)(const char *text, struct error *err);
 	int64_t least, most; /* KEY_NUMBER, KEY_TIME, KEY_SIZE; both 0: any that is not negative */
 };
 

@@ -120,6 +120,11 @@ struct file_reply {
 	const struct file_info *info; /* with FILE_OK, where the request yields one; borrowed */
 	const struct file_tags *tags; /* the same */
 	const struct open_files *open;
+	const struct file_info *infos; /* of a listing */
+	size_t info_count;
+	const char *next;  /* the page after this one; NULL: it was the last */
+	const char *acl;   /* JSON, in the form of /v1 */
+	const char *etag;  /* of what acl says; NULL: none was told */
 	int64_t copied_to; /* copy_piece: where the next one begins */
 };
 

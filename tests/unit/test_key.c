@@ -11,7 +11,7 @@ struct sample {
 	int64_t size;
 	int64_t count;
 	bool force;
-	char *mode;
+	char *shape;
 	int level;
 	char *text;
 };
@@ -25,7 +25,7 @@ static const struct config_key keys[] = {
 	{ "size", KEY_SIZE, offsetof(struct sample, size), "1 MiB", "How much.", .least = 4096 },
 	{ "count", KEY_NUMBER, offsetof(struct sample, count), "3", "How many." },
 	{ "force", KEY_BOOL, offsetof(struct sample, force), "no", "Even so." },
-	{ "mode", KEY_MODE, offsetof(struct sample, mode), NULL, "Permissions." },
+	{ "shape", KEY_JSON, offsetof(struct sample, shape), NULL, "Anything." },
 	{ "level", KEY_CHOICE, offsetof(struct sample, level), "info", "How loud.",
 	  .choices = levels },
 	{ "text", KEY_TEMPLATE, offsetof(struct sample, text), NULL, "What to say." },
@@ -75,7 +75,8 @@ static void defaults_stand_until_something_is_said(void **state)
 {
 	struct sample sample;
 	AUTO(free)
-	char *found = read_sample("{url: x, size: 2 GiB, mode: 640, to: a@b}", NULL, &sample);
+	char *found =
+		read_sample("{url: x, size: 2 GiB, shape: {a: [1, b]}, to: a@b}", NULL, &sample);
 
 	assert_string_equal(found, "");
 	assert_string_equal(sample.url, "x");
@@ -83,7 +84,7 @@ static void defaults_stand_until_something_is_said(void **state)
 	assert_int_equal(sample.size, (int64_t)2 << 30);
 	assert_int_equal(sample.count, 3);
 	assert_false(sample.force);
-	assert_string_equal(sample.mode, "0640");
+	assert_string_equal(sample.shape, "{\"a\": [\"1\", \"b\"]}");
 	assert_int_equal(sample.level, 2);
 	assert_int_equal(sample.to.count, 1);
 	assert_string_equal(sample.to.items[0], "a@b");
@@ -118,7 +119,6 @@ static void wrong_values_are_told_with_key_finding_and_wish(void **state)
 	check("{url: x, count: -1}", "1:17: count '-1': expected 0 or more\n");
 	check("{url: x, count: many}", "1:17: count 'many': expected a whole number\n");
 	check("{url: x, force: maybe}", "1:17: force 'maybe': expected yes or no\n");
-	check("{url: x, mode: rw}", "1:16: mode 'rw': expected an octal mode like \"0640\"\n");
 	check("{url: x, level: wern}",
 	      "1:17: level 'wern': expected error, warn or info, did you mean warn?\n");
 	check("{url: x, level: loud}", "1:17: level 'loud': expected error, warn or info\n");
@@ -140,7 +140,7 @@ static void unknown_and_missing_keys_are_told(void **state)
 {
 	check("{url: x, timout: 1s}", "1:10: unknown key 'timout': did you mean timeout?\n");
 	check("{url: x, colour: 1s}",
-	      "1:10: unknown key 'colour': known are url, to, timeout, size, count, force, mode, "
+	      "1:10: unknown key 'colour': known are url, to, timeout, size, count, force, shape, "
 	      "level and text\n");
 	check("{timeout: 1s}", "1:1: 'url' is missing: Where to POST.\n");
 	check("{path}", "1:1: url: expected text, found a mapping; put templates in quotes: "
@@ -165,9 +165,8 @@ static void a_key_can_be_set_from_text_whatever_its_case(void **state)
 	assert_string_equal(sample.to.items[1], "b");
 	assert_int_equal(key_set(key_find(keys, TEXT("Count")), TEXT("x"), &sample, &err), -1);
 	assert_string_equal(error_text(&err), "count 'x': expected a whole number");
-	assert_int_equal(key_set(key_find(keys, TEXT("mode")), TEXT(""), &sample, &err), -1);
-	assert_string_equal(error_text(&err),
-			    "mode: expected an octal mode like \"0640\", found nothing");
+	assert_int_equal(key_set(key_find(keys, TEXT("count")), TEXT(""), &sample, &err), -1);
+	assert_string_equal(error_text(&err), "count: expected a whole number, found nothing");
 	assert_null(key_find(keys, TEXT("nope")));
 	key_clear(keys, &sample);
 }
