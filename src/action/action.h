@@ -30,6 +30,13 @@ struct action_effect {
 	bool is_lasting;  /* it may come any number of times */
 };
 
+/* An event that is told later, together with others. */
+struct action_gather {
+	const char *by; /* what they have in common; events of one step with one text go together */
+	int64_t window_ms;
+	const json_t *entry; /* {"event", "rule", ..}; borrowed */
+};
+
 struct action_run;
 
 /* why: NULL, or why the expectations could not be stored: then the request must not go out. */
@@ -48,6 +55,17 @@ struct action_host {
 	 */
 	void (*expect)(void *self, struct action_run *run, const struct action_effect *effects,
 		       size_t count, action_expected *done, void *ctx);
+	/*
+	 * Stores the event for later, or says (run->memory: {"alone": true}) that it is to be told
+	 * at once. What is kept becomes {"kept": time} in run->memory, and a job with this step and
+	 * the option "gathered" tells it then. done as with expect.
+	 */
+	void (*gather)(void *self, struct action_run *run, const struct action_gather *gather,
+		       action_expected *done, void *ctx);
+	/* Moves what was gathered under this key into run->memory, as "gathered" (app/digest.h); it
+	 * is not there if there was nothing. done as with expect. */
+	void (*take_gathered)(void *self, struct action_run *run, const char *key,
+			      action_expected *done, void *ctx);
 	/* The request was refused and changed nothing. */
 	void (*withdraw)(void *self, struct action_run *run);
 	void (*finished)(void *self, struct action_run *run);

@@ -1,6 +1,7 @@
 /* email: a mail about an event, through the server of [EMAIL]. */
 #include <inttypes.h>
 
+#include "action/digest_text.h"
 #include "action/mail_text.h"
 #include "action/module.h"
 #include "action/template.h"
@@ -14,7 +15,9 @@ struct email_config {
 	char *from;
 	char *subject;
 	char *body;
-	char *digest;
+	int64_t digest_ms; /* 0: every event has a mail of its own */
+	char *by;
+	char *gathered; /* what this mail tells; NULL: one event */
 };
 
 struct email_run {
@@ -46,9 +49,21 @@ static const struct config_key email_keys[] = {
 	  .offset = offsetof(struct email_config, from),
 	  .help = "The sender; FROM of [EMAIL] if not given." },
 	{ .name = "digest",
+	  .type = KEY_TIME,
+	  .offset = offsetof(struct email_config, digest_ms),
+	  .help = "The first event after a quiet time has a mail at once; those that come within "
+		  "this time after it go together into one.",
+	  .least = 1000,
+	  .most = (int64_t)7 * 86400000 },
+	{ .name = "by",
+	  .type = KEY_TEMPLATE,
+	  .offset = offsetof(struct email_config, by),
+	  .standard = "{rule}",
+	  .help = "With digest: which events go together, \"{dir}\" or \"{owner}\" for instance." },
+	{ .name = "gathered",
 	  .type = KEY_TEXT,
-	  .offset = offsetof(struct email_config, digest),
-	  .help = "Not supported by this version: every job sends a mail of its own." },
+	  .offset = offsetof(struct email_config, gathered),
+	  .help = "Set by the monitor itself, in the job that sends a digest." },
 	{ 0 },
 };
 
@@ -71,16 +86,16 @@ static void email_check(const void *options, struct place place, struct problems
 		check_address(config->to.items[i], "to", place, problems);
 	if (config->from)
 		check_address(config->from, "from", place, problems);
-	if (config->digest)
-		problems_error(problems, place,
-			       "email: digest is not supported by this version: every job sends a "
-			       "mail of its own");
 }
 
 static char *email_server(const struct action *action)
 {
 	const struct mail_server *mail = action->host->mail;
+	const struct email_config *config = action->config;
 
+	/* What is only gathered need not wait for it; the job that tells it does. */
+	if (config->digest_ms && !config->gathered)
+		return NULL;
 	return str_format("the mail server %s", mail ? mail->host : "");
 }
 
@@ -127,40 +142,137 @@ static char *message_id_of(const struct action_run *run, const char *from)
 			  run->step, domain);
 }
 
-static void email_start(struct action_run *run)
+/* subject and the rest are those of the mail; the run ends with what becomes of it. */
+static void send_mail(struct email_run *state, struct mail_text *mail)
 {
+	struct action_run *run = state->run;
 	const struct email_config *config = run->action->config;
 	const struct action_host *host = run->action->host;
 	struct mail_server server = *host->mail;
-	struct email_run *state;
+
+	if (config->from)
+		server.from = config->from;
+	state->message_id = message_id_of(run, server.from);
+	mail->from = server.from;
+	mail->to = (const char *const *)config->to.items;
+	mail->to_count = config->to.count;
+	mail->message_id = state->message_id;
+	mail->time_ms = clock_wall_ms();
+	AUTO(free) char *message = mail_text_write(mail);
+
+	state->call = mail_send(host->http, &server, mail->to, mail->to_count, text_of(message),
+				email_done, state);
+}
+
+static void email_end(struct email_run *state, enum action_result result, const char *why)
+{
+	struct action_run *run = state->run;
+	AUTO(free) char *sentence = str_copy(why);
+
+	free(state);
+	run->data = NULL;
+	action_finish(run, result, "%s", sentence);
+}
+
+static void send_one(struct email_run *state)
+{
+	const struct email_config *config = state->run->action->config;
 	AUTO(free) char *subject = NULL;
 	AUTO(free) char *body = NULL;
 	AUTO_ERROR err = { 0 };
 
-	if (config->from)
-		server.from = config->from;
-	if (template_render(&subject, config->subject, run, SUBJECT_MAX, &err) < 0 ||
-	    template_render(&body, config->body, run, BODY_MAX, &err) < 0) {
-		action_finish(run, ACTION_REJECTED, "%s", error_text(&err));
+	if (template_render(&subject, config->subject, state->run, SUBJECT_MAX, &err) < 0 ||
+	    template_render(&body, config->body, state->run, BODY_MAX, &err) < 0)
+		email_end(state, ACTION_REJECTED, error_text(&err));
+	else
+		send_mail(state, &(struct mail_text){ .subject = subject, .body = body });
+}
+
+static void send_gathered(struct email_run *state, const json_t *gathered)
+{
+	AUTO(free) char *what = digest_subject(gathered);
+	AUTO(free) char *subject = str_format("[cn_monitor] %s", what);
+	AUTO(free) char *body = digest_plain(gathered);
+	AUTO(free) char *html = digest_html(gathered);
+	AUTO(free) char *list = digest_list(gathered);
+
+	send_mail(state, &(struct mail_text){
+				 .subject = subject, .body = body, .html = html, .list = list });
+}
+
+static void taken(void *ctx, const char *why)
+{
+	struct email_run *state = ctx;
+	const json_t *gathered = json_object_get(state->run->memory, "gathered");
+
+	if (why)
+		email_end(state, ACTION_RETRY, why);
+	else if (!gathered)
+		email_end(state, ACTION_DONE, "nothing to do: nothing was gathered");
+	else
+		send_gathered(state, gathered);
+}
+
+static void kept(struct email_run *state)
+{
+	int64_t due_ms = json_integer_value(json_object_get(state->run->memory, "kept"));
+	AUTO(free) char *time = clock_format(due_ms);
+	AUTO(free) char *why = str_format("goes with the mail of %.19sZ", time);
+
+	email_end(state, ACTION_DONE, why);
+}
+
+static void gathered(void *ctx, const char *why)
+{
+	struct email_run *state = ctx;
+
+	if (why)
+		email_end(state, ACTION_RETRY, why);
+	else if (json_object_get(state->run->memory, "kept"))
+		kept(state);
+	else
+		send_one(state);
+}
+
+static void gather(struct email_run *state)
+{
+	struct action_run *run = state->run;
+	const struct email_config *config = run->action->config;
+	const struct action_host *host = run->action->host;
+	AUTO(free) char *by = NULL;
+	AUTO_ERROR err = { 0 };
+	json_t *entry;
+
+	if (template_render(&by, config->by, run, SUBJECT_MAX, &err) < 0) {
+		email_end(state, ACTION_REJECTED, error_text(&err));
 		return;
 	}
-	state = NEW(struct email_run);
-	state->run = run;
-	state->message_id = message_id_of(run, server.from);
-	struct mail_text mail = {
-		.from = server.from,
-		.to = (const char *const *)config->to.items,
-		.to_count = config->to.count,
-		.subject = subject,
-		.body = body,
-		.message_id = state->message_id,
-		.time_ms = clock_wall_ms(),
-	};
-	AUTO(free) char *message = mail_text_write(&mail);
+	entry = module_event(run);
+	json_object_del(entry, "files");
+	json_object_del(entry, "alarm");
+	host->gather(host->self, run, &(struct action_gather){ by, config->digest_ms, entry },
+		     gathered, state);
+	json_decref(entry);
+}
 
+static void email_start(struct action_run *run)
+{
+	const struct email_config *config = run->action->config;
+	const struct action_host *host = run->action->host;
+	struct email_run *state = NEW(struct email_run);
+	bool is_decided =
+		json_object_get(run->memory, "kept") || json_object_get(run->memory, "alone");
+
+	state->run = run;
 	run->data = state;
-	state->call = mail_send(host->http, &server, mail.to, mail.to_count, text_of(message),
-				email_done, state);
+	if (json_object_get(run->memory, "gathered"))
+		taken(state, NULL);
+	else if (config->gathered)
+		host->take_gathered(host->self, run, config->gathered, taken, state);
+	else if (config->digest_ms && !is_decided)
+		gather(state);
+	else
+		gathered(state, NULL);
 }
 
 static void email_cancel(struct action_run *run)
@@ -169,7 +281,8 @@ static void email_cancel(struct action_run *run)
 
 	if (!state)
 		return;
-	mail_cancel(state->call);
+	if (state->call)
+		mail_cancel(state->call);
 	free(state->message_id);
 	free(state);
 	run->data = NULL;
@@ -185,9 +298,14 @@ static char *email_plan(struct action_run *run)
 
 	if (template_render(&subject, config->subject, run, SUBJECT_MAX, &err) < 0)
 		return str_format("would be refused: %s", error_text(&err));
-	fits &= buf_print(plan, "would mail '%s' to", subject);
+	if (config->gathered)
+		fits &= buf_print(plan, "would mail what was gathered to");
+	else
+		fits &= buf_print(plan, "would mail '%s' to", subject);
 	for (size_t i = 0; i < config->to.count; i++)
 		fits &= buf_print(plan, "%s %s", i ? "," : "", config->to.items[i]);
+	if (config->digest_ms && !config->gathered)
+		fits &= buf_print(plan, ", or with others in a digest");
 	(void)fits;
 	return buf_take(plan);
 }

@@ -136,6 +136,53 @@ static bool print_body(struct buf *out, const char *body)
 	return fits && (!column || buf_append(out, "\r\n", 2));
 }
 
+/* What no quoted-printable text can hold. */
+#define BOUNDARY "=_cn_monitor_"
+
+static bool print_part(struct buf *out, const char *type, const char *more, const char *text)
+{
+	return buf_print(out,
+			 "Content-Type: %s; charset=utf-8\r\n%s"
+			 "Content-Transfer-Encoding: quoted-printable\r\n\r\n",
+			 type, more) &&
+	       print_body(out, text);
+}
+
+static bool print_begin(struct buf *out, const char *kind)
+{
+	return buf_print(out,
+			 "Content-Type: multipart/%s; boundary=\"" BOUNDARY "%s\"\r\n\r\n"
+			 "--" BOUNDARY "%s\r\n",
+			 kind, kind, kind);
+}
+
+static bool print_between(struct buf *out, const char *kind, const char *end)
+{
+	return buf_print(out, "\r\n--" BOUNDARY "%s%s\r\n", kind, end);
+}
+
+static bool print_text(struct buf *out, const struct mail_text *mail)
+{
+	if (!mail->html)
+		return print_part(out, "text/plain", "", mail->body);
+	return print_begin(out, "alternative") && print_part(out, "text/plain", "", mail->body) &&
+	       print_between(out, "alternative", "") &&
+	       print_part(out, "text/html", "", mail->html) &&
+	       print_between(out, "alternative", "--");
+}
+
+static bool print_content(struct buf *out, const struct mail_text *mail)
+{
+	if (!mail->list)
+		return print_text(out, mail);
+	return print_begin(out, "mixed") && print_text(out, mail) &&
+	       print_between(out, "mixed", "") &&
+	       print_part(out, "text/csv",
+			  "Content-Disposition: attachment; filename=\"events.csv\"\r\n",
+			  mail->list) &&
+	       print_between(out, "mixed", "--");
+}
+
 char *mail_text_write(const struct mail_text *mail)
 {
 	AUTO(buf_free) struct buf *out = buf_new(SIZE_MAX / 2);
@@ -150,10 +197,9 @@ char *mail_text_write(const struct mail_text *mail)
 	fits &= print_date(out, mail->time_ms);
 	fits &= buf_print(out,
 			  "Message-ID: <%s>\r\nAuto-Submitted: auto-generated\r\n"
-			  "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
-			  "Content-Transfer-Encoding: quoted-printable\r\n\r\n",
+			  "MIME-Version: 1.0\r\n",
 			  mail->message_id);
-	fits &= print_body(out, mail->body);
+	fits &= print_content(out, mail);
 	(void)fits; /* the ceiling is out of reach */
 	return buf_take(out);
 }

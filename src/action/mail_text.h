@@ -10,6 +10,8 @@ struct mail_text {
 	size_t to_count;
 	const char *subject; /* control characters become spaces; cut to a sane length */
 	const char *body;
+	const char *html;       /* the same as HTML; NULL: none */
+	const char *list;       /* a list that is attached, as comma separated values; NULL: none */
 	const char *message_id; /* without < and > */
 	int64_t time_ms;
 };

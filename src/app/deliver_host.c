@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "app/delivery.h"
+#include "app/digest.h"
 #include "base/clock.h"
 #include "store/echo.h"
 
@@ -21,6 +22,85 @@ static const struct cluster *host_cluster(void *self, const char *watch)
 	return NULL;
 }
 
+/* ---- Digests: part of the same transactions ---- */
+
+/* What a step wants gathered (entry), or told (key). */
+struct digest_order {
+	char *group;
+	int64_t window_ms;
+	json_t *entry;
+	char *key;
+};
+
+static void order_free(struct digest_order *order)
+{
+	if (!order)
+		return;
+	free(order->group);
+	json_decref(order->entry);
+	free(order->key);
+	free(order);
+}
+
+/* The step under way again, as the only one, for what is gathered under key. */
+static char *telling_job(void *ctx, const char *key)
+{
+	const struct delivery *delivery = ctx;
+	static const char *const kept[] = { "rule", "rules", "watch", "event" };
+	const struct job_body *body = &delivery->body;
+	AUTO(free) char *text = job_body_options(body);
+	json_t *options = json_loads(text, JSON_DECODE_ANY, NULL);
+	json_t *job = json_pack("{s:i,s:s}", "step", 0, "mode", "enforce");
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		json_object_set(job, kept[i], json_object_get(body->json, kept[i]));
+	json_object_set_new(options, "gathered", json_string(key));
+	json_object_set_new(
+		job, "steps",
+		json_pack("[{s:s,s:o}]", "module", job_body_module(body), "options", options));
+	char *written = json_dumps(job, JSON_COMPACT);
+
+	json_decref(job);
+	return written;
+}
+
+static int keep_in(struct delivery *delivery, struct store_txn *txn, struct error *err)
+{
+	const struct digest_order *order = delivery->order;
+	const struct digest digest = { order->group, order->window_ms, order->entry };
+	json_t *memory;
+	int64_t due_ms;
+
+	if (digest_keep_in(txn, &digest, clock_now_ms(), telling_job, delivery, &due_ms, err) < 0)
+		return -1;
+	memory = due_ms ? json_pack("{s:I}", "kept", (json_int_t)due_ms)
+			: json_pack("{s:b}", "alone", true);
+	json_decref(delivery->run.memory);
+	delivery->run.memory = memory;
+	return 0;
+}
+
+static int take_in(struct delivery *delivery, struct store_txn *txn, struct error *err)
+{
+	json_t *gathered;
+
+	if (digest_take_in(txn, delivery->order->key, &gathered, err) < 0)
+		return -1;
+	if (!gathered)
+		return 0;
+	if (!delivery->run.memory)
+		delivery->run.memory = json_object();
+	json_object_set_new(delivery->run.memory, "gathered", gathered);
+	return 0;
+}
+
+static int order_in(struct delivery *delivery, struct store_txn *txn, struct error *err)
+{
+	if (!delivery->order)
+		return 0;
+	return delivery->order->key ? take_in(delivery, txn, err) : keep_in(delivery, txn, err);
+}
+
 /* ---- Expectations: those of one turn share one wait for the disk ---- */
 
 void deliver_forget_expectations(struct delivery *delivery)
@@ -31,6 +111,7 @@ void deliver_forget_expectations(struct delivery *delivery)
 	}
 	free(TAKE(delivery->effects));
 	delivery->effect_count = 0;
+	order_free(TAKE(delivery->order));
 	delivery->go_on = NULL;
 }
 
@@ -64,6 +145,8 @@ static int write_expectations(struct delivery *delivery, uint64_t after_seq, str
 	struct job progress = { .id = delivery->job.id, .attempts = delivery->run.attempt };
 	AUTO(free) char *body = NULL;
 
+	if (order_in(delivery, txn, err) < 0)
+		return -1;
 	if (delivery->run.memory)
 		json_object_set(delivery->body.json, "memory", delivery->run.memory);
 	progress.body = body = job_body_text(&delivery->body);
@@ -105,7 +188,7 @@ void deliver_go_on(struct deliver *deliver, uint64_t after_seq)
 			delivery->expected |= EVENT_KIND(delivery->effects[i].type);
 		if (!delivery->has_expected)
 			delivery->after_seq = after_seq;
-		delivery->has_expected = true;
+		delivery->has_expected |= delivery->order == NULL;
 		go_on(delivery, NULL);
 	}
 }
@@ -118,6 +201,38 @@ void deliver_go_on_without(struct deliver *deliver, const char *why)
 	list_take_all(&refused, &deliver->expecting);
 	list_for_each (delivery, &refused, queue_link)
 		go_on(delivery, why);
+}
+
+static void host_order(struct delivery *delivery, struct digest_order order, action_expected *done,
+		       void *ctx)
+{
+	assert(!delivery->go_on && !delivery->run.is_finished);
+	delivery->order = NEW(struct digest_order);
+	*delivery->order = order;
+	delivery->go_on = done;
+	delivery->go_on_ctx = ctx;
+	list_append(&delivery->deliver->expecting, &delivery->queue_link);
+	deliver_turn_soon(delivery->deliver);
+}
+
+static void host_gather(void *self, struct action_run *run, const struct action_gather *gather,
+			action_expected *done, void *ctx)
+{
+	struct delivery *delivery = delivery_of(run);
+	AUTO(free) char *options = job_body_options(&delivery->body);
+	struct digest_order order = {
+		.group = str_format("%s\n%s\n%s", delivery->body.watch, options, gather->by),
+		.window_ms = gather->window_ms,
+		.entry = json_deep_copy(gather->entry),
+	};
+
+	host_order(delivery, order, done, ctx);
+}
+
+static void host_take_gathered(void *self, struct action_run *run, const char *key,
+			       action_expected *done, void *ctx)
+{
+	host_order(delivery_of(run), (struct digest_order){ .key = str_copy(key) }, done, ctx);
 }
 
 static void host_withdraw(void *self, struct action_run *run)
@@ -153,6 +268,8 @@ struct action_host deliver_host(struct deliver *deliver, struct http *http,
 		.loop = deliver->loop,
 		.cluster = host_cluster,
 		.expect = host_expect,
+		.gather = host_gather,
+		.take_gathered = host_take_gathered,
 		.withdraw = host_withdraw,
 		.finished = host_finished,
 		.http = http,

@@ -42,7 +42,8 @@ struct delivery {
 	/* What the step under way wants stored before it goes on: deliver_host.c. */
 	struct expectation *effects;
 	size_t effect_count;
-	action_expected *go_on; /* NULL: nothing */
+	struct digest_order *order; /* what is gathered or told with it; NULL: nothing */
+	action_expected *go_on;     /* NULL: nothing */
 	void *go_on_ctx;
 	event_kinds expected; /* by the step under way */
 	bool has_expected;

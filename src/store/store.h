@@ -195,6 +195,7 @@ enum store_space {
 	SPACE_PENDING, /* events whose files the cluster is asked about (app/pending.h) */
 	SPACE_REPAIR,  /* gaps that are repaired, and how they were (app/repair_state.h) */
 	SPACE_ALARMS,  /* troubles of the monitor that alarms know of (app/alarms.h) */
+	SPACE_DIGEST,  /* events that are told together (app/digest.h) */
 	SPACE_COUNT
 };
 

@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 static const char *const space_names[SPACE_COUNT] = {
-	"meta",  "halves", "settle",  "expect", "labels",
-	"inbox", "tally",  "pending", "repair", "alarms",
+	"meta",  "halves",  "settle", "expect", "labels",  "inbox",
+	"tally", "pending", "repair", "alarms", "digests",
 };
 
 const char *lmdb_space_name(enum store_space space)

@@ -10,8 +10,8 @@
 #define LOG_KEPT_MS (60 * 60 * 1000) /* of what was forwarded, on this machine */
 
 const char *const redis_space_names[SPACE_COUNT] = {
-	"meta",  "halves", "settle",  "expect", "labels",
-	"inbox", "tally",  "pending", "repair", "alarms",
+	"meta",  "halves",  "settle", "expect", "labels",  "inbox",
+	"tally", "pending", "repair", "alarms", "digests",
 };
 
 void redis_know_seq(struct store_redis *store, uint64_t seq)

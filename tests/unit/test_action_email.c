@@ -220,7 +220,7 @@ static void options_are_checked_when_they_are_loaded(void **state)
 		{ "{to: ops}", "email: to 'ops': expected an address" },
 		{ "{to: [a@b, c]}", "email: to 'c'" },
 		{ "{to: a@b, from: x}", "email: from 'x'" },
-		{ "{to: a@b, digest: 5m}", "digest is not supported by this version" },
+		{ "{to: a@b, digest: soon}", "digest 'soon': expected a duration" },
 		{ "{to: a@b, subject: \"{nme}\"}", "did you mean {name}?" },
 		{ "{subject: x}", "to" },
 	};
