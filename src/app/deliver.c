@@ -8,6 +8,7 @@
 #include "app/retire.h"
 #include "base/clock.h"
 #include "base/metric.h"
+#include "store/chain.h"
 #include "store/echo.h"
 
 #define IDLE_ACTIONS 64     /* open without a user */
@@ -17,6 +18,10 @@
 #define ENDING_MOST 256     /* jobs that share one wait for the disk when they end */
 #define CONFLICTS_MOST 100  /* in a row, with the filter or another act; then after a pause */
 #define TURN_MS 20          /* then the loop's other users have their turn */
+#define SEAL_EVERY_MS 1000  /* the history, where something was added.. */
+#define SEAL_IDLE_MS 60000  /* ..and if not by this process, then perhaps by another */
+#define SEALED_AT_ONCE 2000
+#define HEAD_EVERY_MS (60 * 60 * 1000)
 
 /* ---- Status and rules: from any thread ---- */
 
@@ -37,6 +42,7 @@ static void set_trouble(struct deliver *deliver, const char *why)
 static void count_end(struct deliver *deliver, enum delivery_write write)
 {
 	pthread_mutex_lock(&deliver->lock);
+	deliver->has_marks |= write != WRITE_RETRY && write != WRITE_PROGRESS;
 	if (write == WRITE_DONE)
 		deliver->status.done++;
 	else if (write == WRITE_DEAD)
@@ -434,6 +440,47 @@ static void on_lease(uv_timer_t *timer)
 	prolong_all(timer->data);
 }
 
+/* ---- The history's chain ---- */
+
+/* Outside of the store, so that whoever can write the store cannot make all of it anew unseen. */
+static void tell_head(struct deliver *deliver, int64_t now_ms)
+{
+	struct chain_head head;
+	AUTO_ERROR err = { 0 };
+
+	if (now_ms - deliver->head_logged_ms < HEAD_EVERY_MS ||
+	    chain_get_head(deliver->store, &head, &err) < 0 || head.number == deliver->head_logged)
+		return;
+	log_info("act", "the history's newest link is %llu:%s (cn_monitor history --verify)",
+		 (unsigned long long)head.number, head.hex);
+	deliver->head_logged_ms = now_ms;
+	deliver->head_logged = head.number;
+}
+
+static void seal(struct deliver *deliver)
+{
+	int64_t now_ms = clock_now_ms();
+	AUTO_ERROR err = { 0 };
+	int rc;
+
+	if (!deliver->has_marks && now_ms - deliver->sealed_ms < SEAL_IDLE_MS &&
+	    now_ms >= deliver->sealed_ms)
+		return;
+	deliver->sealed_ms = now_ms;
+	rc = chain_seal(deliver->store, now_ms, deliver->settings->store.retention_ms,
+			SEALED_AT_ONCE, &err);
+	deliver->has_marks = rc != 0;
+	if (rc == 0)
+		tell_head(deliver, now_ms);
+	else if (rc < 0 && rc != STORE_CONFLICT)
+		log_debug("act", "%s; the history is sealed later", error_text(&err));
+}
+
+static void on_seal(uv_timer_t *timer)
+{
+	seal(timer->data);
+}
+
 void deliver_tick(struct deliver *deliver)
 {
 	prolong_all(deliver);
@@ -470,6 +517,7 @@ static void open_handles(struct deliver *deliver)
 	open_timer(deliver, &deliver->turn, on_turn, 0, 0);
 	open_timer(deliver, &deliver->due, on_turn, DUE_MOST_MS, 0);
 	open_timer(deliver, &deliver->lease, on_lease, prolong_ms, prolong_ms);
+	open_timer(deliver, &deliver->seal, on_seal, SEAL_EVERY_MS, SEAL_EVERY_MS);
 }
 
 static void open_metrics(struct deliver *deliver)
@@ -563,6 +611,7 @@ void deliver_close(struct deliver *deliver)
 	list_for_each (delivery, &deliver->expecting, queue_link)
 		delivery_free(delivery);
 	flush(deliver);
+	seal(deliver);
 	list_for_each (delivery, &deliver->running, link)
 		delivery_free(delivery);
 	deliver_forget_unstored(deliver);
@@ -574,4 +623,5 @@ void deliver_close(struct deliver *deliver)
 	uv_close((uv_handle_t *)&deliver->turn, forget_handle);
 	uv_close((uv_handle_t *)&deliver->due, forget_handle);
 	uv_close((uv_handle_t *)&deliver->lease, forget_handle);
+	uv_close((uv_handle_t *)&deliver->seal, forget_handle);
 }

@@ -75,6 +75,11 @@ struct deliver {
 	uv_timer_t turn;  /* soon: something finished */
 	uv_timer_t due;   /* the next job's time */
 	uv_timer_t lease; /* prolongs */
+	uv_timer_t seal;  /* of the history: its marks become links */
+	bool has_marks;
+	int64_t sealed_ms;      /* when it was looked for marks last */
+	int64_t head_logged_ms; /* when the newest link was told last */
+	uint64_t head_logged;   /* its number */
 	unsigned open_handles;
 	bool is_turning, is_closing;
 	struct list running, expecting, finished, writing;

@@ -124,9 +124,18 @@ const struct command commands[] = {
 	{ "history", "what was done: jobs that ended, newest first",
 	  "One line a job: when it ended, its number, the rule, the file, and what came of it. The "
 	  "last\n"
-	  "20, or -n N. The history goes back as far as [STORE] RETENTION; dead letters stay.",
+	  "20, or -n N. The history goes back as far as [STORE] RETENTION; dead letters stay.\n\n"
+	  "What becomes of a job is also a link of a chain, in which nothing can be changed, taken "
+	  "out or\n"
+	  "put in without all that follows being others. --verify reads the store itself and says "
+	  "whether all\n"
+	  "is as it was written (exit status 1: it is not), and the newest link. Who can write the "
+	  "store can\n"
+	  "make the whole chain anew: keep a link elsewhere, and hand it over with --head. The log "
+	  "has one\n"
+	  "every hour.",
 	  OPTION_CONFIG | OPTION_SOCKET | OPTION_RULE | OPTION_PATH | OPTION_SINCE | OPTION_STATUS |
-		  OPTION_LINES | OPTION_JSON,
+		  OPTION_LINES | OPTION_VERIFY | OPTION_HEAD | OPTION_JSON,
 	  history_run },
 	{ "undo", "take back what jobs did: move files back, set permissions as they were",
 	  "  undo JOB                        one job (cn_monitor history shows their numbers)\n"
@@ -238,6 +247,8 @@ static const struct option_text option_texts[] = {
 	  "only what is younger: 30m, 2h, 7d, or a time (UTC):\n"
 	  "                         2026-11-25, 2026-11-25T10:00:00Z" },
 	{ OPTION_STATUS, "    --status STATUS", "only jobs that are done, or dead (letters)" },
+	{ OPTION_VERIFY, "    --verify", "whether the history is as it was written" },
+	{ OPTION_HEAD, "    --head N:HEX", "with --verify: a link that was kept elsewhere" },
 	{ OPTION_UNTIL, "    --until WHEN", "only what is older; likewise" },
 	{ OPTION_COMPARE, "    --compare", "with the rules of -c" },
 	{ OPTION_DRY_RUN, "    --dry-run", "only show what would be done" },
@@ -267,6 +278,8 @@ static const struct option long_options[] = {
 	{ "since", required_argument, NULL, OPTION_SINCE },
 	{ "until", required_argument, NULL, OPTION_UNTIL },
 	{ "status", required_argument, NULL, OPTION_STATUS },
+	{ "verify", no_argument, NULL, OPTION_VERIFY },
+	{ "head", required_argument, NULL, OPTION_HEAD },
 	{ "compare", no_argument, NULL, OPTION_COMPARE },
 	{ "all", no_argument, NULL, OPTION_ALL },
 	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
@@ -398,6 +411,12 @@ static int take_option(const struct command *command, struct arguments *argument
 			return command_wrong(command->name, "--status %s: expected done or dead",
 					     optarg);
 		arguments->status = optarg;
+		break;
+	case OPTION_VERIFY:
+		arguments->verify = true;
+		break;
+	case OPTION_HEAD:
+		arguments->head = optarg;
 		break;
 	case OPTION_LANGUAGE:
 		arguments->language = true;

@@ -34,6 +34,8 @@ enum command_option {
 	OPTION_COMPARE = 1 << 25,  /* --compare */
 	OPTION_LANGUAGE = 1 << 26, /* --rules-reference */
 	OPTION_STATUS = 1 << 27,   /* --status STATUS */
+	OPTION_VERIFY = 1 << 28,   /* --verify */
+	OPTION_HEAD = 1 << 29,     /* --head N:HEX */
 };
 
 #define WORDS_MOST 4
@@ -42,13 +44,14 @@ struct arguments {
 	const char *config; /* NULL: not given, as for the others */
 	const char *socket;
 	const char *items;
-	const char *rule, *path, *event, *watch, *status;
+	const char *rule, *path, *event, *watch, *status, *head;
 	int64_t lines; /* -1: not given */
 	int64_t seq, index;
 	int64_t now_ms;   /* when the command began */
 	int64_t since_ms; /* how long before that; -1: not given */
 	int64_t until_ms; /* likewise */
-	bool json, reference, once, all, live, strict, verbose, dry_run, force, compare, language;
+	bool json, reference, once, all, live, strict, verbose, dry_run, force, compare, language,
+		verify;
 	const char *words[WORDS_MOST]; /* what is no option, of a command that takes some */
 	size_t word_count;
 	bool colour; /* for standard output: a terminal, no NO_COLOR, no --no-color */
@@ -94,6 +97,8 @@ int tail_run(const struct arguments *arguments);
 int status_run(const struct arguments *arguments);
 int reload_run(const struct arguments *arguments);
 int dead_run(const struct arguments *arguments);
+/* Whether the history is what its chain says. */
+int history_verify(const struct arguments *arguments);
 int history_run(const struct arguments *arguments);
 int undo_run(const struct arguments *arguments);
 int approve_run(const struct arguments *arguments);

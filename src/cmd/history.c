@@ -35,7 +35,7 @@ static bool is_wanted(const struct arguments *arguments, const char *status)
 	return !arguments->status || strcmp(arguments->status, status) == 0;
 }
 
-int history_run(const struct arguments *arguments)
+static int list(const struct arguments *arguments)
 {
 	AUTO(monitor_forget) struct monitor *monitor = monitor_find(arguments);
 	size_t most = arguments->lines < 0 ? STANDARD_LINES : (size_t)arguments->lines;
@@ -67,4 +67,13 @@ int history_run(const struct arguments *arguments)
 	}
 	json_decref(all);
 	return EXIT_FINE;
+}
+
+int history_run(const struct arguments *arguments)
+{
+	if (arguments->verify)
+		return history_verify(arguments);
+	if (arguments->head)
+		return command_wrong("history", "--head belongs to --verify");
+	return list(arguments);
 }

@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
+#include "store/chain.h"
 #include "store/store_type.h"
 
 static const struct store_type *const store_types[] = {
@@ -480,7 +482,12 @@ int store_job_end_in(struct store_txn *txn, const struct job *job, enum job_stat
 		     int64_t now_ms, struct error *err)
 {
 	assert(state == JOB_DONE || state == JOB_DEAD);
-	if (txn->store->type->job_end(txn, job, state, now_ms, err) < 0)
+	struct job ended = {
+		.id = job->id, .ended_ms = now_ms, .body = job->body, .outcome = job->outcome
+	};
+
+	if (txn->store->type->job_end(txn, job, state, now_ms, err) < 0 ||
+	    chain_mark(txn, state == JOB_DONE ? CHAIN_DONE : CHAIN_DEAD, &ended, err) < 0)
 		return -1;
 	txn->wakes[STORE_ACT] = true; /* the file's next job is free */
 	return 0;
@@ -555,15 +562,30 @@ int store_dead_get(struct store *store, uint64_t id, struct job *out, struct err
 
 int store_dead_retry(struct store_txn *txn, const struct job *job, struct error *err)
 {
+	struct job retried = { .id = job->id, .ended_ms = clock_now_ms() };
 	int rc = txn->store->type->dead_retry(txn, job, err);
 
+	if (rc > 0 && chain_mark(txn, CHAIN_RETRIED, &retried, err) < 0)
+		return -1;
 	txn->wakes[STORE_ACT] |= rc > 0;
 	return rc;
 }
 
 int store_dead_drop(struct store_txn *txn, const struct job *job, int64_t now_ms, struct error *err)
 {
-	return txn->store->type->dead_drop(txn, job, now_ms, err);
+	struct job dropped = { 0 };
+	int rc = store_dead_get(txn->store, job->id, &dropped, err);
+
+	if (rc > 0)
+		rc = txn->store->type->dead_drop(txn, job, now_ms, err);
+	if (rc > 0) {
+		free(dropped.outcome);
+		dropped.outcome = job->outcome ? str_copy(job->outcome) : NULL;
+		dropped.ended_ms = now_ms;
+		rc = chain_mark(txn, CHAIN_DROPPED, &dropped, err) < 0 ? -1 : 1;
+	}
+	job_clear(&dropped);
+	return rc;
 }
 
 int store_count(struct store *store, struct store_counts *out, struct error *err)

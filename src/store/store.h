@@ -196,6 +196,7 @@ enum store_space {
 	SPACE_REPAIR,  /* gaps that are repaired, and how they were (app/repair_state.h) */
 	SPACE_ALARMS,  /* troubles of the monitor that alarms know of (app/alarms.h) */
 	SPACE_DIGEST,  /* events that are told together (app/digest.h) */
+	SPACE_CHAIN,   /* marks and links of the history (store/chain.h) */
 	SPACE_COUNT
 };
 

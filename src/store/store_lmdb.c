@@ -5,7 +5,7 @@
 
 static const char *const space_names[SPACE_COUNT] = {
 	"meta",  "halves",  "settle", "expect", "labels",  "inbox",
-	"tally", "pending", "repair", "alarms", "digests",
+	"tally", "pending", "repair", "alarms", "digests", "chain",
 };
 
 const char *lmdb_space_name(enum store_space space)

@@ -11,7 +11,7 @@
 
 const char *const redis_space_names[SPACE_COUNT] = {
 	"meta",  "halves",  "settle", "expect", "labels",  "inbox",
-	"tally", "pending", "repair", "alarms", "digests",
+	"tally", "pending", "repair", "alarms", "digests", "chain",
 };
 
 void redis_know_seq(struct store_redis *store, uint64_t seq)
