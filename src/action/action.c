@@ -6,19 +6,13 @@
 #include "action/template.h"
 
 const struct action_type *const action_types[] = {
-	&action_log,
-	&action_exec,
-	&action_quarantine,
-	&action_rename,
-	&action_permissions,
-	&action_lock,
-	&action_tag,
-	&action_copy,
-	&action_delete,
-	&action_snapshot,
-	&action_email,
-	&action_webhook,
-	NULL,
+	&action_log,      &action_syslog,
+	&action_exec,     &action_quarantine,
+	&action_rename,   &action_permissions,
+	&action_lock,     &action_tag,
+	&action_copy,     &action_delete,
+	&action_snapshot, &action_email,
+	&action_webhook,  NULL,
 };
 
 const struct action_type *action_type_find(const char *name)

@@ -5,6 +5,7 @@
 #include "action/action.h"
 
 extern const struct action_type action_log;
+extern const struct action_type action_syslog;
 extern const struct action_type action_exec;
 extern const struct action_type action_quarantine;
 extern const struct action_type action_rename;

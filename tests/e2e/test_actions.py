@@ -474,7 +474,7 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would_do(simulator, run, inb
     touch = program(tmp_path, "touch", f"open('{tmp_path}/touched', 'w')")
     steps = ['permissions: {mode: "0600"}', "tag: {key: a, value: b}", "copy: /out/", "lock: {legal_hold: yes, confirm: true}",
              "rename: {to: b.txt}", "snapshot: {of: /in}", "quarantine: {to: /q}", "delete: {confirm: true}", f"exec: [{touch}]",
-             f'webhook: {{url: "{hooks.url}/x"}}', "email: ops@example.com", f"log: {{file: {tmp_path}/log}}"]
+             f'webhook: {{url: "{hooks.url}/x"}}', "email: ops@example.com", f"log: {{file: {tmp_path}/log}}", f"syslog: {{server: {tmp_path}/syslog}}"]
     reference = subprocess.run([PROGRAM, "check", "--rules-reference"], capture_output=True, text=True, check=True).stdout
     modules = re.findall(r"^\| `(\w+)` ", reference.partition("## Actions")[2].partition("\n## ")[0], re.M)
     assert set(modules) == {step.split(":")[0] for step in steps}  # none is forgotten

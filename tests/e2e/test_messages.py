@@ -247,7 +247,7 @@ def test_a_wrong_variable_of_the_environment_is_named(here):
      "watched_items.yml:3:12: there is already a rule 'x', in line 2: expected another name"),
     ("watched_items:\n  - {name: x, actions: [lgo]}\n",
      "watched_items.yml:2:25: there is no action 'lgo': expected a name from 'actions:' or one of "
-     "log, exec, quarantine, rename, permissions, lock, tag, copy, delete, snapshot, email, webhook"),
+     "log, syslog, exec, quarantine, rename, permissions, lock, tag, copy, delete, snapshot, email, webhook"),
     ("watched_items:\n  - {name: x, settle: soon, actions: [log]}\n",
      "watched_items.yml:2:23: settle 'soon': expected a duration like 500ms, 10s, 5m, 2h or 7d"),
 ])
