@@ -109,6 +109,46 @@ static void separate_pairs(struct hub *hub, struct list *first)
 	}
 }
 
+static void swap_neighbours(struct hub *hub, struct list *first)
+{
+	struct list *link = first;
+
+	if (switch_value(&hub->sim->switches, SWITCH_EVENT_ORDER) == USUAL_SIDE)
+		return;
+	while (link != &hub->pending && link->next != &hub->pending) {
+		struct heard *one = list_entry(link, struct heard, link);
+		struct heard *other = list_entry(link->next, struct heard, link);
+
+		if (last_id(&one->event) != last_id(&other->event))
+			put_before(&one->link, &other->link);
+		else
+			one = other;
+		link = one->link.next;
+	}
+}
+
+/* Whether it is one of those that are lost. */
+static bool is_lost(struct hub *hub)
+{
+	int64_t of = switch_value(&hub->sim->switches, SWITCH_EVENT_LOSS);
+
+	return of > 0 && ++hub->counted_events % (uint64_t)of == 0;
+}
+
+static void add_heard(struct hub *hub, const struct tree_event *event)
+{
+	int64_t copies = 1 + switch_value(&hub->sim->switches, SWITCH_EVENT_COPIES);
+
+	if (is_lost(hub))
+		copies = 0;
+	for (int64_t i = 0; i < copies; i++) {
+		struct heard *heard = heard_new(hub, event);
+
+		list_append(&hub->pending, &heard->link);
+		hub->pending_count++;
+	}
+}
+
 void deliver_hear(void *ctx, const struct tree_event *events, size_t count)
 {
 	struct hub *hub = ctx;
@@ -117,13 +157,10 @@ void deliver_hear(void *ctx, const struct tree_event *events, size_t count)
 	hub->heard_events += count;
 	if (!hub->stream_count)
 		return; /* nobody will ever see them */
-	for (size_t i = 0; i < count; i++) {
-		struct heard *heard = heard_new(hub, &events[i]);
-
-		list_append(&hub->pending, &heard->link);
-		hub->pending_count++;
-	}
+	for (size_t i = 0; i < count; i++)
+		add_heard(hub, &events[i]);
 	separate_pairs(hub, last->next);
+	swap_neighbours(hub, last->next);
 	hub_wake(hub);
 }
 

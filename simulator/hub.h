@@ -18,6 +18,7 @@ struct hub {
 	int64_t last_stream;
 	int64_t last_emit;
 	int64_t heard_events;
+	uint64_t counted_events; /* for the switch event-loss */
 	int64_t overflows;
 	int64_t sent_events; /* by streams that are gone */
 	int64_t last_look_ms;

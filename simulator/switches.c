@@ -105,6 +105,13 @@ static const struct description descriptions[SWITCH_COUNT] = {
 				 "how long after the change its event is sent" },
 	[SWITCH_COPY_PIECE] = { "copy-piece", "", NUMBER, "BYTES", "16777216",
 				"most that one copy-chunk copies" },
+	[SWITCH_EVENT_COPIES] = { "event-copies", "", CHOICE, "1|2", "1",
+				  "how often each event is told" },
+	[SWITCH_EVENT_ORDER] = { "event-order", "", CHOICE, "kept|swapped", "kept",
+				 "swapped: neighbours that are about different objects change "
+				 "places" },
+	[SWITCH_EVENT_LOSS] = { "event-loss", "", NUMBER, "EVENTS|none", "none",
+				"of so many events one is never told" },
 	[SWITCH_SNAPSHOT_LIMIT] = { "snapshot-limit", "", NUMBER, "SNAPSHOTS", "40000",
 				    "most snapshots that there may be" },
 	[SWITCH_SNAPSHOT_RECORDS] = { "snapshot-records", "", NUMBER, "RECORDS", "2000000",

@@ -41,6 +41,7 @@ struct judge *judge_new(const struct settings *settings, struct store *store,
 	judge->watch_count = settings->watch_count;
 	judge->watches = mem_array(settings->watch_count, sizeof(*judge->watches));
 	judge->decoder = decoder_new();
+	judge->repeats = repeats_new();
 	judge->echoes = echo_digests_new();
 	judge->renames = renames_new(judge_event, judge);
 	judge->settle = settle_new();
@@ -74,6 +75,7 @@ void judge_free(struct judge *judge)
 	}
 	free(judge->watches);
 	decoder_free(judge->decoder);
+	repeats_free(judge->repeats);
 	echo_digests_free(judge->echoes);
 	renames_free(judge->renames);
 	settle_free(judge->settle);
@@ -383,6 +385,14 @@ static int may_be_echo(struct judge *judge, const struct event *event, struct er
 	return !judge->echoes_are_known || echo_digests_may_have(judge->echoes, event);
 }
 
+/* Of an event that meets no expectation. */
+static int find_repeat(struct judge *judge, const struct event *event, struct echo *echo)
+{
+	echo->is_echo = repeats_find(judge->repeats, event, &echo->job, &echo->step);
+	judge->counts.echoes += echo->is_echo;
+	return 0;
+}
+
 static int find_echo(struct judge *judge, const struct event *event, struct echo *echo,
 		     struct error *err)
 {
@@ -396,7 +406,7 @@ static int find_echo(struct judge *judge, const struct event *event, struct echo
 	}
 	may_be = may_be_echo(judge, event, err);
 	if (may_be <= 0)
-		return may_be;
+		return may_be < 0 ? -1 : find_repeat(judge, event, echo);
 
 	/* By the time of receipt: a filter that is behind must know an echo all the same. Of what a
 	 * repair found the time is not known: what is kept for it still counts. */
@@ -405,8 +415,11 @@ static int find_echo(struct judge *judge, const struct event *event, struct echo
 
 	if (found < 0)
 		return error_prefix(err, "echoes");
-	echo->is_echo = found;
-	judge->counts.echoes += found;
+	if (!found)
+		return find_repeat(judge, event, echo);
+	echo->is_echo = true;
+	judge->counts.echoes++;
+	repeats_note(judge->repeats, event, echo->job, echo->step);
 	return 0;
 }
 

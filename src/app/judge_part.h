@@ -8,6 +8,7 @@
 #include "app/fire.h"
 #include "app/label.h"
 #include "app/open_files.h"
+#include "app/repeat.h"
 #include "base/buf.h"
 #include "base/metric.h"
 
@@ -40,6 +41,7 @@ struct judge {
 	struct store_txn *txn;
 	int64_t now_ms;
 	int64_t time_ms; /* of what is judged: behind now_ms while the filter is behind */
+	struct repeats *repeats;
 	struct echo_digests *echoes; /* of the ledger; true for records up to: */
 	uint64_t echoes_until;
 	bool echoes_are_known;

@@ -348,3 +348,47 @@ def test_no_own_event_triggers_and_no_foreign_change_is_swallowed(make_simulator
     seen = [line["event"] for line in noted.lines() if line["path"].startswith("/work/") and "moved_to" in line["event"]]
     assert len(seen) == people.renames, story
     assert not [line for line in noted.lines() if line["path"].startswith("/kept/")], story
+
+
+@pytest.mark.parametrize("switches", [{"event_copies": "2"}, {"event_copies": "2", "rename_pair": "separate"},
+                                      {"event_copies": "2", "rename_pair": "reversed", "event_delay": "30ms"},
+                                      {"event_order": "swapped"}, {"event_order": "swapped", "event_copies": "2"}])
+def test_events_told_twice_or_in_another_order_repeat_no_action(make_simulator, make_monitor, noted, switches):
+    seed = int(os.environ.get("CN_SEED", "").split(",")[0] or time.time_ns() % 1_000_000_000)
+    rng = random.Random(seed)
+    simulator = make_simulator(switches=switches)
+    for folder in ("work", "shared", "drop", "kept"):
+        (simulator.root / folder).mkdir()
+    monitor = make_monitor(simulator, noted.rules(RANDOM)).start()
+    people = People(simulator.root, rng)
+    for _ in range(100):
+        people.act()
+        time.sleep(rng.choice([0, 0, 0, 0.001, 0.01, 0.03]))  # people's, not the test's
+    changes = settled(monitor, simulator)
+    story = f"CN_SEED={seed} {switches}\n{monitor.log()[-2000:]}"
+    assert monitor.jobs("dead") == [], story
+    assert not list((simulator.root / "drop").iterdir()) and not list((simulator.root / "work").glob("*.tmp")), story
+    assert all(mode_of(path) == 0o640 for path in people.chmods), story
+    done = [c["body"] for c in changes if (c["body"] or {}).get("action") == "RENAME"]
+    assert len([b for b in done if b["old_path"].startswith("/work/")]) == people.marks, story
+    assert len([b for b in done if b["old_path"].startswith("/drop/")]) == people.drops, story
+    ours = {b["name"] for b in done}
+    assert not [line for line in noted.lines() if line["path"].startswith("/kept/")], story
+    told = [line for line in noted.lines() if line["path"].startswith("/work/") and "moved_to" in line["event"]]
+    assert not [line for line in told if line["path"].endswith(".tmp.done") and line["path"].split("/")[-1] in ours
+                and line["old_path"].endswith(".tmp")], story
+
+
+def test_echoes_that_are_lost_leave_nothing_behind(make_simulator, make_monitor, noted):
+    simulator = make_simulator(switches={"event_loss": "3"})
+    for folder in ("work", "shared", "drop", "kept"):
+        (simulator.root / folder).mkdir()
+    monitor = make_monitor(simulator, noted.rules(RANDOM), sections={"ACT": {"ECHO_EXPIRY": "1s"}}).start()
+    for n in range(60):
+        (simulator.root / f"work/{n}.tmp").write_text("x")
+        (simulator.root / f"drop/{n}").write_text("x")
+    changes = settled(monitor, simulator)
+    done = [c["body"]["old_path"] for c in changes if (c["body"] or {}).get("action") == "RENAME"]
+    assert len(done) == len(set(done)) and len(done) > 60  # most were heard of, and none was moved twice
+    assert monitor.jobs("dead") == []
+    wait_until(lambda: monitor.status()["store"]["expected_echoes"] == 0, "no expectation")
