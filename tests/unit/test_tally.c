@@ -313,7 +313,7 @@ static void an_echo_of_an_echo_of_an_echo_is_one_too_many(void **state)
 	assert_string_equal(
 		all, "go; go; go; stopped: it comes of 3 jobs in a row, each set off by what the "
 		     "one before it did (jobs 1 -> 2 -> 3; [ACT] MAX_DEPTH is 2); ");
-	say(&m, "1", "a", 1000); /* somebody else's, and the first again */
+	say(&m, "2", "b", 1000); /* somebody else's, and the first again */
 	assert_label(&m, 4, 0,
 		     "{\"echo_of\":3,\"step\":0,\"rules\":[\"own\"],\"stopped\":[\"own\"],\"jobs\":"
 		     "[4]}");
