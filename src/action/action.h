@@ -96,6 +96,7 @@ struct action_run {
 	json_t *results; /* of earlier steps: {"quarantine": {"path": ..}}; borrowed, read only */
 	json_t *memory; /* an object that survives crashes once expect is done: where I was going */
 	json_t *result; /* what this step found out, for later steps and the history */
+	bool is_over;   /* the job ends; only what earlier attempts left is put right */
 	void *data;     /* the module's own */
 	/* Set by action_finish: */
 	enum action_result outcome;
@@ -114,6 +115,9 @@ struct action_type {
 	bool is_built_in_change; /* changes files on the cluster itself: echoes are exact */
 	/* A file that is gone, where an earlier attempt remembers something, is what it wanted. */
 	bool removes_file;
+	/* An attempt may have hit another file, which shows later: before a job ends because its
+	 * file is gone or moved, one more run, with is_over, puts that right. */
+	bool puts_right;
 	/*
 	 * What an attempt has begun is finished, wherever the file is by then; and one that is gone
 	 * meanwhile leads to one more start (with file NULL), in which what was begun is removed.

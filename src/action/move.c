@@ -4,6 +4,7 @@
 #include "action/module.h"
 #include "action/stray.h"
 #include "action/template.h"
+#include "base/clock.h"
 
 struct move {
 	struct action_run *run;
@@ -19,6 +20,7 @@ struct move {
 	char *why;       /* what is told if the file turns out to be where it was */
 	unsigned tries;
 	bool replaces;   /* what is at place will be removed by the move */
+	bool is_gone;    /* how it ends if no stray is found */
 	bool has_caused; /* a request of this attempt may have led to events */
 };
 
@@ -33,7 +35,7 @@ static struct move *move_new(struct action_run *run)
 
 	move->run = run;
 	move->cluster = host->cluster(host->self, watch);
-	move->source = str_copy(run->file->path);
+	move->source = str_copy(run->file ? run->file->path : "");
 	run->data = move;
 	return move;
 }
@@ -108,17 +110,52 @@ static void move_fail(struct move *move, const struct file_reply *reply, const c
 		 what, reply->why, directory_hint(reply));
 }
 
+/* The file is not where it was going: is another one there, in its stead? */
+static void searched(void *ctx, enum action_result result, int64_t retry_after_ms, const char *why)
+{
+	struct move *move = ctx;
+
+	move->stray = NULL;
+	if (result != ACTION_DONE)
+		move_end(move, result, retry_after_ms, "%s", why);
+	else
+		move_end(move,
+			 move->run->is_over ? ACTION_DONE
+			 : move->is_gone    ? ACTION_GONE
+					    : ACTION_CHANGED,
+			 0, "%s", move->why);
+}
+
+/* why: what is told if there is none. */
+static void move_search(struct move *move, bool is_gone, const char *why, ...) PRINTF_LIKE(3, 4);
+static void move_search(struct move *move, bool is_gone, const char *why, ...)
+{
+	va_list args;
+
+	free(move->why);
+	va_start(args, why);
+	move->why = str_vformat(why, args);
+	va_end(args);
+	move->is_gone = is_gone;
+	stray_search(&move->stray, move->run, move->cluster, searched, move);
+}
+
 static void looked(void *ctx, const struct file_reply *reply)
 {
 	struct move *move = ctx;
 
 	move->call = NULL;
-	if (reply->result == FILE_GONE) {
+	if (reply->result == FILE_GONE && move->has_caused) {
+		move_search(move, true, "the file is gone");
+	} else if (reply->result == FILE_GONE) {
 		move_end(move, ACTION_GONE, 0, "the file is gone");
 	} else if (reply->result != FILE_OK) {
 		move_fail(move, reply, "looking where the file is");
 	} else if (strcmp(reply->info->path, move->place) == 0) {
 		move_done(move, reply->info);
+	} else if (strcmp(reply->info->path, move->source) != 0 && move->has_caused) {
+		move_search(move, false, "somebody moved the file from %s to %s", move->source,
+			    reply->info->path);
 	} else if (strcmp(reply->info->path, move->source) != 0) {
 		move_end(move, ACTION_CHANGED, 0, "somebody moved the file from %s to %s",
 			 move->source, reply->info->path);
@@ -247,6 +284,7 @@ static void move_try(struct move *move, const struct file_info *replaced)
 	size_t count = 2;
 
 	module_remember(run, "source", move->source);
+	json_object_set_new(run->memory, "sent_ms", json_integer(clock_wall_ms()));
 	module_remember(run, "target", move->place);
 	move->replaces = replaced != NULL;
 	if (replaced)
@@ -329,6 +367,15 @@ bool move_resume(struct action_run *run)
 	note_undo(run, module_memory(run, "source"));
 	action_finish(run, ACTION_DONE, NULL);
 	return true;
+}
+
+void move_put_right(struct action_run *run)
+{
+	struct move *move = move_new(run);
+
+	if (stray_resume(&move->stray, run, move->cluster, stray_ended, move))
+		return;
+	move_search(move, false, "no request of it is left open");
 }
 
 /* The id of the target's directory, if the event already says it: no path to ask for. */

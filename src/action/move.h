@@ -16,6 +16,9 @@ enum move_collision { MOVE_FAIL, MOVE_SUFFIX, MOVE_REPLACE };
 
 /* Settles what an attempt before this one left open. True: it took over, and will finish. */
 MUST_CHECK bool move_resume(struct action_run *run);
+/* run->is_over: puts right what an attempt before this one left where it does not belong: ends with
+ * ACTION_CHANGED; ACTION_DONE: there was nothing. */
+void move_put_right(struct action_run *run);
 /* Makes target's directory if need be, and moves; leads to one action_finish. */
 void move_start(struct action_run *run, const char *target, enum move_collision collision);
 void move_cancel(struct action_run *run);

@@ -85,6 +85,10 @@ static void quarantine_start(struct action_run *run)
 	const struct quarantine_config *config = run->action->config;
 	AUTO(free) char *to = path_join(text_of(config->to), TEXT_NONE);
 
+	if (run->is_over) {
+		move_put_right(run);
+		return;
+	}
 	if (move_resume(run))
 		return;
 	if (path_is_below(text_of(run->file->path), text_of(to))) {
@@ -116,6 +120,7 @@ const struct action_type action_quarantine = {
 	.config_size = sizeof(struct quarantine_config),
 	.needs_file = true,
 	.is_built_in_change = true,
+	.puts_right = true,
 	.check = quarantine_check,
 	.effects = quarantine_effects,
 	.plan = quarantine_plan,

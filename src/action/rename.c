@@ -96,6 +96,10 @@ static void rename_start(struct action_run *run)
 	AUTO(free) char *target = NULL;
 	AUTO_ERROR err = { 0 };
 
+	if (run->is_over) {
+		move_put_right(run);
+		return;
+	}
 	if (move_resume(run))
 		return;
 	if (is_renamed_already(run)) {
@@ -131,6 +135,7 @@ const struct action_type action_rename = {
 	.config_size = sizeof(struct rename_config),
 	.needs_file = true,
 	.is_built_in_change = true,
+	.puts_right = true,
 	.check = rename_check,
 	.effects = rename_effects,
 	.plan = rename_plan,

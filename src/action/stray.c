@@ -3,6 +3,9 @@
 #include "action/directory.h"
 #include "action/module.h"
 #include "action/move.h"
+#include "base/clock.h"
+
+#define CLOCKS_DIFFER_MS 60000
 
 struct stray {
 	struct action_run *run;
@@ -119,19 +122,25 @@ static void move_back(struct stray *stray)
 	module_expect(stray->run, effects, ARRAY_SIZE(effects), expected, stray);
 }
 
+/* So that a crash does not leave it where it is. */
+static void remember(struct stray *stray, const struct file_info *moved)
+{
+	stray->id = str_copy(moved->id);
+	stray->is_directory = moved->type == FILE_DIRECTORY;
+	json_object_set_new(stray->run->memory, "stray",
+			    json_pack("{s:s,s:s,s:s,s:b}", "id", stray->id, "from", stray->from,
+				      "to", stray->to, "is_directory", stray->is_directory));
+}
+
 void stray_put_back(struct stray **out, struct action_run *run, const struct cluster *cluster,
 		    const struct file_info *moved, const char *from, const char *to,
 		    stray_done *done, void *ctx)
 {
 	struct stray *stray = stray_new(run, cluster, done, ctx);
 
-	stray->id = str_copy(moved->id);
 	stray->from = str_copy(from);
 	stray->to = str_copy(to);
-	stray->is_directory = moved->type == FILE_DIRECTORY;
-	json_object_set_new(run->memory, "stray",
-			    json_pack("{s:s,s:s,s:s,s:b}", "id", stray->id, "from", from, "to", to,
-				      "is_directory", stray->is_directory));
+	remember(stray, moved);
 	*out = stray;
 	move_back(stray);
 }
@@ -170,6 +179,81 @@ bool stray_resume(struct stray **out, struct action_run *run, const struct clust
 	*out = stray;
 	stray->call = cluster->get(cluster->self, id, looked, stray);
 	return true;
+}
+
+/* ---- After an answer that nobody heard ---- */
+
+static void search_end(struct stray *stray, enum action_result result, int64_t retry_after_ms,
+		       const char *why)
+{
+	stray_done *done = stray->done;
+	void *ctx = stray->ctx;
+	AUTO(free) char *sentence = why ? str_copy(why) : NULL;
+
+	stray_free(stray);
+	done(ctx, result, retry_after_ms, sentence);
+}
+
+static void search_failed(struct stray *stray, const struct file_reply *reply)
+{
+	if (reply->result == FILE_DENIED || reply->result == FILE_REFUSED)
+		search_end(stray, ACTION_DONE, 0, NULL);
+	else
+		search_end(stray, ACTION_RETRY, reply->retry_after_ms, reply->why);
+}
+
+static void old_place_looked_at(void *ctx, const struct file_reply *reply)
+{
+	struct stray *stray = ctx;
+
+	stray->call = NULL;
+	if (reply->result == FILE_GONE)
+		move_back(stray);
+	else if (reply->result == FILE_OK)
+		stray_end(stray, ACTION_REJECTED, 0, "it is still there and could not be put back",
+			  "its old place is taken");
+	else
+		search_failed(stray, reply);
+}
+
+/* A move is a change of it (API facts, 8.2). The clocks may differ by less than a minute. */
+static bool has_come_since(const struct stray *stray, const struct file_info *info)
+{
+	const json_t *sent = json_object_get(stray->run->memory, "sent_ms");
+	int64_t changed_ms;
+
+	return json_is_integer(sent) && clock_parse(info->change_time, &changed_ms) &&
+	       changed_ms >= json_integer_value(sent) - CLOCKS_DIFFER_MS;
+}
+
+static void target_looked_at(void *ctx, const struct file_reply *reply)
+{
+	struct stray *stray = ctx;
+	AUTO(free) char *own = text_copy(stray->run->event->file_id);
+
+	stray->call = NULL;
+	if (reply->result != FILE_OK && reply->result != FILE_GONE) {
+		search_failed(stray, reply);
+	} else if (reply->result == FILE_GONE || strcmp(reply->info->id, own) == 0 ||
+		   !has_come_since(stray, reply->info)) {
+		search_end(stray, ACTION_DONE, 0, NULL);
+	} else {
+		remember(stray, reply->info);
+		stray->call = stray->cluster->get(stray->cluster->self, stray->from,
+						  old_place_looked_at, stray);
+	}
+}
+
+void stray_search(struct stray **out, struct action_run *run, const struct cluster *cluster,
+		  stray_done *done, void *ctx)
+{
+	struct stray *stray = stray_new(run, cluster, done, ctx);
+	const char *from = module_memory(run, "source"), *to = module_memory(run, "target");
+
+	stray->from = str_copy(from ? from : "/");
+	stray->to = str_copy(to ? to : "/");
+	*out = stray;
+	stray->call = cluster->get(cluster->self, stray->to, target_looked_at, stray);
 }
 
 void stray_cancel(struct stray *stray)

@@ -23,6 +23,14 @@ void stray_put_back(struct stray **out, struct action_run *run, const struct clu
 /* Goes on where an attempt before this one stopped; false: it left none. done as above. */
 MUST_CHECK bool stray_resume(struct stray **out, struct action_run *run,
 			     const struct cluster *cluster, stray_done *done, void *ctx);
+/*
+ * After a request to move whose answer nobody heard, when the file turns out not to be where it was
+ * going (run->memory: {"source", "target", "sent_ms"}): an object that is there since then, and
+ * whose old place is free, was moved by mistake, and is put back. done as above, or with
+ * ACTION_DONE: there is none.
+ */
+void stray_search(struct stray **out, struct action_run *run, const struct cluster *cluster,
+		  stray_done *done, void *ctx);
 void stray_cancel(struct stray *stray); /* NULL is fine */
 
 #endif

@@ -10,7 +10,8 @@
 /* For an echo that may never come: as long as the file is looked at once more (fingerprint).
  * Longer, and somebody else's change would be taken for it. */
 #define SILENT_ECHO_MS 2000
-#define CHANGES_MAX 5 /* times that a step is judged again at once because its file changed */
+#define PUT_BACK_MS 100 /* how soon a file is looked at again that another job puts back */
+#define CHANGES_MAX 5   /* times that a step is judged again at once because its file changed */
 
 /* ---- Born and gone ---- */
 
@@ -70,6 +71,7 @@ void delivery_free(struct delivery *delivery)
 	delivery->deliver->ending_count -= delivery_is_ending(delivery);
 	job_clear(&delivery->job);
 	job_body_clear(&delivery->body);
+	free(delivery->ending);
 	free(delivery->line);
 	free(delivery);
 }
@@ -111,6 +113,25 @@ static bool still_matches(struct delivery *delivery, const char *path)
 	return true;
 }
 
+/*
+ * Whether another job of this process has just moved the file there, taking it for its own, whose
+ * place it had taken (action/stray.h). It notices by the answer, and puts it back.
+ */
+static bool was_moved_by_mistake(const struct delivery *delivery, const struct file_info *file)
+{
+	struct delivery *other;
+
+	list_for_each (other, &delivery->deliver->running, link) {
+		const json_t *memory = other->run.memory ? other->run.memory : other->body.memory;
+		const char *target = json_string_value(json_object_get(memory, "target"));
+
+		if (other != delivery && target && strcmp(target, file->path) == 0 &&
+		    other->job.file_id && strcmp(other->job.file_id, file->id) != 0)
+			return true;
+	}
+	return false;
+}
+
 static void file_is_gone(struct delivery *delivery)
 {
 	job_body_note(&delivery->body, "gone", "the file is gone", delivery->job.attempts,
@@ -119,6 +140,29 @@ static void file_is_gone(struct delivery *delivery)
 	delivery_end(delivery, WRITE_DONE,
 		     str_format("gone: the file is gone, nothing left for %s",
 				job_body_module(&delivery->body)));
+}
+
+static void file_has_moved(struct delivery *delivery, const char *path)
+{
+	job_body_note(&delivery->body, "moved", path, delivery->job.attempts, clock_now_ms());
+	delivery_end(delivery, WRITE_DONE,
+		     str_format("no longer matches: the file is at %s now", path));
+}
+
+/* The job ends; path: where the file is, NULL: it is gone. What an attempt of it may have left
+ * somewhere is put right first. */
+static void end_without_file(struct delivery *delivery, const char *path)
+{
+	if (delivery->action->type->puts_right && !delivery->is_over &&
+	    json_object_get(delivery->body.memory, "target")) {
+		delivery->is_over = true;
+		delivery->ending = path ? str_copy(path) : NULL;
+		act(delivery);
+	} else if (path) {
+		file_has_moved(delivery, path);
+	} else {
+		file_is_gone(delivery);
+	}
 }
 
 /* An undo whose file is not as the job left it: whoever changed it since has the last word. */
@@ -146,12 +190,14 @@ static void looked(void *ctx, const struct file_reply *reply)
 		delivery->has_file = true;
 		if (is_refused(delivery, reply->info))
 			return;
+		if (was_moved_by_mistake(delivery, reply->info)) {
+			delivery_retry_at(delivery, clock_now_ms() + PUT_BACK_MS,
+					  "another job moved the file by mistake, and puts it "
+					  "back");
+			return;
+		}
 		if (!still_matches(delivery, reply->info->path)) {
-			job_body_note(&delivery->body, "moved", reply->info->path,
-				      delivery->job.attempts, clock_now_ms());
-			delivery_end(delivery, WRITE_DONE,
-				     str_format("no longer matches: the file is at %s now",
-						reply->info->path));
+			end_without_file(delivery, reply->info->path);
 			return;
 		}
 		act(delivery);
@@ -160,7 +206,7 @@ static void looked(void *ctx, const struct file_reply *reply)
 		if (needs_file && !has_begun(delivery) &&
 		    !(delivery->action->type->removes_file &&
 		      json_object_size(delivery->body.memory)))
-			file_is_gone(delivery);
+			end_without_file(delivery, NULL);
 		else
 			act(delivery);
 		return;
@@ -218,6 +264,7 @@ static void prepare_run(struct delivery *delivery)
 		.rule = delivery->body.rule,
 		.cluster_name = watch->on ? watch->on->name : "",
 		.event = delivery->body.event,
+		.is_over = delivery->is_over,
 		.first_path = job_body_first_path(&delivery->body),
 		.file = delivery->has_file ? &delivery->file : NULL,
 		.results = delivery->body.results,
@@ -423,12 +470,31 @@ static void step_changed(struct delivery *delivery, const char *why)
 	delivery_begin(delivery);
 }
 
+/* Nothing is left, or what was left is put right. */
+static void end_at_last(struct delivery *delivery, const char *why)
+{
+	AUTO(free) char *path = TAKE(delivery->ending);
+
+	if (delivery->run.outcome == ACTION_CHANGED)
+		log_info("act", "%.*s -> %s: %s", TEXT_ARGS(delivery_place(delivery)),
+			 job_body_module(&delivery->body), why);
+	if (path)
+		file_has_moved(delivery, path);
+	else
+		file_is_gone(delivery);
+}
+
 static void step_ended(struct delivery *delivery)
 {
 	const char *module = job_body_module(&delivery->body);
 	const char *why = delivery->run.why ? delivery->run.why : "no reason was given";
 	unsigned attempt = delivery->run.attempt;
 
+	if (delivery->is_over && delivery->run.outcome != ACTION_RETRY &&
+	    delivery->run.outcome != ACTION_REJECTED) {
+		end_at_last(delivery, why);
+		return;
+	}
 	switch (delivery->run.outcome) {
 	case ACTION_DONE:
 		step_done(delivery);

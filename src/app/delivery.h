@@ -39,6 +39,8 @@ struct delivery {
 	struct action *action;
 	struct action_run run;
 	unsigned changes; /* ACTION_CHANGED in a row */
+	bool is_over;     /* it ends as `ending` says, once what is left is put right */
+	char *ending;     /* where the file is; NULL: it is gone */
 	/* What the step under way wants stored before it goes on: deliver_host.c. */
 	struct expectation *effects;
 	size_t effect_count;

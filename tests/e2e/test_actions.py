@@ -82,6 +82,36 @@ def test_quarantine_takes_a_whole_directory(simulator, run, inbox, tmp_path):
     assert (simulator.root / "q/in/evil/deep/a.txt").read_text() == "x"
 
 
+@pytest.mark.parametrize("how", ["answered", "killed", "lost"])
+def test_a_file_that_is_moved_by_mistake_is_put_back_and_its_own_job_waits(simulator, make_monitor, inbox, how):
+    """Somebody swaps the files between the monitor's look and the cluster's move."""
+    monitor = make_monitor(simulator, f"""version: 1
+watched_items:
+  - {{name: away, when: {{event: created, file: /in/a.zip}}, actions: [{{quarantine: {{to: /q, by_date: no}}}}]}}
+  - name: other
+    when: {{event: renamed, file: /in/a.zip}}
+    actions: [{{exec: [/bin/sleep, "0.8"]}}, {{tag: {{key: mine, value: "yes"}}}}]
+""").start()
+    (inbox / "other").write_text("other")
+    if how == "lost":
+        simulator.fault(method="POST", path="/v1/files/{}/entries/", delay_ms=600, answer="lost", skip=2)
+    simulator.fault(method="POST", path="/v1/files/{}/entries/", delay_ms=600, count=-1)
+    (inbox / "a.zip").write_text("first")
+    wait_until(lambda: any(job["body"].get("memory", {}).get("target") for job in monitor.jobs("taken")),
+               "the move to be on its way")
+    (inbox / "a.zip").rename(inbox / "first")
+    (inbox / "other").rename(inbox / "a.zip")
+    wait_until((simulator.root / "q/in/a.zip").exists, "the mistake")
+    if how == "killed":
+        monitor.kill()
+        simulator.no_faults()
+        monitor.start()
+    wait_until(lambda: (inbox / "a.zip").exists(), "it to be put back")
+    wait_until(lambda: tags(simulator, "/in/a.zip") == {"mine": "yes"}, "its own job")
+    assert (inbox / "a.zip").read_text() == "other" and (inbox / "first").read_text() == "first"
+    assert not list((simulator.root / "q/in").iterdir())
+
+
 # ---- rename ----
 
 @pytest.mark.parametrize("collision, state, names", [

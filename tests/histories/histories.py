@@ -345,12 +345,6 @@ class History:
     def judge_files(self):
         left = [path for path in self.there() if path.endswith((".bad", ".part"))
                 and not path.startswith(self.ours + "/")]
-        # Known: where somebody put another file in its place in that very moment, the monitor takes
-        # that one back, and does not judge it anew.
-        taken_back = {os.path.basename(event["path"]) for event in self.events
-                      if event.get("label", {}).get("old_path", "").startswith(self.ours + "/")
-                      and "echo_of" in event.get("label", {})} if left else set()
-        left = [path for path in left if os.path.basename(path) not in taken_back]
         assert not left, f"rules should have moved {left}"
 
     # ---- life ----
