@@ -560,6 +560,7 @@ int deliver_open(struct deliver **out, uv_loop_t *loop, struct http *http,
 		MAX(settings->act.back_off_ms, 1),
 		MAX(settings->act.back_off_max_ms, 1),
 	});
+	deliver->also_caused = also_caused_new(&settings->act.also_caused);
 	deliver->rules = mem_array(settings->watch_count, sizeof(*deliver->rules));
 	deliver->random = uv_hrtime();
 	prints.self = deliver;
@@ -618,6 +619,7 @@ void deliver_close(struct deliver *deliver)
 	fingerprints_close(deliver->prints);
 	action_cache_free(deliver->cache);
 	breakers_free(deliver->breakers);
+	also_caused_free(deliver->also_caused);
 	forget_rules(deliver);
 	uv_close((uv_handle_t *)&deliver->wake, forget_handle);
 	uv_close((uv_handle_t *)&deliver->turn, forget_handle);

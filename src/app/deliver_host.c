@@ -121,17 +121,22 @@ static void host_expect(void *self, struct action_run *run, const struct action_
 	struct deliver *deliver = self;
 	struct delivery *delivery = delivery_of(run);
 
+	size_t all_count;
+	struct action_effect *all = also_caused_add(deliver->also_caused, run->action->type->name,
+						    effects, count, &all_count);
+
 	assert(!delivery->go_on && !run->is_finished);
-	delivery->effects = mem_array(count ? count : 1, sizeof(*delivery->effects));
-	delivery->effect_count = count;
-	for (size_t i = 0; i < count; i++)
+	delivery->effects = mem_array(all_count ? all_count : 1, sizeof(*delivery->effects));
+	delivery->effect_count = all_count;
+	for (size_t i = 0; i < all_count; i++)
 		delivery->effects[i] =
 			(struct expectation){ run->job,
 					      run->step,
-					      effects[i].type,
-					      str_copy(effects[i].file_id),
-					      effects[i].path ? str_copy(effects[i].path) : NULL,
-					      effects[i].is_lasting };
+					      all[i].type,
+					      str_copy(all[i].file_id),
+					      all[i].path ? str_copy(all[i].path) : NULL,
+					      all[i].is_lasting };
+	also_caused_clear(all, count, all_count);
 	delivery->go_on = done;
 	delivery->go_on_ctx = ctx;
 	list_append(&deliver->expecting, &delivery->queue_link);

@@ -9,6 +9,7 @@
 #define APP_DELIVERY_H
 
 #include "app/action_cache.h"
+#include "app/also_caused.h"
 #include "app/breaker.h"
 #include "app/deliver.h"
 #include <pthread.h>
@@ -72,6 +73,7 @@ struct deliver {
 	struct action_host host;
 	struct action_cache *cache;
 	struct breakers *breakers;
+	struct also_caused *also_caused;
 	struct fingerprints *prints;
 	uv_async_t wake;
 	uv_timer_t turn;  /* soon: something finished */

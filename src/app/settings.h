@@ -99,8 +99,9 @@ struct settings {
 		int64_t attempts;    /* before a step is given up */
 		int64_t back_off_ms; /* first pause between attempts, doubled each time */
 		int64_t back_off_max_ms;
-		int64_t concurrency;     /* jobs under way at once */
-		int64_t echo_expiry_ms;  /* how long an expectation outlives its action; 60 s */
+		int64_t concurrency;         /* jobs under way at once */
+		int64_t echo_expiry_ms;      /* how long an expectation outlives its action; 60 s */
+		struct key_list also_caused; /* app/also_caused.h */
 		int64_t lease_ms;        /* how long a job stays with a process that is silent */
 		int64_t max_depth;       /* jobs in a row of each other's echoes; 0: whatever */
 		int64_t runs_per_file;   /* firings of a rule that may loop; 0: whatever.. */

@@ -1,4 +1,5 @@
 #include "app/settings_check.h"
+#include "app/also_caused.h"
 
 #include <errno.h>
 #include <strings.h>
@@ -442,6 +443,14 @@ static void check_act(struct settings_source *source, const struct settings_inst
 	if (settings->act.back_off_ms > settings->act.back_off_max_ms)
 		problems_error(source->problems, settings_place(instance, "BACK_OFF"),
 			       "BACK_OFF is longer than BACK_OFF_MAX");
+	for (size_t i = 0; i < settings->act.also_caused.count; i++) {
+		AUTO(free) char *wrong = also_caused_check(settings->act.also_caused.items[i]);
+
+		if (wrong)
+			problems_error(source->problems, settings_place(instance, "ALSO_CAUSED"),
+				       "ALSO_CAUSED, '%s': %s", settings->act.also_caused.items[i],
+				       wrong);
+	}
 }
 
 void settings_check(struct settings_source *source)

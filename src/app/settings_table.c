@@ -210,6 +210,9 @@ static const struct config_key act_keys[] = {
 	{ "ECHO_EXPIRY", KEY_TIME, OTHER(act.echo_expiry_ms), "60s",
 	  "How long after an action an event of its own is still recognised as such.", .least = 100,
 	  .most = 86400000 },
+	{ "ALSO_CAUSED", KEY_LIST, OTHER(act.also_caused), NULL,
+	  "Events that this cluster tells of the monitor's own changes beside the usual ones, as "
+	  "cn_monitor calibrate prints them: 'rename child_mtime_changed of directory'." },
 	{ "LEASE", KEY_TIME, OTHER(act.lease_ms), "30s",
 	  "Redis: how long the jobs of a process that gives no sign of life wait for it before "
 	  "others "

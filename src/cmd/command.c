@@ -61,6 +61,16 @@ const struct command commands[] = {
 	  "not.\n"
 	  "Changes nothing on the cluster. Exit status 1: something will not work.",
 	  OPTION_CONFIG | OPTION_JSON | OPTION_NO_COLOR, doctor_run },
+	{ "calibrate", "try out what the cluster's stream tells of the monitor's own changes",
+	  "Does each built-in change once (rename, permissions, tag, copy, lock, ...) in a "
+	  "directory of its own\n"
+	  "below DIRECTORY, removes that again, and says which events came of each. What a module "
+	  "did not\n"
+	  "expect, rules of the running monitor would take for somebody else's: the lines for "
+	  "[ACT] ALSO_CAUSED\n"
+	  "are printed. Choose a directory that no rule cares about. Exit status 1: something was "
+	  "not expected.",
+	  OPTION_CONFIG | OPTION_WATCH | OPTION_JSON, calibrate_command, "DIRECTORY" },
 	{ "explain", "why a rule is true for an event or is not: each condition and what it saw",
 	  "The event is given by hand, or is one that the running monitor has recorded:\n\n"
 	  "  cn_monitor explain --event '{\"event\":\"created\",\"path\":\"/home/a.jpg\"}'\n"

@@ -99,6 +99,7 @@ int reload_run(const struct arguments *arguments);
 int dead_run(const struct arguments *arguments);
 /* Whether the history is what its chain says. */
 int history_verify(const struct arguments *arguments);
+int calibrate_command(const struct arguments *arguments);
 int history_run(const struct arguments *arguments);
 int undo_run(const struct arguments *arguments);
 int approve_run(const struct arguments *arguments);
