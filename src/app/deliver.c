@@ -108,10 +108,10 @@ static bool is_busy(void *self, const char *file_id)
 	return false;
 }
 
-int64_t deliver_back_off(struct deliver *deliver, unsigned count)
+int64_t deliver_back_off(struct deliver *deliver, int64_t first_ms, unsigned count)
 {
 	int64_t most = MAX(deliver->settings->act.back_off_max_ms, 1);
-	int64_t pause = MAX(deliver->settings->act.back_off_ms, 1);
+	int64_t pause = MAX(first_ms, 1);
 	int64_t jitter;
 
 	for (unsigned i = 1; i < count && pause < most; i++)
@@ -561,6 +561,7 @@ int deliver_open(struct deliver **out, uv_loop_t *loop, struct http *http,
 		MAX(settings->act.back_off_max_ms, 1),
 	});
 	deliver->also_caused = also_caused_new(&settings->act.also_caused);
+	deliver->turns = turns_new();
 	deliver->rules = mem_array(settings->watch_count, sizeof(*deliver->rules));
 	deliver->random = uv_hrtime();
 	prints.self = deliver;
@@ -620,6 +621,7 @@ void deliver_close(struct deliver *deliver)
 	action_cache_free(deliver->cache);
 	breakers_free(deliver->breakers);
 	also_caused_free(deliver->also_caused);
+	turns_free(deliver->turns);
 	forget_rules(deliver);
 	uv_close((uv_handle_t *)&deliver->wake, forget_handle);
 	uv_close((uv_handle_t *)&deliver->turn, forget_handle);

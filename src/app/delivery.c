@@ -41,6 +41,12 @@ struct delivery *delivery_new(struct deliver *deliver, struct job *job)
 
 static void end_run(struct delivery *delivery)
 {
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (delivery->has_turn)
+		turns_end(delivery->deliver->turns, delivery->action, now_ms - delivery->turn_ms,
+			  clock_now_ms());
+	delivery->has_turn = false;
 	deliver_forget_expectations(delivery);
 	json_decref(delivery->run.memory);
 	json_decref(delivery->run.result);
@@ -320,7 +326,26 @@ static bool waits_for_server(struct delivery *delivery)
 	if (!server || breakers_allow(deliver->breakers, server, clock_now_ms(), &again_ms, &last))
 		return false;
 	why = str_format("waits until %s works again: %s", server, last);
-	delivery_retry_at(delivery, again_ms + deliver_back_off(deliver, 1), why);
+	delivery_retry_at(
+		delivery,
+		again_ms + deliver_back_off(deliver, deliver->settings->act.back_off_ms, 1), why);
+	return true;
+}
+
+/* As many as the step allows are under way: that is no attempt at it either. */
+static bool waits_for_turn(struct delivery *delivery)
+{
+	int64_t most = job_body_concurrency(&delivery->body), again_ms;
+
+	if (!most)
+		return false;
+	if (turns_take(delivery->deliver->turns, delivery->action, most, clock_now_ms(),
+		       &again_ms)) {
+		delivery->has_turn = true;
+		delivery->turn_ms = clock_monotonic_ms();
+		return false;
+	}
+	delivery_retry_at(delivery, again_ms, "waits for its turn: concurrency");
 	return true;
 }
 
@@ -345,7 +370,7 @@ static void act(struct delivery *delivery)
 		plan(delivery);
 		return;
 	}
-	if (must_be_approved(delivery) || waits_for_server(delivery))
+	if (must_be_approved(delivery) || waits_for_server(delivery) || waits_for_turn(delivery))
 		return;
 	delivery->state = DELIVERY_ACTING;
 	delivery->action->type->start(&delivery->run);

@@ -16,6 +16,7 @@
 
 #include "app/fingerprint.h"
 #include "app/job.h"
+#include "app/turns.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/metric.h"
@@ -40,8 +41,10 @@ struct delivery {
 	struct action *action;
 	struct action_run run;
 	unsigned changes; /* ACTION_CHANGED in a row */
-	bool is_over;     /* it ends as `ending` says, once what is left is put right */
-	char *ending;     /* where the file is; NULL: it is gone */
+	bool has_turn;    /* of an action with a concurrency, since: */
+	int64_t turn_ms;
+	bool is_over; /* it ends as `ending` says, once what is left is put right */
+	char *ending; /* where the file is; NULL: it is gone */
 	/* What the step under way wants stored before it goes on: deliver_host.c. */
 	struct expectation *effects;
 	size_t effect_count;
@@ -74,6 +77,7 @@ struct deliver {
 	struct action_cache *cache;
 	struct breakers *breakers;
 	struct also_caused *also_caused;
+	struct turns *turns;
 	struct fingerprints *prints;
 	uv_async_t wake;
 	uv_timer_t turn;  /* soon: something finished */
@@ -119,8 +123,8 @@ void deliver_forget_expectations(struct delivery *delivery);
 /* For delivery.c: the rule as it is offered now; NULL if it is gone. */
 const struct rule *deliver_find_rule(struct deliver *deliver, size_t watch, const char *name,
 				     struct rule_matcher **out_matcher);
-/* The pause before attempt number `count` + 1, with jitter. */
-int64_t deliver_back_off(struct deliver *deliver, unsigned count);
+/* The pause before attempt number `count` + 1, with jitter; first_ms: the one before the second. */
+int64_t deliver_back_off(struct deliver *deliver, int64_t first_ms, unsigned count);
 /* For deliver_unstored.c: says what it did, and goes on with the next step, or ends. */
 void deliver_written(struct delivery *delivery);
 /* Something is in one of the lists but that of the running. */

@@ -148,7 +148,10 @@ void delivery_attempt_again(struct delivery *delivery, const char *why, int64_t 
 					      attempt == 1 ? "" : "s"));
 		return;
 	}
-	due_ms = clock_now_ms() + deliver_back_off(delivery->deliver, attempt);
+	due_ms = clock_now_ms() +
+		 deliver_back_off(delivery->deliver,
+				  job_body_back_off(&delivery->body, settings->act.back_off_ms),
+				  attempt);
 	due_ms = MAX(due_ms, not_before_ms);
 	delivery_say(delivery, LOG_WARN, "%.*s -> %s: %s; attempt %u of %lld in %.1f s",
 		     TEXT_ARGS(delivery_place(delivery)), module, why, attempt + 1, (long long)most,
@@ -161,7 +164,9 @@ void delivery_wait_for_cluster(struct delivery *delivery, const struct file_repl
 {
 	unsigned waits = job_body_count_wait(&delivery->body);
 	int64_t due_ms = clock_now_ms() +
-			 MAX(deliver_back_off(delivery->deliver, waits), reply->retry_after_ms);
+			 MAX(deliver_back_off(delivery->deliver,
+					      delivery->deliver->settings->act.back_off_ms, waits),
+			     reply->retry_after_ms);
 
 	delivery_say(delivery, LOG_WARN,
 		     "%.*s -> %s waits for the cluster: %s; asked again in %.1f s",

@@ -43,6 +43,10 @@ static json_t *step_of_rule(const struct rule *rule, size_t index)
 		json_object_set_new(step, "approve_ms", json_integer(from->approve_ms));
 	if (from->attempts)
 		json_object_set_new(step, "attempts", json_integer(from->attempts));
+	if (from->back_off_ms)
+		json_object_set_new(step, "back_off_ms", json_integer(from->back_off_ms));
+	if (from->concurrency)
+		json_object_set_new(step, "concurrency", json_integer(from->concurrency));
 	if (from->on_error == STEP_CONTINUE)
 		json_object_set_new(step, "on_error", json_string("continue"));
 	else if (from->on_error == STEP_STEPS)
@@ -275,11 +279,26 @@ bool job_body_is_step_dry_run(const struct job_body *body)
 	return body->is_dry_run || json_is_true(json_object_get(step_json(body), "dry_run"));
 }
 
+static int64_t step_number(const struct job_body *body, const char *name, int64_t standard)
+{
+	json_int_t number = json_integer_value(json_object_get(step_json(body), name));
+
+	return number > 0 ? number : standard;
+}
+
 int64_t job_body_attempts(const struct job_body *body, int64_t standard)
 {
-	json_int_t attempts = json_integer_value(json_object_get(step_json(body), "attempts"));
+	return step_number(body, "attempts", standard);
+}
 
-	return attempts > 0 ? attempts : standard;
+int64_t job_body_back_off(const struct job_body *body, int64_t standard)
+{
+	return step_number(body, "back_off_ms", standard);
+}
+
+int64_t job_body_concurrency(const struct job_body *body)
+{
+	return step_number(body, "concurrency", 0);
 }
 
 enum step_on_error job_body_on_error(const struct job_body *body)

@@ -66,6 +66,8 @@ void job_body_next_step(struct job_body *body, json_t *result);
 /* Whether the step under way is only to be planned. */
 bool job_body_is_step_dry_run(const struct job_body *body);
 int64_t job_body_attempts(const struct job_body *body, int64_t standard); /* of the step */
+int64_t job_body_back_off(const struct job_body *body, int64_t standard); /* likewise, ms */
+int64_t job_body_concurrency(const struct job_body *body);                /* 0: any number */
 enum step_on_error job_body_on_error(const struct job_body *body);        /* of the step */
 /*
  * The step failed for good, and steps follow that: they are the rest of the job now, and see

@@ -32,8 +32,10 @@ struct rule_step {
 	 * mapping with one key; {} if there were none. */
 	const char *options;
 	bool dry_run;
-	int64_t attempts;   /* 0: as the configuration says */
-	int64_t approve_ms; /* somebody has to approve it within this time; 0: nobody has to */
+	int64_t attempts;    /* 0: as the configuration says */
+	int64_t back_off_ms; /* likewise */
+	int64_t concurrency; /* 0: as many as there are */
+	int64_t approve_ms;  /* somebody has to approve it within this time; 0: nobody has to */
 	enum step_on_error on_error;
 	size_t after; /* the number (from 1) of the step whose failure it follows; or
 			 STEP_OF_THE_RULE */

@@ -153,9 +153,10 @@ static void put_window(struct buf *out, const struct rule_window *window)
 
 static void put_step(struct buf *out, const struct rule_step *step)
 {
-	(void)!buf_print(out, "\n%s %s %d %lld %lld %d %zu", step->module, step->options,
-			 step->dry_run, (long long)step->attempts, (long long)step->approve_ms,
-			 step->on_error, step->after);
+	(void)!buf_print(out, "\n%s %s %d %lld %lld %lld %lld %d %zu", step->module, step->options,
+			 step->dry_run, (long long)step->attempts, (long long)step->back_off_ms,
+			 (long long)step->concurrency, (long long)step->approve_ms, step->on_error,
+			 step->after);
 }
 
 static char *rule_text(const struct set_rule *rule)

@@ -17,6 +17,18 @@ static const struct config_key keys[] = {
 	  .help = "How often it is tried, instead of [ACT] ATTEMPTS.",
 	  .least = 1,
 	  .most = 1000000 },
+	{ .name = "back_off",
+	  .type = KEY_TIME,
+	  .offset = offsetof(struct step_options, back_off_ms),
+	  .help = "The first pause between two attempts, instead of [ACT] BACK_OFF.",
+	  .least = 1,
+	  .most = 86400000 },
+	{ .name = "concurrency",
+	  .type = KEY_NUMBER,
+	  .offset = offsetof(struct step_options, concurrency),
+	  .help = "How many of this action are under way at once.",
+	  .least = 1,
+	  .most = 10000 },
 	{ .name = "approve",
 	  .type = KEY_CHOICE,
 	  .offset = offsetof(struct step_options, approve),
@@ -40,8 +52,8 @@ bool step_options_have(struct text key)
 
 const char *step_options_nearest(struct text written)
 {
-	static const char *const names[] = { "on_error", "dry_run",        "attempts",
-					     "approve",  "approve_within", NULL };
+	static const char *const names[] = { "on_error",    "dry_run", "attempts",       "back_off",
+					     "concurrency", "approve", "approve_within", NULL };
 
 	return parse_nearest(written, names);
 }

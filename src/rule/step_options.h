@@ -7,7 +7,9 @@
 
 struct step_options {
 	bool dry_run;
-	int64_t attempts;            /* 0: not said */
+	int64_t attempts; /* 0: not said, as the two after it */
+	int64_t back_off_ms;
+	int64_t concurrency;
 	int approve;                 /* 1: by hand */
 	int64_t approve_ms;          /* how long it waits for that; 0: it need not be approved */
 	const struct node *on_error; /* NULL: not said */

@@ -87,12 +87,12 @@ static bool tell_unknown_option(struct step_parser *parser, const struct node *s
 
 	const char *nearest = step_options_nearest(wrong->key->text);
 
-	problems_error(
-		parser->problems, wrong->key->place,
-		"'%.*s' is no option of a step%s%s%s: expected on_error, dry_run, attempts or "
-		"approve beside the module, or the module's options further to the right",
-		TEXT_ARGS(wrong->key->text), nearest ? "; did you mean '" : "",
-		nearest ? nearest : "", nearest ? "'" : "");
+	problems_error(parser->problems, wrong->key->place,
+		       "'%.*s' is no option of a step%s%s%s: expected on_error, dry_run, attempts, "
+		       "back_off, concurrency or approve beside the module, or the module's "
+		       "options further to the right",
+		       TEXT_ARGS(wrong->key->text), nearest ? "; did you mean '" : "",
+		       nearest ? nearest : "", nearest ? "'" : "");
 	return true;
 }
 
@@ -271,6 +271,8 @@ static void add_step(struct adding *adding, const char *module, struct text name
 		step_options_read(&beside, step, adding->parser->problems);
 	added->dry_run = beside.dry_run;
 	added->attempts = beside.attempts;
+	added->back_off_ms = beside.back_off_ms;
+	added->concurrency = beside.concurrency;
 	added->approve_ms = beside.approve_ms;
 	added->after = adding->after;
 	if (beside.on_error)

@@ -619,6 +619,37 @@ def test_a_request_whose_answer_is_lost_is_applied_exactly_once(simulator, run, 
     wait_until(lambda: [e for e in monitor.tail() if "echo_of" in e.get("label", {})], "the echo")
 
 
+# ---- not all at once ----
+
+def test_no_more_of_an_action_run_at_once_than_it_says(run, inbox, tmp_path):
+    (tmp_path / "at").mkdir()
+    count = program(tmp_path, "count", f"""
+import os, time
+mine = "{tmp_path}/at/" + os.environ["CN_JOB"]
+open(mine, "w").close()
+with open("{tmp_path}/seen", "a") as seen:
+    seen.write(f"{{len(os.listdir('{tmp_path}/at'))}}\\n")
+time.sleep(0.05)
+os.unlink(mine)
+""")
+    monitor = run(f"exec: [{count}]\n        concurrency: 2", "log: {text: done}",
+                  sections={"ACT": {"CONCURRENCY": "20"}})
+    for n in range(40):
+        (inbox / f"{n}.txt").write_text("x")
+    monitor.wait_for_jobs(40)
+    seen = [int(line) for line in (tmp_path / "seen").read_text().split()]
+    assert len(seen) == 40 and max(seen) == 2
+    assert all(job["body"]["log"][0]["attempts"] == 1 for job in monitor.jobs("done"))
+
+
+def test_a_step_may_have_a_back_off_of_its_own(run, inbox, tmp_path):
+    later = program(tmp_path, "later", "import sys; sys.exit(75)")
+    monitor = run(f"exec: [{later}]\n        back_off: 20ms\n        attempts: 4", sections={"ACT": {"BACK_OFF": "1h", "BACK_OFF_MAX": "1h"}})
+    (inbox / "a.txt").write_text("x")
+    dead, = monitor.wait_for_jobs(1, "dead")
+    assert "after 4 attempts" in dead["outcome"]
+
+
 # ---- a server that does not work ----
 
 def test_jobs_wait_for_a_web_hook_that_fails_and_none_is_given_up(simulator, run, inbox, hooks):

@@ -97,7 +97,8 @@ static void what_is_wrong_with_them_is_told(void **state)
 {
 	assert_said("  - quarantine: {to: /q}\n    on_eror: continue\n",
 		    "watched_items.yml:6:5: 'on_eror' is no option of a step; did you mean "
-		    "'on_error': expected on_error, dry_run, attempts or approve beside the "
+		    "'on_error': expected on_error, dry_run, attempts, back_off, concurrency or "
+		    "approve beside the "
 		    "module, or the "
 		    "module's options further to the right\n");
 	assert_said("  - quarantine: {to: /q}\n    attempts: many\n",
