@@ -5,6 +5,8 @@
 #include "action/module.h"
 #include "base/clock.h"
 
+#define DIGEST_SHORT 5
+
 static int64_t number_at(const json_t *object, const char *name)
 {
 	return json_integer_value(json_object_get(object, name));
@@ -128,6 +130,23 @@ char *digest_plain(const json_t *gathered)
 		add_entry(out, json_array_get(entries, i));
 	if (more)
 		add(out, "\n%s\n", more);
+	return buf_take(out);
+}
+
+char *digest_short(const json_t *gathered)
+{
+	AUTO(buf_free) struct buf *out = buf_new(SIZE_MAX / 2);
+	AUTO(free) char *subject = digest_subject(gathered);
+	const json_t *entries = json_object_get(gathered, "entries");
+	size_t most = MIN(json_array_size(entries), (size_t)DIGEST_SHORT);
+	int64_t left = number_at(gathered, "count") - (int64_t)most;
+
+	add(out, "%s", subject);
+	for (size_t i = 0; i < most; i++)
+		add(out, "\n%s %s", text_at(json_array_get(entries, i), "event"),
+		    text_at(json_array_get(entries, i), "path"));
+	if (left > 0)
+		add(out, "\nand %" PRId64 " more", left);
 	return buf_take(out);
 }
 

@@ -11,6 +11,7 @@
 
 /* All for free(). */
 char *digest_subject(const json_t *gathered); /* "532 events from 12:00 to 12:05 UTC (rule a)" */
+char *digest_short(const json_t *gathered);   /* for a chat: the subject and a few entries */
 char *digest_plain(const json_t *gathered);
 char *digest_html(const json_t *gathered);
 /* Every entry that was kept, as comma separated values with a line of names; NULL where the text

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "action/digest_text.h"
+#include "action/gather.h"
 #include "action/mail_text.h"
 #include "action/module.h"
 #include "action/template.h"
@@ -15,13 +16,12 @@ struct email_config {
 	char *from;
 	char *subject;
 	char *body;
-	int64_t digest_ms; /* 0: every event has a mail of its own */
-	char *by;
-	char *gathered; /* what this mail tells; NULL: one event */
+	struct gather_options digest;
 };
 
 struct email_run {
 	struct action_run *run;
+	struct gather gather;
 	struct mail_call *call;
 	char *message_id;
 };
@@ -48,22 +48,7 @@ static const struct config_key email_keys[] = {
 	  .type = KEY_TEXT,
 	  .offset = offsetof(struct email_config, from),
 	  .help = "The sender; FROM of [EMAIL] if not given." },
-	{ .name = "digest",
-	  .type = KEY_TIME,
-	  .offset = offsetof(struct email_config, digest_ms),
-	  .help = "The first event after a quiet time has a mail at once; those that come within "
-		  "this time after it go together into one.",
-	  .least = 1000,
-	  .most = (int64_t)7 * 86400000 },
-	{ .name = "by",
-	  .type = KEY_TEMPLATE,
-	  .offset = offsetof(struct email_config, by),
-	  .standard = "{rule}",
-	  .help = "With digest: which events go together, \"{dir}\" or \"{owner}\" for instance." },
-	{ .name = "gathered",
-	  .type = KEY_TEXT,
-	  .offset = offsetof(struct email_config, gathered),
-	  .help = "Set by the monitor itself, in the job that sends a digest." },
+	GATHER_KEYS(struct email_config, digest),
 	{ 0 },
 };
 
@@ -94,7 +79,7 @@ static char *email_server(const struct action *action)
 	const struct email_config *config = action->config;
 
 	/* What is only gathered need not wait for it; the job that tells it does. */
-	if (config->digest_ms && !config->gathered)
+	if (gather_only(&config->digest))
 		return NULL;
 	return str_format("the mail server %s", mail ? mail->host : "");
 }
@@ -164,8 +149,9 @@ static void send_mail(struct email_run *state, struct mail_text *mail)
 				email_done, state);
 }
 
-static void email_end(struct email_run *state, enum action_result result, const char *why)
+static void email_end(void *ctx, enum action_result result, const char *why)
 {
+	struct email_run *state = ctx;
 	struct action_run *run = state->run;
 	AUTO(free) char *sentence = str_copy(why);
 
@@ -200,79 +186,23 @@ static void send_gathered(struct email_run *state, const json_t *gathered)
 				 .subject = subject, .body = body, .html = html, .list = list });
 }
 
-static void taken(void *ctx, const char *why)
+static void tell(void *ctx, const json_t *gathered)
 {
-	struct email_run *state = ctx;
-	const json_t *gathered = json_object_get(state->run->memory, "gathered");
-
-	if (why)
-		email_end(state, ACTION_RETRY, why);
-	else if (!gathered)
-		email_end(state, ACTION_DONE, "nothing to do: nothing was gathered");
+	if (gathered)
+		send_gathered(ctx, gathered);
 	else
-		send_gathered(state, gathered);
-}
-
-static void kept(struct email_run *state)
-{
-	int64_t due_ms = json_integer_value(json_object_get(state->run->memory, "kept"));
-	AUTO(free) char *time = clock_format(due_ms);
-	AUTO(free) char *why = str_format("goes with the mail of %.19sZ", time);
-
-	email_end(state, ACTION_DONE, why);
-}
-
-static void gathered(void *ctx, const char *why)
-{
-	struct email_run *state = ctx;
-
-	if (why)
-		email_end(state, ACTION_RETRY, why);
-	else if (json_object_get(state->run->memory, "kept"))
-		kept(state);
-	else
-		send_one(state);
-}
-
-static void gather(struct email_run *state)
-{
-	struct action_run *run = state->run;
-	const struct email_config *config = run->action->config;
-	const struct action_host *host = run->action->host;
-	AUTO(free) char *by = NULL;
-	AUTO_ERROR err = { 0 };
-	json_t *entry;
-
-	if (template_render(&by, config->by, run, SUBJECT_MAX, &err) < 0) {
-		email_end(state, ACTION_REJECTED, error_text(&err));
-		return;
-	}
-	entry = module_event(run);
-	json_object_del(entry, "files");
-	json_object_del(entry, "alarm");
-	host->gather(host->self, run, &(struct action_gather){ by, config->digest_ms, entry },
-		     gathered, state);
-	json_decref(entry);
+		send_one(ctx);
 }
 
 static void email_start(struct action_run *run)
 {
 	const struct email_config *config = run->action->config;
-	const struct action_host *host = run->action->host;
 	struct email_run *state = NEW(struct email_run);
-	bool is_decided =
-		json_object_get(run->memory, "kept") || json_object_get(run->memory, "alone");
 
 	state->run = run;
+	state->gather = (struct gather){ run, tell, email_end, state };
 	run->data = state;
-	if (json_object_get(run->memory, "gathered"))
-		taken(state, NULL);
-	else if (config->gathered)
-		host->take_gathered(host->self, run, config->gathered, taken, state);
-	else if (config->digest_ms && !is_decided)
-		gather(state);
-	else
-		gathered(state, NULL);
+	gather_begin(&state->gather, &config->digest);
 }
 
 static void email_cancel(struct action_run *run)
@@ -298,13 +228,13 @@ static char *email_plan(struct action_run *run)
 
 	if (template_render(&subject, config->subject, run, SUBJECT_MAX, &err) < 0)
 		return str_format("would be refused: %s", error_text(&err));
-	if (config->gathered)
+	if (config->digest.key)
 		fits &= buf_print(plan, "would mail what was gathered to");
 	else
 		fits &= buf_print(plan, "would mail '%s' to", subject);
 	for (size_t i = 0; i < config->to.count; i++)
 		fits &= buf_print(plan, "%s %s", i ? "," : "", config->to.items[i]);
-	if (config->digest_ms && !config->gathered)
+	if (gather_only(&config->digest))
 		fits &= buf_print(plan, ", or with others in a digest");
 	(void)fits;
 	return buf_take(plan);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <strings.h>
 
+#include "action/gather.h"
 #include "action/module.h"
 #include "action/webhook_body.h"
 #include "base/clock.h"
@@ -19,6 +20,7 @@ struct webhook_config {
 	char *secret_file;
 	int severity; /* in severities */
 	struct key_list headers;
+	struct gather_options digest;
 	int64_t timeout_ms;
 	bool verify_tls;
 	char *ca_file;
@@ -27,6 +29,7 @@ struct webhook_config {
 
 struct webhook_run {
 	struct action_run *run;
+	struct gather gather;
 	struct http_call *call;
 };
 
@@ -65,6 +68,7 @@ static const struct config_key webhook_keys[] = {
 	  .type = KEY_LIST,
 	  .offset = offsetof(struct webhook_config, headers),
 	  .help = "More request headers, 'Name: value'; their values are kept secret." },
+	GATHER_KEYS(struct webhook_config, digest),
 	{ .name = "timeout",
 	  .type = KEY_TIME,
 	  .offset = offsetof(struct webhook_config, timeout_ms),
@@ -191,7 +195,8 @@ static char *webhook_server(const struct action *action)
 {
 	const struct webhook_config *config = action->config;
 
-	return url_shown(config->url);
+	/* What is only gathered need not wait for it; the job that tells it does. */
+	return gather_only(&config->digest) ? NULL : url_shown(config->url);
 }
 
 static int webhook_open(struct action *action, struct error *err)
@@ -326,18 +331,30 @@ static const char **headers_of(const struct webhook_config *config, const char *
 	return headers;
 }
 
-static void webhook_start(struct action_run *run)
+static void gather_ended(void *ctx, enum action_result result, const char *why)
 {
+	struct webhook_run *state = ctx;
+	struct action_run *run = state->run;
+	AUTO(free) char *sentence = str_copy(why);
+
+	free(state);
+	run->data = NULL;
+	action_finish(run, result, "%s", sentence);
+}
+
+static void post(void *ctx, const json_t *gathered)
+{
+	struct webhook_run *state = ctx;
+	struct action_run *run = state->run;
 	const struct webhook_config *config = run->action->config;
-	struct webhook_run *state;
 	char *signature[SIGNATURE_HEADERS] = { NULL };
 	AUTO(free) char *body = NULL;
 	AUTO_ERROR err = { 0 };
 	const struct webhook_words words = { config->preset, config->text, run->action->data,
-					     severities[config->severity] };
+					     severities[config->severity], gathered };
 
 	if (webhook_body(&body, &words, run, &err) < 0) {
-		action_finish(run, ACTION_REJECTED, "%s", error_text(&err));
+		gather_ended(state, ACTION_REJECTED, error_text(&err));
 		return;
 	}
 	sign(run, body, signature);
@@ -360,14 +377,22 @@ static void webhook_start(struct action_run *run)
 		.done = webhook_done,
 	};
 
-	state = NEW(struct webhook_run);
-	state->run = run;
-	run->data = state;
 	request.ctx = state;
 	state->call = http_start(run->action->host->http, &request);
 	free(headers);
 	for (size_t i = 0; i < SIGNATURE_HEADERS; i++)
 		free(signature[i]);
+}
+
+static void webhook_start(struct action_run *run)
+{
+	const struct webhook_config *config = run->action->config;
+	struct webhook_run *state = NEW(struct webhook_run);
+
+	state->run = run;
+	state->gather = (struct gather){ run, post, gather_ended, state };
+	run->data = state;
+	gather_begin(&state->gather, &config->digest);
 }
 
 static void webhook_cancel(struct action_run *run)
@@ -376,7 +401,8 @@ static void webhook_cancel(struct action_run *run)
 
 	if (!state)
 		return;
-	http_cancel(state->call);
+	if (state->call)
+		http_cancel(state->call);
 	free(state);
 	run->data = NULL;
 }

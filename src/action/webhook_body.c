@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "action/digest_text.h"
 #include "action/module.h"
 #include "action/template.h"
 #include "base/clock.h"
@@ -96,16 +97,18 @@ static json_t *pagerduty_event(const char *text, const struct webhook_words *wor
 }
 
 /* CloudEvents 1.0, structured. */
-static json_t *cloud_event(const char *text, const struct action_run *run)
+static json_t *cloud_event(const char *text, const struct action_run *run, const json_t *gathered)
 {
 	const struct event *event = run->event;
 	AUTO(free) char *cluster = http_escape(text_of(run->cluster_name));
 	AUTO(free) char *watch = http_escape(event->watch);
 	AUTO(free) char *source = str_format("/cn_monitor/%s/%s", cluster, watch);
 	AUTO(free) char *id = webhook_id(run);
-	AUTO(free) char *type = str_format("cn_monitor.%.*s", TEXT_ARGS(event->type_name));
+	AUTO(free)
+	char *type = gathered ? str_copy("cn_monitor.digest")
+			      : str_format("cn_monitor.%.*s", TEXT_ARGS(event->type_name));
 	AUTO(free) char *time = clock_format(event->time_ms);
-	json_t *data = module_event(run);
+	json_t *data = gathered ? json_deep_copy(gathered) : module_event(run);
 
 	if (text)
 		json_object_set_new(data, "text", json_string(text));
@@ -115,21 +118,39 @@ static json_t *cloud_event(const char *text, const struct action_run *run)
 			 "data", data);
 }
 
+/* What people are told, as the service shows it; NULL in *out: nothing. */
+static int render(char **out, const struct webhook_words *words, const struct action_run *run,
+		  struct error *err)
+{
+	const char *text = words->text;
+	AUTO(free) char *brief = words->gathered ? digest_short(words->gathered) : NULL;
+	AUTO(buf_free) struct buf *escaped = buf_new(SIZE_MAX / 2);
+
+	*out = NULL;
+	if (brief) {
+		if (words->preset == WEBHOOK_SLACK && slack_escape(escaped, text_of(brief)))
+			*out = buf_take(escaped);
+		else
+			*out = TAKE(brief);
+		return 0;
+	}
+	if (!text && words->preset != WEBHOOK_GENERIC)
+		text = STANDARD_TEXT;
+	if (!text)
+		return 0;
+	if (words->preset == WEBHOOK_SLACK)
+		return template_render_escaped(out, text, run, TEXT_MAX, slack_escape, err);
+	return template_render(out, text, run, TEXT_MAX, err);
+}
+
 int webhook_body(char **out, const struct webhook_words *words, const struct action_run *run,
 		 struct error *err)
 {
 	enum webhook_preset preset = words->preset;
-	const char *text = words->text;
 	AUTO(free) char *rendered = NULL;
 	json_t *object = NULL;
 
-	if (!text && preset != WEBHOOK_GENERIC)
-		text = STANDARD_TEXT;
-	if (text && preset == WEBHOOK_SLACK &&
-	    template_render_escaped(&rendered, text, run, TEXT_MAX, slack_escape, err) < 0)
-		return -1;
-	if (text && preset != WEBHOOK_SLACK &&
-	    template_render(&rendered, text, run, TEXT_MAX, err) < 0)
+	if (render(&rendered, words, run, err) < 0)
 		return -1;
 	if (rendered) { /* a program's output may be in it: not always UTF-8 */
 		char *clean = module_utf8(text_of(rendered), TEXT_MAX);
@@ -144,7 +165,7 @@ int webhook_body(char **out, const struct webhook_words *words, const struct act
 	else if (preset == WEBHOOK_PAGERDUTY)
 		object = pagerduty_event(rendered, words, run);
 	else
-		object = cloud_event(rendered, run);
+		object = cloud_event(rendered, run, words->gathered);
 	if (!object)
 		return error_set(err, "the event cannot be written as JSON");
 	*out = json_dumps(object, JSON_COMPACT);

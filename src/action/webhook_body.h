@@ -8,9 +8,10 @@ enum webhook_preset { WEBHOOK_GENERIC, WEBHOOK_SLACK, WEBHOOK_TEAMS, WEBHOOK_PAG
 
 struct webhook_words {
 	enum webhook_preset preset;
-	const char *text;     /* the template, or NULL */
-	const char *secret;   /* WEBHOOK_PAGERDUTY: the integration key */
-	const char *severity; /* the same */
+	const char *text;       /* the template, or NULL */
+	const char *secret;     /* WEBHOOK_PAGERDUTY: the integration key */
+	const char *severity;   /* the same */
+	const json_t *gathered; /* what is told instead of the event; NULL: the event */
 };
 
 /* The same for every attempt, so that the other side can drop what comes twice. For free(). */

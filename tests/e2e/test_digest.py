@@ -58,7 +58,7 @@ def test_the_first_at_once_and_the_rest_in_one_mail(simulator, run, mails):
     attachment, = digest.iter_attachments()
     assert attachment.get_filename() == "events.csv"
     outcomes = [job["outcome"] for job in monitor.jobs("done")]
-    assert len([o for o in outcomes if "goes with the mail of " in o]) == 30
+    assert len([o for o in outcomes if "goes with the digest of " in o]) == 30
     assert len(mails.received) == 2
 
 
@@ -106,6 +106,32 @@ def test_a_digest_that_is_refused_is_a_dead_letter_that_tells_it_once_mended(sim
     assert monitor.run("dead", "retry", str(dead["id"])).returncode == 0
     digest = mails.wait_for(2)[1]
     assert "3 events" in digest["Subject"]
+
+
+@pytest.mark.parametrize("preset", ["generic", "slack", "teams"])
+def test_a_web_hook_tells_a_storm_in_one_message(simulator, make_monitor, hooks, preset):
+    (simulator.root / "in").mkdir()
+    monitor = make_monitor(simulator, f"""version: 1
+watched_items:
+  - name: r
+    when: {{event: created, directory: /in}}
+    actions: [{{webhook: {{url: "{hooks.url}/x", preset: {preset}, digest: 1s}}}}]
+""").start()
+    (simulator.root / "in/0 <b>").write_text("x")
+    wait_until(lambda: len(hooks.received) == 1, "the first message")
+    for n in range(1, 21):
+        (simulator.root / f"in/{n} <b>").write_text("x")
+    wait_until(lambda: len(hooks.received) == 2, "the second message")
+    monitor.wait_idle()
+    body = hooks.received[1][2]
+    if preset == "generic":
+        assert body["type"] == "cn_monitor.digest" and body["data"]["count"] == 20
+        assert len(body["data"]["entries"]) == 20 and body["data"]["kinds"] == {"child_file_added": 20}
+        return
+    text = body["text"] if preset == "slack" else body["attachments"][0]["content"]["body"][0]["inlines"][0]["text"]
+    lines = text.splitlines()
+    assert lines[0].startswith("r: 20 events from ") and lines[-1] == "and 15 more" and len(lines) == 7
+    assert ("&lt;b&gt;" if preset == "slack" else "<b>") in lines[1]
 
 
 def test_a_dry_run_gathers_nothing(simulator, run, mails):
