@@ -59,7 +59,8 @@ static void wrong(struct problems *problems, struct place place, const char *for
 	problems_error(problems, place, "permissions: acl: %s", sentence);
 }
 
-static void check_rights(const json_t *rights, struct place place, struct problems *problems)
+static void check_rights(const json_t *rights, size_t number, struct place place,
+			 struct problems *problems)
 {
 	const char *word = json_string_value(rights);
 	const json_t *name;
@@ -70,9 +71,9 @@ static void check_rights(const json_t *rights, struct place place, struct proble
 			return;
 	if (!json_is_array(rights) || !json_array_size(rights)) {
 		wrong(problems, place,
-		      "rights%s%s%s: expected read, change, full or a list like "
+		      "entry %zu: rights%s%s%s: expected read, change, full or a list like "
 		      "[READ, EXECUTE]",
-		      word ? " '" : "", word ? word : "", word ? "'" : "");
+		      number, word ? " '" : "", word ? word : "", word ? "'" : "");
 		return;
 	}
 	json_array_foreach(rights, i, name)
@@ -81,8 +82,9 @@ static void check_rights(const json_t *rights, struct place place, struct proble
 		const char *near = text ? parse_nearest(text_of(text), all_rights) : NULL;
 
 		if (!is_among(all_rights, text))
-			wrong(problems, place, "there is no right '%s'%s%s%s", text ? text : "?",
-			      near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+			wrong(problems, place, "entry %zu: there is no right '%s'%s%s%s", number,
+			      text ? text : "?", near ? "; did you mean " : "", near ? near : "",
+			      near ? "?" : "");
 	}
 }
 
@@ -94,7 +96,8 @@ static bool is_word(const json_t *value, const char *one, const char *other)
 	       (text && (strcmp(text, one) == 0 || strcmp(text, other) == 0));
 }
 
-static void check_entry(const json_t *entry, struct place place, struct problems *problems)
+static void check_entry(const json_t *entry, size_t number, struct place place,
+			struct problems *problems)
 {
 	static const char *const known[] = { "allow", "deny", "rights", "inherit", NULL };
 	const char *allow = text_at(entry, "allow"), *deny = text_at(entry, "deny");
@@ -102,23 +105,25 @@ static void check_entry(const json_t *entry, struct place place, struct problems
 	json_t *value;
 
 	if (!json_is_object(entry)) {
-		wrong(problems, place, "expected entries like {allow: media, rights: read}");
+		wrong(problems, place, "entry %zu: expected one like {allow: media, rights: read}",
+		      number);
 		return;
 	}
 	json_object_foreach((json_t *)entry, name, value) if (!is_among(known, name))
 		wrong(problems, place,
-		      "an entry has no '%s': expected allow or deny, rights and "
+		      "entry %zu: it has no '%s': expected allow or deny, rights and "
 		      "perhaps inherit",
 		      name);
 	if (!allow == !deny)
-		wrong(problems, place, "an entry needs allow or deny, one of them");
+		wrong(problems, place, "entry %zu: it needs allow or deny, one of them", number);
 	else if (strcmp(who, "everyone") != 0 && strcmp(who, "owner") != 0 &&
 		 strcmp(who, "group") != 0 && !identity_is_sane(who, true))
-		wrong(problems, place, "'%s': expected everyone, owner, group, " IDENTITY_HELP,
+		wrong(problems, place,
+		      "entry %zu: '%s': expected everyone, owner, group, " IDENTITY_HELP, number,
 		      who);
-	check_rights(json_object_get(entry, "rights"), place, problems);
+	check_rights(json_object_get(entry, "rights"), number, place, problems);
 	if (!is_word(json_object_get(entry, "inherit"), "yes", "no"))
-		wrong(problems, place, "inherit: expected yes or no");
+		wrong(problems, place, "entry %zu: inherit: expected yes or no", number);
 }
 
 /* The cluster's own form is the cluster's to judge, but for what every entry needs. */
@@ -167,7 +172,7 @@ void acl_check(const char *json, struct place place, struct problems *problems)
 			wrong(problems, place,
 			      "an empty list: nobody would have any right; if "
 			      "that is meant, say nobody");
-		json_array_foreach(option, i, entry) check_entry(entry, place, problems);
+		json_array_foreach(option, i, entry) check_entry(entry, i + 1, place, problems);
 	} else if (json_is_object(option)) {
 		check_own_form(option, place, problems);
 	} else if (preset_of(option) == PRESET_NONE) {

@@ -119,16 +119,17 @@ static void what_is_wrong_is_said(void **state)
 	assert_problem("\"readonly\"", "'readonly': expected nobody, owner_only, read_only");
 	assert_problem("[]", "if that is meant, say nobody");
 	assert_problem("[{\"allow\":\"a\",\"rights\":\"write\"}]",
-		       "rights 'write': expected read, change, full or a list");
+		       "entry 1: rights 'write': expected read, change, full or a list");
 	assert_problem("[{\"allow\":\"a\",\"rights\":[\"REED\"]}]",
-		       "there is no right 'REED'; did you mean READ?");
-	assert_problem("[{\"rights\":\"read\"}]", "an entry needs allow or deny");
+		       "entry 1: there is no right 'REED'; did you mean READ?");
+	assert_problem("[{\"rights\":\"read\"}]", "entry 1: it needs allow or deny");
 	assert_problem("[{\"allow\":\"a\",\"deny\":\"b\",\"rights\":\"read\"}]",
-		       "an entry needs allow or deny, one of them");
-	assert_problem("[{\"allow\":\"sid:x\",\"rights\":\"read\"}]", "'sid:x': expected everyone");
+		       "entry 1: it needs allow or deny, one of them");
+	assert_problem("[{\"allow\":\"sid:x\",\"rights\":\"read\"}]",
+		       "entry 1: 'sid:x': expected everyone");
 	assert_problem("[{\"allow\":\"a\",\"rights\":\"read\",\"inherits\":\"yes\"}]",
-		       "an entry has no 'inherits'");
-	assert_problem("[\"read\"]", "expected entries like {allow: media, rights: read}");
+		       "entry 1: it has no 'inherits'");
+	assert_problem("[\"read\"]", "entry 1: expected one like {allow: media, rights: read}");
 	assert_problem(
 		"{\"aces\":[{\"type\":\"ALLOWED\",\"rights\":[\"READ\"],\"trustee\":\"1\"}]}",
 		"ace 1: flags: expected a list, if need be an empty one");
