@@ -113,7 +113,7 @@ static void check_entry(const json_t *entry, size_t number, struct place place,
 		wrong(problems, place,
 		      "entry %zu: it has no '%s': expected allow or deny, rights and "
 		      "perhaps inherit",
-		      name);
+		      number, name);
 	if (!allow == !deny)
 		wrong(problems, place, "entry %zu: it needs allow or deny, one of them", number);
 	else if (strcmp(who, "everyone") != 0 && strcmp(who, "owner") != 0 &&
