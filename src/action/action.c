@@ -155,6 +155,20 @@ size_t action_effects(const struct action_type *type, const char *options_json,
 	return count;
 }
 
+char *action_follow(const struct action_type *type, const char *options_json, size_t n,
+		    const char **out_module)
+{
+	AUTO_ERROR err = { 0 };
+	void *config;
+	char *options;
+
+	if (!type->follow || !(config = config_from_json(type, options_json, &err)))
+		return NULL;
+	options = type->follow(config, n, out_module);
+	config_free(type, config);
+	return options;
+}
+
 void action_finish(struct action_run *run, enum action_result result, const char *why, ...)
 {
 	va_list args;

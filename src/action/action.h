@@ -66,6 +66,10 @@ struct action_host {
 	 * is not there if there was nothing. done as with expect. */
 	void (*take_gathered)(void *self, struct action_run *run, const char *key,
 			      action_expected *done, void *ctx);
+	/* This object is where rules may want to act on it, and what says so came as our echo: it
+	 * is judged as something new, unless somebody's event of its coming was heard. */
+	void (*arrived)(void *self, struct action_run *run, const char *file_id, const char *path,
+			bool is_directory);
 	/* The request was refused and changed nothing. */
 	void (*withdraw)(void *self, struct action_run *run);
 	void (*finished)(void *self, struct action_run *run);
@@ -131,6 +135,9 @@ struct action_type {
 	void (*check)(const void *config, struct place place, struct problems *problems);
 	/* Which events it may cause, for the loop check: up to max of them. NULL: none at all. */
 	size_t (*effects)(const void *config, struct event_effect *effects, size_t max);
+	/* The n-th step (from 0) that it brings along: options as JSON for free(), and the module;
+	 * NULL: no more. May be NULL. */
+	char *(*follow)(const void *config, size_t n, const char **out_module);
 	/* The server elsewhere that it needs, as people are shown it: while that fails, jobs wait.
 	 * For free(). NULL: none. */
 	char *(*server)(const struct action *action);
@@ -166,6 +173,10 @@ bool action_needs_file(const struct action *action);
 /* The effects of a module with these options; 0 if it has none or they are wrong. */
 size_t action_effects(const struct action_type *type, const char *options_json,
 		      struct event_effect *effects, size_t max);
+
+/* The n-th step that one with these options brings along, as follow() says; NULL: no more. */
+char *action_follow(const struct action_type *type, const char *options_json, size_t n,
+		    const char **out_module);
 
 /* Exactly once for each start. why: a sentence, copied; NULL with ACTION_DONE. */
 void action_finish(struct action_run *run, enum action_result result, const char *why, ...)

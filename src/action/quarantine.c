@@ -1,4 +1,5 @@
 /* quarantine: moves a file out of the way, to {to}/{date}/{path}, never over anything. */
+#include "action/mode.h"
 #include "action/module.h"
 #include "action/move.h"
 #include "base/clock.h"
@@ -6,6 +7,8 @@
 struct quarantine_config {
 	char *to;
 	bool by_date;
+	bool tag;
+	char *permissions;
 };
 
 static const struct config_key quarantine_keys[] = {
@@ -19,8 +22,34 @@ static const struct config_key quarantine_keys[] = {
 	  .offset = offsetof(struct quarantine_config, by_date),
 	  .standard = "yes",
 	  .help = "A directory for each day (UTC, of the event) below it." },
+	{ .name = "tag",
+	  .type = KEY_BOOL,
+	  .offset = offsetof(struct quarantine_config, tag),
+	  .standard = "no",
+	  .help = "Also a step tag: key quarantined, with where the file was, the rule and the "
+		  "job." },
+	{ .name = "permissions",
+	  .type = KEY_TEXT,
+	  .offset = offsetof(struct quarantine_config, permissions),
+	  .help = "Also a step permissions, with this mode, or this acl: nobody, owner_only, "
+		  "read_only." },
 	{ 0 },
 };
+
+static void check_permissions(const struct quarantine_config *config, struct place place,
+			      struct problems *problems)
+{
+	static const char *const lists[] = { "nobody", "owner_only", "read_only" };
+
+	for (size_t i = 0; config->permissions && i < ARRAY_SIZE(lists); i++)
+		if (strcmp(config->permissions, lists[i]) == 0)
+			return;
+	if (config->permissions && mode_check(config->permissions, NULL) < 0)
+		problems_error(problems, place,
+			       "quarantine: permissions '%s': expected nobody, owner_only, "
+			       "read_only or a mode like \"0000\"",
+			       config->permissions);
+}
 
 static void quarantine_check(const void *options, struct place place, struct problems *problems)
 {
@@ -46,6 +75,7 @@ static void quarantine_check(const void *options, struct place place, struct pro
 				 "quarantine: to '%s': fields are not filled in here; the braces "
 				 "become part of the name",
 				 config->to);
+	check_permissions(config, place, problems);
 }
 
 static size_t quarantine_effects(const void *options, struct event_effect *effects, size_t max)
@@ -68,6 +98,32 @@ static size_t quarantine_effects(const void *options, struct event_effect *effec
 		if (!effects[i].same_file)
 			effects[i].path = path_join(text_of(config->to), TEXT_NONE);
 	return count;
+}
+
+/* A mode, or else the name of an access control list. */
+static char *follow_permissions(const struct quarantine_config *config, const char **out_module)
+{
+	bool is_mode = mode_check(config->permissions, NULL) == 0;
+	json_t *options = json_pack("{s:s}", is_mode ? "mode" : "acl", config->permissions);
+	char *text = json_dumps(options, JSON_COMPACT);
+
+	json_decref(options);
+	*out_module = action_permissions.name;
+	return text;
+}
+
+static char *quarantine_follow(const void *options, size_t n, const char **out_module)
+{
+	const struct quarantine_config *config = options;
+
+	if (config->tag && n == 0) {
+		*out_module = action_tag.name;
+		return str_copy("{\"key\": \"quarantined\", \"value\": \"from {quarantine.from} by "
+				"rule {rule}, job {job}, {time}\"}");
+	}
+	if (config->permissions && n == (config->tag ? 1 : 0))
+		return follow_permissions(config, out_module);
+	return NULL;
 }
 
 static char *target_of(const struct action_run *run)
@@ -123,6 +179,7 @@ const struct action_type action_quarantine = {
 	.puts_right = true,
 	.check = quarantine_check,
 	.effects = quarantine_effects,
+	.follow = quarantine_follow,
 	.plan = quarantine_plan,
 	.start = quarantine_start,
 	.cancel = move_cancel,

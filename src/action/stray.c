@@ -57,6 +57,14 @@ static void stray_end(struct stray *stray, enum action_result result, int64_t re
 	done(ctx, result, retry_after_ms, sentence);
 }
 
+/* Its own job may have ended meanwhile, and its coming may have been heard of by nobody. */
+static void tell_arrived(struct stray *stray)
+{
+	const struct action_host *host = stray->run->action->host;
+
+	host->arrived(host->self, stray->run, stray->id, stray->from, stray->is_directory);
+}
+
 static void moved_back(void *ctx, const struct file_reply *reply)
 {
 	struct stray *stray = ctx;
@@ -64,6 +72,7 @@ static void moved_back(void *ctx, const struct file_reply *reply)
 	stray->call = NULL;
 	switch (reply->result) {
 	case FILE_OK:
+		tell_arrived(stray);
 		stray_end(stray, ACTION_CHANGED, 0, "it was put back", NULL);
 		break;
 	case FILE_GONE:
@@ -150,6 +159,8 @@ static void looked(void *ctx, const struct file_reply *reply)
 	struct stray *stray = ctx;
 
 	stray->call = NULL;
+	if (reply->result == FILE_OK && strcmp(reply->info->path, stray->from) == 0)
+		tell_arrived(stray); /* an attempt before this one did it */
 	if (reply->result == FILE_OK && strcmp(reply->info->path, stray->to) == 0)
 		move_back(stray);
 	else if (reply->result == FILE_OK || reply->result == FILE_GONE)

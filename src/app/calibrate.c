@@ -236,6 +236,11 @@ static void host_expect(void *self, struct action_run *run, const struct action_
 	uv_timer_start(&c->timer, on_timer, 0, 50);
 }
 
+static void host_arrived(void *self, struct action_run *run, const char *file_id, const char *path,
+			 bool is_directory)
+{
+}
+
 static void host_withdraw(void *self, struct action_run *run)
 {
 }
@@ -509,6 +514,7 @@ static int open_all(struct calibration *c, struct error *err)
 		.loop = &c->loop,
 		.cluster = host_cluster,
 		.expect = host_expect,
+		.arrived = host_arrived,
 		.withdraw = host_withdraw,
 		.finished = host_finished,
 		.http = c->http,

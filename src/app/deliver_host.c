@@ -4,8 +4,12 @@
 
 #include "app/delivery.h"
 #include "app/digest.h"
+#include "app/inbox.h"
 #include "base/clock.h"
 #include "store/echo.h"
+
+#define LOOKED_THROUGH 10000 /* records */
+#define ARRIVAL_TRIES 20     /* conflicts with the filter or another act */
 
 static struct delivery *delivery_of(struct action_run *run)
 {
@@ -240,6 +244,48 @@ static void host_take_gathered(void *self, struct action_run *run, const char *k
 	host_order(delivery_of(run), (struct digest_order){ .key = str_copy(key) }, done, ctx);
 }
 
+static int put_arrival(struct deliver *deliver, const struct event *event, uint64_t after_seq,
+		       struct error *err)
+{
+	AUTO(store_abort) struct store_txn *txn = NULL;
+	struct inbox_item item = { .event = (struct event *)event };
+	uint64_t first;
+
+	if (store_log_range(deliver->store, &first, &item.until_seq, err) < 0)
+		return -1;
+	/* The filter looks through what came since. */
+	item.after_seq = MAX(after_seq, MAX(item.until_seq, LOOKED_THROUGH) - LOOKED_THROUGH);
+	if (store_begin(deliver->store, &txn, err) < 0 || inbox_put(txn, &item, err) < 0)
+		return -1;
+	return store_commit(TAKE(txn), err);
+}
+
+static void host_arrived(void *self, struct action_run *run, const char *file_id, const char *path,
+			 bool is_directory)
+{
+	enum event_type type = is_directory ? CHILD_DIR_ADDED : CHILD_FILE_ADDED;
+	struct event event = {
+		.type = type,
+		.type_name = text_of(event_type_name(type)),
+		.kinds = EVENT_KIND(type),
+		.origin = ORIGIN_LIVE,
+		.path = text_of(path),
+		.file_id = text_of(file_id),
+		.watch = run->event->watch,
+		.time_ms = clock_now_ms(),
+	};
+	AUTO_ERROR err = { 0 };
+	int rc, tries = 0;
+
+	do {
+		error_clear(&err);
+		rc = put_arrival(self, &event, run->event->seq, &err);
+	} while (rc == STORE_CONFLICT && ++tries < ARRIVAL_TRIES);
+	if (rc < 0)
+		log_warn("act", "%s; rules are not asked about %s, which was put back",
+			 error_text(&err), path);
+}
+
 static void host_withdraw(void *self, struct action_run *run)
 {
 	struct deliver *deliver = self;
@@ -275,6 +321,7 @@ struct action_host deliver_host(struct deliver *deliver, struct http *http,
 		.expect = host_expect,
 		.gather = host_gather,
 		.take_gathered = host_take_gathered,
+		.arrived = host_arrived,
 		.withdraw = host_withdraw,
 		.finished = host_finished,
 		.http = http,

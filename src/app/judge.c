@@ -570,6 +570,16 @@ static int take_item(struct judge *judge, const struct inbox_item *item, uint64_
 	int seen = sighting_find(judge->txn, judge->store, judge->decoder, &event, item->after_seq,
 				 cursor, err);
 
+	/* What was put back may have come by a rename, too. */
+	if (seen == 0 && (event.type == CHILD_FILE_ADDED || event.type == CHILD_DIR_ADDED)) {
+		struct event moved = event;
+
+		moved.type =
+			event.type == CHILD_FILE_ADDED ? CHILD_FILE_MOVED_TO : CHILD_DIR_MOVED_TO;
+		seen = sighting_find(judge->txn, judge->store, judge->decoder, &moved,
+				     item->after_seq, cursor, err);
+	}
+
 	if (seen < 0 || inbox_remove(judge->txn, item->number, err) < 0)
 		return -1;
 	if (seen)

@@ -22,6 +22,12 @@ static bool needs_file(void *ctx, const char *module)
 	return action_type_find(module)->needs_file;
 }
 
+static char *follow(void *ctx, const char *module, const char *options_json, size_t n,
+		    const char **out_module)
+{
+	return action_follow(action_type_find(module), options_json, n, out_module);
+}
+
 static const char *names[MODULES_MOST + 1];
 
 /* The names are read off the type table before main() starts, so that every thread finds them. */
@@ -50,4 +56,5 @@ const struct rule_modules app_modules = {
 	.check = check,
 	.effects = effects,
 	.needs_file = needs_file,
+	.follow = follow,
 };

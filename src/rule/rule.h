@@ -88,6 +88,10 @@ struct rule_modules {
 			  struct event_effect *effects, size_t max);
 	/* Whether the module works on a file; NULL: nobody asks. */
 	bool (*needs_file)(void *ctx, const char *module);
+	/* The n-th step (from 0) that such a step brings along: its options for free(), and its
+	 * module; NULL: no more. May be NULL itself. */
+	char *(*follow)(void *ctx, const char *module, const char *options_json, size_t n,
+			const char **out_module);
 };
 
 struct rule_set;

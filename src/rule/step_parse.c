@@ -257,6 +257,27 @@ static void read_on_error(struct adding *adding, size_t step, const struct node 
 		read_actions(&more, on_error);
 }
 
+/* What a step brings along, as if it were written behind it. */
+static void add_followers(struct adding *adding, size_t index, struct text name, struct place place)
+{
+	const struct rule_modules *modules = adding->parser->modules;
+	struct rule_step leader = adding->rule->rule.steps[index];
+	const char *module;
+	char *options;
+
+	if (!modules->follow)
+		return;
+	for (size_t n = 0;
+	     (options = modules->follow(modules->ctx, leader.module, leader.options, n, &module));
+	     n++) {
+		struct rule_step *added =
+			set_rule_add_step(adding->rule, module, name, options, place);
+
+		added->dry_run = leader.dry_run;
+		added->after = adding->after;
+	}
+}
+
 /* step: with the module and what stands beside it; NULL: a module alone. */
 static void add_step(struct adding *adding, const char *module, struct text name,
 		     const struct node *step, const struct node *options, struct place place)
@@ -277,6 +298,7 @@ static void add_step(struct adding *adding, const char *module, struct text name
 	added->after = adding->after;
 	if (beside.on_error)
 		read_on_error(adding, index, beside.on_error);
+	add_followers(adding, index, name, place);
 }
 
 /* A name: of a named action, or of a module that needs no options. */

@@ -82,6 +82,23 @@ def test_quarantine_takes_a_whole_directory(simulator, run, inbox, tmp_path):
     assert (simulator.root / "q/in/evil/deep/a.txt").read_text() == "x"
 
 
+def test_quarantine_brings_a_tag_and_permissions_along_and_undo_takes_all_back(simulator, run, inbox):
+    monitor = run('quarantine: {to: /q, by_date: no, tag: yes, permissions: nobody}\n        on_error: continue',
+                  'log: {text: "now {tag.value}"}')
+    (inbox / "a.zip").write_text("x")
+    job, = monitor.wait_for_jobs(1)
+    monitor.wait_idle()
+    assert [entry["module"] for entry in job["body"]["log"]] == ["quarantine", "tag", "permissions", "log"]
+    assert re.fullmatch(rf"from /in/a\.zip by rule the-rule, job {job['id']}, \d{{4}}-\S+Z",
+                        tags(simulator, "/q/in/a.zip")["quarantined"])
+    acl = simulator.client().get(f"/v1/files/{ref('/q/in/a.zip')}/info/acl").json["acl"]
+    assert acl["aces"] == [] and "now from /in/a.zip by rule the-rule" in monitor.log()
+    done = monitor.run("undo", str(job["id"]))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (inbox / "a.zip").read_text() == "x" and mode_of(inbox / "a.zip") == 0o644
+    assert tags(simulator, "/in/a.zip") == {}
+
+
 @pytest.mark.parametrize("how", ["answered", "killed", "lost"])
 def test_a_file_that_is_moved_by_mistake_is_put_back_and_its_own_job_waits(simulator, make_monitor, inbox, how):
     """Somebody swaps the files between the monitor's look and the cluster's move."""

@@ -538,6 +538,12 @@ static inline void fake_cancel_run(struct fake *fake, struct action_run *run)
 	run->action->type->cancel(run);
 }
 
+static inline void fake_arrived(void *self, struct action_run *run, const char *file_id,
+				const char *path, bool is_directory)
+{
+	fake_tell(self, "judge %s at %s as new", file_id, path);
+}
+
 static inline void fake_withdraw(void *self, struct action_run *run)
 {
 	(void)run;
@@ -578,6 +584,7 @@ static inline struct fake *fake_new(void)
 					   .loop = &fake->loop,
 					   .cluster = fake_cluster,
 					   .expect = fake_expect,
+					   .arrived = fake_arrived,
 					   .withdraw = fake_withdraw,
 					   .finished = fake_finished };
 	fake_add(fake, "2", "/", FILE_DIRECTORY);

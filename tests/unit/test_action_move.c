@@ -62,6 +62,7 @@ static void a_stranger_that_was_caught_is_put_back(void **state)
 			   "expect child_file_moved_from 99 " TARGET "\n"
 			   "expect child_file_moved_to 99 /home/joe/a.jpg\n"
 			   "move " TARGET " to /home/joe/a.jpg\n"
+			   "judge 99 at /home/joe/a.jpg as new\n"
 			   "changed\n");
 	assert_string_equal(fake_find(fake, "99")->path, "/home/joe/a.jpg");
 	assert_non_null(strstr(run->why, "another object (id 99)"));

@@ -320,13 +320,14 @@ static void a_new_set_judges_what_comes_behind_it_and_is_written_down(void **sta
 	free(noted);
 }
 
-static void put_item(struct monitor *m, uint64_t after, uint64_t until, const char *id)
+static void put_item_of(struct monitor *m, enum event_type type, const char *path, uint64_t after,
+			uint64_t until, const char *id)
 {
-	struct event event = { .type = CHILD_ACL_CHANGED,
-			       .type_name = TEXT("child_acl_changed"),
-			       .kinds = EVENT_KIND(CHILD_ACL_CHANGED),
+	struct event event = { .type = type,
+			       .type_name = text_of(event_type_name(type)),
+			       .kinds = EVENT_KIND(type),
 			       .file_id = text_of(id),
-			       .path = TEXT("/home/a.own"),
+			       .path = text_of(path),
 			       .watch = TEXT("main") };
 	struct inbox_item item = { .after_seq = after, .until_seq = until, .event = &event };
 	struct store_txn *txn;
@@ -334,6 +335,11 @@ static void put_item(struct monitor *m, uint64_t after, uint64_t until, const ch
 	ok(m->f, store_begin(m->f->store, &txn, &m->f->err));
 	ok(m->f, inbox_put(txn, &item, &m->f->err));
 	ok(m->f, store_commit(txn, &m->f->err));
+}
+
+static void put_item(struct monitor *m, uint64_t after, uint64_t until, const char *id)
+{
+	put_item_of(m, CHILD_ACL_CHANGED, "/home/a.own", after, until, id);
 }
 
 #define CHMOD(id) "[" ITEM("child_acl_changed", id, "a.own2") "]"
@@ -359,6 +365,20 @@ static void an_item_of_the_inbox_is_judged_unless_the_users_event_came(void **st
 		hear(&m, "[]");
 	settle_down(&m);
 	assert_jobs(&m, "own child_acl_changed /home/a.own; own child_acl_changed /home/a.own; ");
+}
+
+/* It is judged as something new, however it came; unless that was heard. */
+static void what_was_put_back_is_judged_unless_its_coming_was_heard(void **state)
+{
+	AUTO_MONITOR m;
+
+	monitor_start(&m, *state, rules);
+	hear(&m, "[" TO("7", "x.gz") "]");
+	settle_down(&m);
+	put_item_of(&m, CHILD_FILE_ADDED, "/home/b.zip", 0, 1, "7");
+	put_item_of(&m, CHILD_FILE_ADDED, "/home/c.zip", 0, 1, "8");
+	settle_down(&m);
+	assert_jobs(&m, "zips child_file_added /home/c.zip; ");
 }
 
 static void a_store_that_fails_loses_nothing(void **state)
@@ -454,6 +474,7 @@ int main(void)
 		cmocka_unit_test(a_record_of_a_watch_that_is_no_more_is_passed_over),
 		cmocka_unit_test(a_new_set_judges_what_comes_behind_it_and_is_written_down),
 		cmocka_unit_test(an_item_of_the_inbox_is_judged_unless_the_users_event_came),
+		cmocka_unit_test(what_was_put_back_is_judged_unless_its_coming_was_heard),
 		cmocka_unit_test(a_store_that_fails_loses_nothing),
 		cmocka_unit_test(ids_and_names_of_any_length_stop_nothing),
 		cmocka_unit_test(a_big_record_and_many_small_ones_are_judged_in_order),
