@@ -481,6 +481,7 @@ static void earlier_looked_at(void *ctx, const struct file_reply *reply)
 	const char *target = module_memory(run, "target"),
 		   *etag = module_memory(run, "source_etag");
 	const char *offset = module_memory(run, "offset");
+	const char *temporary = module_memory(run, "temporary");
 	const char *now = run->file && run->file->etag ? run->file->etag : "";
 
 	copy->call = NULL;
@@ -488,14 +489,15 @@ static void earlier_looked_at(void *ctx, const struct file_reply *reply)
 		copy_fail(copy, reply, "looking for the unfinished copy");
 		return;
 	}
-	if (reply->result == FILE_OK) {
-		copy->temporary = str_copy(module_memory(run, "temporary"));
+	if (reply->result == FILE_OK && target && strcmp(reply->info->path, target) == 0) {
+		copy->place = str_copy(target);
+		copy_done(copy, reply->info); /* only its answer was lost */
+		return;
+	}
+	/* Anywhere else it is somebody's by now, and left alone. */
+	if (reply->result == FILE_OK && strcmp(reply->info->path, temporary) == 0) {
+		copy->temporary = str_copy(temporary);
 		copy->id = str_copy(reply->info->id);
-		if (target && strcmp(reply->info->path, target) == 0) {
-			copy->place = str_copy(target);
-			copy_done(copy, reply->info); /* only its answer was lost */
-			return;
-		}
 	}
 	if (!run->file) {
 		copy_abandon(copy, ACTION_GONE, "the file is gone");

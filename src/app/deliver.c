@@ -470,6 +470,8 @@ static void seal(struct deliver *deliver)
 	rc = chain_seal(deliver->store, now_ms, deliver->settings->store.retention_ms,
 			SEALED_AT_ONCE, &err);
 	deliver->has_marks = rc != 0;
+	if (rc > 0) /* the loop's other users have their turn between */
+		uv_timer_start(&deliver->seal, deliver->seal.timer_cb, 1, SEAL_EVERY_MS);
 	if (rc == 0)
 		tell_head(deliver, now_ms);
 	else if (rc < 0 && rc != STORE_CONFLICT)

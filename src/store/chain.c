@@ -5,7 +5,7 @@
 #include "base/parse.h"
 #include "store/chain_part.h"
 
-#define FORGOTTEN_AT_ONCE 200
+#define FORGOTTEN_AT_ONCE 2000
 
 /* ---- How it is written down ---- */
 
@@ -241,7 +241,8 @@ static int forget_link(struct store_txn *txn, const struct link *link, uint64_t 
 	return store_delete(txn, SPACE_CHAIN, chain_key_text(&key), err);
 }
 
-/* The oldest links go as the history does; where the chain begins then is kept. 1: some went. */
+/* The oldest links go as the history does; where the chain begins then is kept. Answers how many
+ * went. */
 static int forget(struct store_txn *txn, int64_t before_ms, struct error *err)
 {
 	struct old_links *old = NEW(struct old_links);
@@ -255,7 +256,7 @@ static int forget(struct store_txn *txn, int64_t before_ms, struct error *err)
 	for (size_t i = 0; i < old->count && rc >= 0; i++)
 		rc = forget_link(txn, &old->items[i], old->numbers[i], err);
 	if (rc >= 0 && old->count) {
-		rc = 1;
+		rc = (int)old->count;
 		anchor = (struct anchor){
 			.number = store_key(old->numbers[old->count - 1]),
 			.since_ms = store_key((uint64_t)before_ms),
@@ -272,7 +273,7 @@ int chain_seal(struct store *store, int64_t now_ms, int64_t keep_ms, size_t most
 {
 	AUTO(store_abort) struct store_txn *txn = NULL;
 	struct marks marks = { .items = mem_array(most, sizeof(struct mark)), .most = most };
-	int rc;
+	int rc, forgotten = 0;
 
 	rc = store_begin(store, &txn, err);
 	if (rc == 0)
@@ -280,11 +281,11 @@ int chain_seal(struct store *store, int64_t now_ms, int64_t keep_ms, size_t most
 	if (rc >= 0)
 		rc = seal_marks(txn, &marks, err);
 	if (rc >= 0)
-		rc = forget(txn, now_ms - keep_ms, err);
+		rc = forgotten = forget(txn, now_ms - keep_ms, err);
 	free(marks.items);
 	if (rc > 0 || (rc == 0 && marks.count))
 		rc = store_commit(TAKE(txn), err);
-	return rc < 0 ? rc : marks.count == most;
+	return rc < 0 ? rc : marks.count == most || forgotten == FORGOTTEN_AT_ONCE;
 }
 
 static bool read_head(void *ctx, struct text key, struct text value)

@@ -32,8 +32,8 @@ enum chain_kind { CHAIN_DEAD = 'D', CHAIN_RETRIED = 'R', CHAIN_DONE = 'S', CHAIN
 /* job: id, ended_ms (or when it happened), body (NULL: as it was) and outcome. */
 MUST_CHECK int chain_mark(struct store_txn *txn, enum chain_kind kind, const struct job *job,
 			  struct error *err);
-/* Makes links of at most `most` marks, and forgets links older than keep_ms; 1: there are more
- * marks, 0: none. A STORE_CONFLICT: somebody else does it in this moment. */
+/* Makes links of at most `most` marks, and forgets links older than keep_ms; 1: there is more to be
+ * done, 0: nothing. A STORE_CONFLICT: somebody else does it in this moment. */
 MUST_CHECK int chain_seal(struct store *store, int64_t now_ms, int64_t keep_ms, size_t most,
 			  struct error *err);
 
