@@ -18,7 +18,8 @@ void copy_done(struct copy *copy, const struct file_info *info)
 	module_note_undo(run, "copy",
 			 json_pack("{s:s,s:s}", "remove", info->id, "unchanged", info->change_time),
 			 "delete the copy %s", info->path);
-	copy_end(copy, ACTION_DONE, 0, NULL);
+	AUTO(free) char *why = str_format("copied to %s", info->path);
+	copy_end(copy, ACTION_DONE, 0, why);
 }
 
 /* By id: what became of the copy, when a request to move it was not answered. */

@@ -26,14 +26,21 @@ void target_check(const char *module, const char *to, struct place place, struct
 				 module, to);
 }
 
-/* The path up to the first field, as far as it is whole directories; for free(). */
+/* The path up to the first field, as far as it is whole directories; for free(). These fields begin
+ * a directory of their own. */
 static char *fixed_directory(struct text to)
 {
-	struct text fixed = to;
+	struct text fixed = to, rest;
 	const char *brace = memchr(to.data, '{', to.size);
 
-	if (brace)
-		fixed.size = brace - to.data;
+	if (!brace)
+		return text_copy(path_parent(fixed));
+	fixed.size = brace - to.data;
+	rest = (struct text){ brace, to.size - fixed.size };
+	if (fixed.size > 1 &&
+	    (text_starts_with(rest, TEXT("{path}")) || text_starts_with(rest, TEXT("{dir}"))))
+		return text_ends_with(fixed, TEXT("/")) ? text_copy(path_parent(fixed))
+							: text_copy(fixed);
 	return text_copy(path_parent(fixed));
 }
 
@@ -46,7 +53,8 @@ bool target_effect(const char *to, struct event_effect *effect)
 	effect->same_directory = !is_path;
 	if (is_path && to[0] == '/')
 		effect->path = fixed_directory(whole);
-	if (!name.size || text_is(name, "{name}") || text_is(name, "{stem}{extension}"))
+	if (!name.size || text_is(name, "{name}") || text_is(name, "{stem}{extension}") ||
+	    text_ends_with(name, TEXT("{path}")))
 		effect->keeps_name = true;
 	else
 		effect->name = template_glob(name);

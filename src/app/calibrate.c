@@ -332,7 +332,8 @@ static void report(struct calibration *c, const char *what, const char *module, 
 									  : " of another"));
 	}
 	list_for_each (effect, &c->effects, link)
-		if (!effect->is_met && !effect->is_lasting && !why)
+		if (!effect->is_met && !effect->is_lasting && !why &&
+		    !action_type_find(module)->may_be_silent)
 			append_once(missing, str_copy(event_type_name(effect->type)));
 	c->found(c->ctx, &(struct calibrated){ what, module, why, told, unexpected, missing });
 	json_decref(told);

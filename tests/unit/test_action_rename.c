@@ -276,6 +276,9 @@ static void its_effects_are_known_for_the_loop_check(void **state)
 	assert_effect("/archive/x-{name}", "/archive", "x-*", false, false);
 	assert_effect("/archive/", "/archive", NULL, false, true);
 	assert_effect("{dir}/done/{name}", NULL, NULL, false, true);
+	assert_effect("/originals{path}", "/originals", NULL, false, true);
+	assert_effect("/originals/{path}", "/originals", NULL, false, true);
+	assert_effect("/by-day{dir}/{date}.{name}", "/by-day", "*.*", false, false);
 }
 
 static void a_plan_does_nothing(void **state)
