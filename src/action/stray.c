@@ -223,6 +223,9 @@ static void old_place_looked_at(void *ctx, const struct file_reply *reply)
 	else if (reply->result == FILE_OK)
 		stray_end(stray, ACTION_REJECTED, 0, "it is still there and could not be put back",
 			  "its old place is taken");
+	else if (reply->result == FILE_DENIED || reply->result == FILE_REFUSED)
+		stray_end(stray, ACTION_REJECTED, 0,
+			  "whether its old place is free cannot be asked", reply->why);
 	else
 		search_failed(stray, reply);
 }

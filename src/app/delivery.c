@@ -127,6 +127,8 @@ static bool was_moved_by_mistake(const struct delivery *delivery, const struct f
 {
 	struct delivery *other;
 
+	if (strcmp(file->path, job_body_path(&delivery->body)) == 0)
+		return false; /* where it was all the time */
 	list_for_each (other, &delivery->deliver->running, link) {
 		const json_t *memory = other->run.memory ? other->run.memory : other->body.memory;
 		const char *target = json_string_value(json_object_get(memory, "target"));

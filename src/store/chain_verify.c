@@ -378,7 +378,7 @@ int chain_verify(struct store *store, int64_t keep_ms, const struct chain_head *
 	head = chain_number(&verify.head.number);
 	anchor = chain_number(&verify.anchor.number);
 	report_ends(&verify);
-	if (anchor > head || head - anchor > (uint64_t)1 << 40) {
+	if (anchor > head || head - anchor > (uint64_t)1 << 32) {
 		wrong(&verify,
 		      "the chain ends at link %" PRIu64 ", before its beginning at %" PRIu64, head,
 		      anchor + 1);

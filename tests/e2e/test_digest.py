@@ -2,19 +2,10 @@
 
 import csv
 import io
-import time
 
 import pytest
 
-from mail_server import MailServer
 from monitor import wait_until
-
-
-@pytest.fixture
-def mails():
-    server = MailServer()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -66,7 +57,6 @@ def test_what_goes_together_is_chosen(simulator, run, mails):
     for folder in "ab":
         (simulator.root / "in" / folder).mkdir()
     run('digest: 2s, by: "{dir}"')
-    time.sleep(0)
     for n in range(3):
         for folder in "ab":
             (simulator.root / "in" / folder / f"{n}.txt").write_text("x")
