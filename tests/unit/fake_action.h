@@ -26,6 +26,7 @@ struct fake_fault {
 	enum file_result result;
 	int64_t retry_after_ms;
 	bool is_applied; /* it happened all the same: the answer was lost */
+	unsigned skip;   /* so many of them go well first */
 };
 
 struct cluster_call {
@@ -190,6 +191,10 @@ static inline int fake_befalls(struct cluster_call *call, const char *name)
 
 		if (strcmp(fault.call, name) != 0)
 			continue;
+		if (fault.skip) {
+			fake->faults[i].skip--;
+			continue;
+		}
 		memmove(&fake->faults[i], &fake->faults[i + 1],
 			(--fake->fault_count - i) * sizeof(fault));
 		fake_answer(call, fault.result, NULL);

@@ -69,6 +69,35 @@ static void a_stranger_that_was_caught_is_put_back(void **state)
 	assert_non_null(strstr(run->why, "it was put back"));
 }
 
+/* The file is elsewhere: was another one moved in its stead? */
+static void a_stranger_is_looked_for_when_the_answer_was_lost(void **state)
+{
+	AUTO(fake_free) struct fake *fake = cluster(true);
+	AUTO(fake_run_free) struct action_run *run = NULL;
+
+	fake_fault(fake, (struct fake_fault){ "move", FILE_AMBIGUOUS, .is_applied = true });
+	fake->before_move = replace_the_source;
+	run = go(fake);
+	assert_int_equal(run->outcome, ACTION_CHANGED);
+	assert_string_equal(fake_find(fake, "99")->path, "/home/joe/a.jpg");
+	assert_non_null(strstr(fake->story->data, "judge 99 at /home/joe/a.jpg as new\n"));
+}
+
+static void a_stranger_whose_old_place_cannot_be_asked_about_is_reported(void **state)
+{
+	AUTO(fake_free) struct fake *fake = cluster(true);
+	AUTO(fake_run_free) struct action_run *run = NULL;
+
+	fake_fault(fake, (struct fake_fault){ "move", FILE_AMBIGUOUS, .is_applied = true });
+	/* The directory, the file and what is at the target are told. */
+	fake_fault(fake, (struct fake_fault){ "get", FILE_DENIED, .skip = 3 });
+	fake->before_move = replace_the_source;
+	run = go(fake);
+	assert_int_equal(run->outcome, ACTION_REJECTED);
+	assert_non_null(strstr(run->why, "another object (id 99)"));
+	assert_non_null(strstr(run->why, "whether its old place is free cannot be asked"));
+}
+
 static void a_stranger_is_put_back_after_a_crash(void **state)
 {
 	AUTO(fake_free) struct fake *fake = cluster(true);
@@ -322,6 +351,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stranger_that_was_caught_is_put_back),
+		cmocka_unit_test(a_stranger_is_looked_for_when_the_answer_was_lost),
+		cmocka_unit_test(a_stranger_whose_old_place_cannot_be_asked_about_is_reported),
 		cmocka_unit_test(a_stranger_is_put_back_after_a_crash),
 		cmocka_unit_test(a_stranger_whose_place_is_taken_is_reported),
 		cmocka_unit_test(a_stranger_is_put_back_later_if_nothing_can_be_stored_now),
