@@ -120,12 +120,7 @@ void copy_end(struct copy *copy, enum action_result result, int64_t retry_after_
 	AUTO(free) char *sentence = why ? str_copy(why) : NULL;
 
 	copy_free(copy);
-	if (result == ACTION_RETRY)
-		module_retry(run, retry_after_ms, "%s", sentence);
-	else if (sentence)
-		action_finish(run, result, "%s", sentence);
-	else
-		action_finish(run, result, NULL);
+	module_end(run, result, retry_after_ms, sentence);
 }
 
 static void abandoned(void *ctx, const struct file_reply *reply)

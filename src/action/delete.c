@@ -50,12 +50,7 @@ static void delete_end(struct delete_run *state, enum action_result result, int6
 
 	run->data = NULL;
 	free(state);
-	if (result == ACTION_RETRY)
-		module_retry(run, retry_after_ms, "%s", why);
-	else if (why)
-		action_finish(run, result, "%s", why);
-	else
-		action_finish(run, result, NULL);
+	module_end(run, result, retry_after_ms, why);
 }
 
 static void done(struct delete_run *state, const char *why)

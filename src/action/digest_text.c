@@ -19,18 +19,6 @@ static const char *text_at(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
-static void add(struct buf *out, const char *format, ...) PRINTF_LIKE(2, 3);
-static void add(struct buf *out, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	AUTO(free) char *text = str_vformat(format, args);
-	va_end(args);
-	if (!buf_append(out, text, strlen(text)))
-		abort(); /* the limit is beyond memory */
-}
-
 /* "12:05:59", from the time in full. */
 static char *clock_time(int64_t time_ms)
 {
@@ -100,18 +88,19 @@ static void add_counts(struct buf *out, const char *what, const json_t *counts)
 	const char *name;
 	json_t *count;
 
-	add(out, "\n%s\n", what);
+	module_print(out, "\n%s\n", what);
 	json_object_foreach((json_t *)counts, name, count)
-		add(out, "  %8" PRId64 "  %s\n", (int64_t)json_integer_value(count), name);
+		module_print(out, "  %8" PRId64 "  %s\n", (int64_t)json_integer_value(count), name);
 }
 
 static void add_entry(struct buf *out, const json_t *entry)
 {
 	const char *old = text_at(entry, "old_path");
 
-	add(out, "  %.8s  %s  %s%s%s\n",
-	    strlen(text_at(entry, "time")) > 11 ? text_at(entry, "time") + 11 : "",
-	    text_at(entry, "event"), text_at(entry, "path"), *old ? ", before: " : "", old);
+	module_print(out, "  %.8s  %s  %s%s%s\n",
+		     strlen(text_at(entry, "time")) > 11 ? text_at(entry, "time") + 11 : "",
+		     text_at(entry, "event"), text_at(entry, "path"), *old ? ", before: " : "",
+		     old);
 }
 
 char *digest_plain(const json_t *gathered)
@@ -121,15 +110,15 @@ char *digest_plain(const json_t *gathered)
 	AUTO(free) char *more = rest(gathered);
 	const json_t *entries = json_object_get(gathered, "entries");
 
-	add(out, "%s\n", subject);
+	module_print(out, "%s\n", subject);
 	add_counts(out, "By event:", json_object_get(gathered, "kinds"));
 	if (!only_rule(gathered))
 		add_counts(out, "By rule:", json_object_get(gathered, "rules"));
-	add(out, "\n%s\n", more ? "The first of them:" : "All of them:");
+	module_print(out, "\n%s\n", more ? "The first of them:" : "All of them:");
 	for (size_t i = 0; i < shown(gathered); i++)
 		add_entry(out, json_array_get(entries, i));
 	if (more)
-		add(out, "\n%s\n", more);
+		module_print(out, "\n%s\n", more);
 	return buf_take(out);
 }
 
@@ -141,12 +130,12 @@ char *digest_short(const json_t *gathered)
 	size_t most = MIN(json_array_size(entries), (size_t)DIGEST_SHORT);
 	int64_t left = number_at(gathered, "count") - (int64_t)most;
 
-	add(out, "%s", subject);
+	module_print(out, "%s", subject);
 	for (size_t i = 0; i < most; i++)
-		add(out, "\n%s %s", text_at(json_array_get(entries, i), "event"),
-		    text_at(json_array_get(entries, i), "path"));
+		module_print(out, "\n%s %s", text_at(json_array_get(entries, i), "event"),
+			     text_at(json_array_get(entries, i), "path"));
 	if (left > 0)
-		add(out, "\nand %" PRId64 " more", left);
+		module_print(out, "\nand %" PRId64 " more", left);
 	return buf_take(out);
 }
 
@@ -173,7 +162,8 @@ static void add_cell(struct buf *out, const char *text)
 {
 	AUTO(free) char *escaped = escape(text);
 
-	add(out, "<td style=\"padding:2px 12px 2px 0;vertical-align:top\">%s</td>", escaped);
+	module_print(out, "<td style=\"padding:2px 12px 2px 0;vertical-align:top\">%s</td>",
+		     escaped);
 }
 
 static void add_count_rows(struct buf *out, const char *what, const json_t *counts)
@@ -181,18 +171,18 @@ static void add_count_rows(struct buf *out, const char *what, const json_t *coun
 	const char *name;
 	json_t *count;
 
-	add(out, "<h4>%s</h4>\n<table>\n", what);
+	module_print(out, "<h4>%s</h4>\n<table>\n", what);
 	json_object_foreach((json_t *)counts, name, count)
 	{
 		AUTO(free)
 		char *number = str_format("%" PRId64, (int64_t)json_integer_value(count));
 
-		add(out, "<tr>");
+		module_print(out, "<tr>");
 		add_cell(out, number);
 		add_cell(out, name);
-		add(out, "</tr>\n");
+		module_print(out, "</tr>\n");
 	}
-	add(out, "</table>\n");
+	module_print(out, "</table>\n");
 }
 
 char *digest_html(const json_t *gathered)
@@ -204,25 +194,27 @@ char *digest_html(const json_t *gathered)
 	AUTO(free) char *tail = escape(more ? more : "");
 	const json_t *entries = json_object_get(gathered, "entries");
 
-	add(out, "<!DOCTYPE html>\n<html><body style=\"font-family:sans-serif\">\n<h3>%s</h3>\n",
-	    title);
+	module_print(
+		out,
+		"<!DOCTYPE html>\n<html><body style=\"font-family:sans-serif\">\n<h3>%s</h3>\n",
+		title);
 	add_count_rows(out, "By event", json_object_get(gathered, "kinds"));
 	if (!only_rule(gathered))
 		add_count_rows(out, "By rule", json_object_get(gathered, "rules"));
-	add(out, "<h4>%s</h4>\n<table>\n", more ? "The first of them" : "All of them");
+	module_print(out, "<h4>%s</h4>\n<table>\n", more ? "The first of them" : "All of them");
 	for (size_t i = 0; i < shown(gathered); i++) {
 		const json_t *entry = json_array_get(entries, i);
 		const char *time = text_at(entry, "time");
 		AUTO(free) char *clock = str_format("%.8s", strlen(time) > 11 ? time + 11 : "");
 
-		add(out, "<tr>");
+		module_print(out, "<tr>");
 		add_cell(out, clock);
 		add_cell(out, text_at(entry, "event"));
 		add_cell(out, text_at(entry, "path"));
 		add_cell(out, text_at(entry, "old_path"));
-		add(out, "</tr>\n");
+		module_print(out, "</tr>\n");
 	}
-	add(out, "</table>\n<p>%s</p>\n</body></html>\n", tail);
+	module_print(out, "</table>\n<p>%s</p>\n</body></html>\n", tail);
 	return buf_take(out);
 }
 
@@ -232,10 +224,10 @@ char *digest_html(const json_t *gathered)
  * any more. */
 static void add_field(struct buf *out, const char *text, const char *after)
 {
-	add(out, "\"%s", *text && strchr("=+-@\t\r", *text) ? "'" : "");
+	module_print(out, "\"%s", *text && strchr("=+-@\t\r", *text) ? "'" : "");
 	for (; *text; text++)
-		add(out, "%s%c", *text == '"' ? "\"" : "", *text);
-	add(out, "\"%s", after);
+		module_print(out, "%s%c", *text == '"' ? "\"" : "", *text);
+	module_print(out, "\"%s", after);
 }
 
 char *digest_list(const json_t *gathered)
@@ -248,12 +240,12 @@ char *digest_list(const json_t *gathered)
 
 	if (json_array_size(entries) <= DIGEST_SHOWN)
 		return NULL;
-	add(out, "time,event,path,old_path,file_id,rule,watch,job\n");
+	module_print(out, "time,event,path,old_path,file_id,rule,watch,job\n");
 	json_array_foreach(entries, i, entry)
 	{
 		for (size_t k = 0; k < ARRAY_SIZE(names); k++)
 			add_field(out, text_at(entry, names[k]), ",");
-		add(out, "%" PRId64 "\n", number_at(entry, "job"));
+		module_print(out, "%" PRId64 "\n", number_at(entry, "job"));
 	}
 	return buf_take(out);
 }

@@ -215,12 +215,7 @@ static void lock_end(struct lock_run *state, enum action_result result, int64_t 
 	free(state->retention);
 	free(state);
 	run->data = NULL;
-	if (result == ACTION_RETRY)
-		module_retry(run, retry_after_ms, "%s", why);
-	else if (why)
-		action_finish(run, result, "%s", why);
-	else
-		action_finish(run, result, NULL);
+	module_end(run, result, retry_after_ms, why);
 }
 
 static void lock_refused(struct lock_run *state, const struct file_reply *reply, const char *needs)

@@ -53,6 +53,28 @@ void module_retry(struct action_run *run, int64_t retry_after_ms, const char *wh
 	action_finish(run, ACTION_RETRY, "%s", sentence);
 }
 
+void module_end(struct action_run *run, enum action_result result, int64_t retry_after_ms,
+		const char *why)
+{
+	if (result == ACTION_RETRY)
+		module_retry(run, retry_after_ms, "%s", why);
+	else if (why)
+		action_finish(run, result, "%s", why);
+	else
+		action_finish(run, result, NULL);
+}
+
+void module_print(struct buf *out, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	AUTO(free) char *text = str_vformat(format, args);
+	va_end(args);
+	if (!buf_append(out, text, strlen(text)))
+		abort(); /* the limit is beyond memory */
+}
+
 void module_expect(struct action_run *run, const struct action_effect *effects, size_t count,
 		   action_expected *done, void *ctx)
 {

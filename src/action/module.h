@@ -3,6 +3,7 @@
 #define ACTION_MODULE_H
 
 #include "action/action.h"
+#include "base/buf.h"
 
 extern const struct action_type action_log;
 extern const struct action_type action_syslog;
@@ -28,6 +29,12 @@ json_t *module_event(const struct action_run *run);
 /* action_finish with ACTION_RETRY, not before retry_after_ms from now (0: the usual back-off). */
 void module_retry(struct action_run *run, int64_t retry_after_ms, const char *why, ...)
 	PRINTF_LIKE(3, 4);
+
+/* Either, as result says. retry_after_ms: of ACTION_RETRY; why: NULL with ACTION_DONE alone. */
+void module_end(struct action_run *run, enum action_result result, int64_t retry_after_ms,
+		const char *why);
+/* Appends; out's ceiling is beyond memory. */
+void module_print(struct buf *out, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* host->expect of the run. */
 void module_expect(struct action_run *run, const struct action_effect *effects, size_t count,

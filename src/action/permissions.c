@@ -371,12 +371,7 @@ void permissions_end(struct permissions_run *state, enum action_result result,
 	permissions_tree_clear(state);
 	free(state);
 	run->data = NULL;
-	if (result == ACTION_RETRY)
-		module_retry(run, retry_after_ms, "%s", sentence);
-	else if (sentence)
-		action_finish(run, result, "%s", sentence);
-	else
-		action_finish(run, result, NULL);
+	module_end(run, result, retry_after_ms, sentence);
 }
 
 static void add_word(struct buf *what, const char *name, const char *value)

@@ -73,12 +73,7 @@ static void snapshot_end(struct snapshot_run *state, enum action_result result,
 	free(state->suffix);
 	free(state);
 	run->data = NULL;
-	if (result == ACTION_RETRY)
-		module_retry(run, retry_after_ms, "%s", why);
-	else if (why)
-		action_finish(run, result, "%s", why);
-	else
-		action_finish(run, result, NULL);
+	module_end(run, result, retry_after_ms, why);
 }
 
 static void refused(struct snapshot_run *state, enum file_result result, const char *why,

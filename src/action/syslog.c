@@ -82,18 +82,6 @@ static char *syslog_server_name(const struct action *action)
 
 /* ---- What is sent ---- */
 
-static void add(struct buf *out, const char *format, ...) PRINTF_LIKE(2, 3);
-static void add(struct buf *out, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	AUTO(free) char *text = str_vformat(format, args);
-	va_end(args);
-	if (!buf_append(out, text, strlen(text)))
-		abort(); /* the limit is beyond memory */
-}
-
 /* In quotes, where three characters need a backslash (RFC 5424, 6.3.3). */
 static void add_parameter(struct buf *out, const char *name, const char *value)
 {
@@ -101,11 +89,11 @@ static void add_parameter(struct buf *out, const char *name, const char *value)
 
 	if (!line || !*line)
 		return;
-	add(out, " %s=\"", name);
+	module_print(out, " %s=\"", name);
 	for (const char *at = line; *at; at++)
-		add(out, "%s%c", strchr("\"\\]", *at) ? "\\" : "",
-		    (unsigned char)*at < ' ' ? ' ' : *at);
-	add(out, "\"");
+		module_print(out, "%s%c", strchr("\"\\]", *at) ? "\\" : "",
+			     (unsigned char)*at < ' ' ? ' ' : *at);
+	module_print(out, "\"");
 }
 
 static void add_data(struct buf *out, const struct action_run *run)
@@ -114,10 +102,10 @@ static void add_data(struct buf *out, const struct action_run *run)
 					     "rule",  "watch", "cluster",  "origin" };
 	json_t *event = module_event(run);
 
-	add(out, "[" SD_ID);
+	module_print(out, "[" SD_ID);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		add_parameter(out, names[i], json_string_value(json_object_get(event, names[i])));
-	add(out, " job=\"%llu\"]", (unsigned long long)run->job);
+	module_print(out, " job=\"%llu\"]", (unsigned long long)run->job);
 	json_decref(event);
 }
 
@@ -128,10 +116,10 @@ static void add_whole(struct buf *out, const struct action_run *run, int priorit
 	struct utsname host = { 0 };
 
 	uname(&host);
-	add(out, "<%d>1 %s %s cn_monitor %ld event ", priority, time,
-	    host.nodename[0] ? host.nodename : "-", (long)getpid());
+	module_print(out, "<%d>1 %s %s cn_monitor %ld event ", priority, time,
+		     host.nodename[0] ? host.nodename : "-", (long)getpid());
 	add_data(out, run);
-	add(out, " %s", text);
+	module_print(out, " %s", text);
 }
 
 /* What the local server takes from programs: the time is the machine's. */
@@ -142,9 +130,9 @@ static void add_local(struct buf *out, int64_t time_ms, int priority, const char
 	struct tm tm;
 
 	localtime_r(&seconds, &tm);
-	add(out, "<%d>%.3s %2d %02d:%02d:%02d cn_monitor[%ld]: %s", priority,
-	    months + 3 * tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (long)getpid(),
-	    text);
+	module_print(out, "<%d>%.3s %2d %02d:%02d:%02d cn_monitor[%ld]: %s", priority,
+		     months + 3 * tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		     (long)getpid(), text);
 }
 
 /* ---- The run ---- */

@@ -89,12 +89,7 @@ static void tag_end(struct tag_run *state, enum action_result result, int64_t re
 
 	tag_clear(state);
 	run->data = NULL;
-	if (result == ACTION_RETRY)
-		module_retry(run, retry_after_ms, "%s", why);
-	else if (why)
-		action_finish(run, result, "%s", why);
-	else
-		action_finish(run, result, NULL);
+	module_end(run, result, retry_after_ms, why);
 }
 
 static bool is_so(const struct tag_run *state, const struct file_tag *tag)
