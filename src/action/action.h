@@ -66,6 +66,9 @@ struct action_host {
 	 * is not there if there was nothing. done as with expect. */
 	void (*take_gathered)(void *self, struct action_run *run, const char *key,
 			      action_expected *done, void *ctx);
+	/* This object was moved by mistake, and is to be put back: its own jobs wait until that is
+	 * done, and stored. */
+	void (*astray)(void *self, struct action_run *run, const char *file_id);
 	/* This object is where rules may want to act on it, and what says so came as our echo: it
 	 * is judged as something new, unless somebody's event of its coming was heard. */
 	void (*arrived)(void *self, struct action_run *run, const char *file_id, const char *path,

@@ -22,6 +22,7 @@ struct move {
 	bool replaces;   /* what is at place will be removed by the move */
 	bool is_gone;    /* how it ends if no stray is found */
 	bool has_caused; /* a request of this attempt may have led to events */
+	bool is_open;    /* nobody knows what became of a move of this attempt or one before */
 };
 
 static void move_look(struct move *move, const char *why);
@@ -36,6 +37,7 @@ static struct move *move_new(struct action_run *run)
 	move->run = run;
 	move->cluster = host->cluster(host->self, watch);
 	move->source = str_copy(run->file ? run->file->path : "");
+	move->is_open = module_memory(run, "target") != NULL;
 	run->data = move;
 	return move;
 }
@@ -92,6 +94,14 @@ static void move_done(struct move *move, const struct file_info *info)
 	action_finish(run, ACTION_DONE, NULL);
 }
 
+/* What became of each request is known: who comes to its target later comes by himself. */
+static void move_forget(struct action_run *run)
+{
+	json_object_del(run->memory, "source");
+	json_object_del(run->memory, "sent_ms");
+	json_object_del(run->memory, "target");
+}
+
 /* Only if nothing of this attempt happened: it takes back all that the attempt expects. */
 static void move_withdraw(struct move *move)
 {
@@ -99,6 +109,14 @@ static void move_withdraw(struct move *move)
 
 	if (!move->has_caused)
 		host->withdraw(host->self, move->run);
+}
+
+/* The request did nothing at all. */
+static void move_undone(struct move *move)
+{
+	move_withdraw(move);
+	if (!move->is_open)
+		move_forget(move->run);
 }
 
 /* How every request ends that failed for reasons that have nothing to do with the move. */
@@ -116,6 +134,8 @@ static void searched(void *ctx, enum action_result result, int64_t retry_after_m
 	struct move *move = ctx;
 
 	move->stray = NULL;
+	if (result == ACTION_DONE || result == ACTION_CHANGED)
+		move_forget(move->run);
 	if (result != ACTION_DONE)
 		move_end(move, result, retry_after_ms, "%s", why);
 	else
@@ -145,7 +165,7 @@ static void looked(void *ctx, const struct file_reply *reply)
 	struct move *move = ctx;
 
 	move->call = NULL;
-	if (reply->result == FILE_GONE && move->has_caused) {
+	if (reply->result == FILE_GONE && move->is_open) {
 		move_search(move, true, "the file is gone");
 	} else if (reply->result == FILE_GONE) {
 		move_end(move, ACTION_GONE, 0, "the file is gone");
@@ -153,7 +173,7 @@ static void looked(void *ctx, const struct file_reply *reply)
 		move_fail(move, reply, "looking where the file is");
 	} else if (strcmp(reply->info->path, move->place) == 0) {
 		move_done(move, reply->info);
-	} else if (strcmp(reply->info->path, move->source) != 0 && move->has_caused) {
+	} else if (strcmp(reply->info->path, move->source) != 0 && move->is_open) {
 		move_search(move, false, "somebody moved the file from %s to %s", move->source,
 			    reply->info->path);
 	} else if (strcmp(reply->info->path, move->source) != 0) {
@@ -195,6 +215,8 @@ static void stray_ended(void *ctx, enum action_result result, int64_t retry_afte
 	struct move *move = ctx;
 
 	move->stray = NULL;
+	if (result == ACTION_CHANGED)
+		move_forget(move->run);
 	move_end(move, result, retry_after_ms, "%s", why);
 }
 
@@ -238,23 +260,23 @@ static void moved(void *ctx, const struct file_reply *reply)
 			move_caught_stray(move, reply->info);
 		break;
 	case FILE_AMBIGUOUS:
-		move->has_caused = true;
+		move->has_caused = move->is_open = true;
 		move_look(move, reply->why);
 		break;
 	case FILE_EXISTS:
-		move_withdraw(move);
+		move_undone(move);
 		move_taken(move);
 		break;
 	case FILE_GONE: /* the source, or the target's directory */
-		move_withdraw(move);
+		move_undone(move);
 		move_look(move, reply->why);
 		break;
 	case FILE_CHANGED:
-		move_withdraw(move);
+		move_undone(move);
 		move_end(move, ACTION_CHANGED, 0, "%s", reply->why);
 		break;
 	default:
-		move_withdraw(move);
+		move_undone(move);
 		move_fail(move, reply, "the move");
 		break;
 	}

@@ -19,6 +19,11 @@ struct stray {
 	void *ctx;
 };
 
+const char *stray_in(const json_t *memory)
+{
+	return json_string_value(json_object_get(json_object_get(memory, "stray"), "id"));
+}
+
 static struct stray *stray_new(struct action_run *run, const struct cluster *cluster,
 			       stray_done *done, void *ctx)
 {
@@ -134,6 +139,9 @@ static void move_back(struct stray *stray)
 /* So that a crash does not leave it where it is. */
 static void remember(struct stray *stray, const struct file_info *moved)
 {
+	const struct action_host *host = stray->run->action->host;
+
+	host->astray(host->self, stray->run, moved->id);
 	stray->id = str_copy(moved->id);
 	stray->is_directory = moved->type == FILE_DIRECTORY;
 	json_object_set_new(stray->run->memory, "stray",

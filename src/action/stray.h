@@ -12,6 +12,9 @@
 
 struct stray;
 
+/* The id of the one that is still to be put back, as a run remembers it; NULL: there is none. */
+const char *stray_in(const json_t *memory);
+
 /* result: ACTION_CHANGED, ACTION_RETRY or ACTION_REJECTED; why: a sentence. The stray is gone. */
 typedef void stray_done(void *ctx, enum action_result result, int64_t retry_after_ms,
 			const char *why);

@@ -236,6 +236,10 @@ static void host_expect(void *self, struct action_run *run, const struct action_
 	uv_timer_start(&c->timer, on_timer, 0, 50);
 }
 
+static void host_astray(void *self, struct action_run *run, const char *file_id)
+{
+}
+
 static void host_arrived(void *self, struct action_run *run, const char *file_id, const char *path,
 			 bool is_directory)
 {
@@ -515,6 +519,7 @@ static int open_all(struct calibration *c, struct error *err)
 		.loop = &c->loop,
 		.cluster = host_cluster,
 		.expect = host_expect,
+		.astray = host_astray,
 		.arrived = host_arrived,
 		.withdraw = host_withdraw,
 		.finished = host_finished,

@@ -1,8 +1,10 @@
 #include "app/deliver.h"
+#include "action/stray.h"
 
 #include <pthread.h>
 #include <stdio.h>
 
+#include "action/stray.h"
 #include "app/deliver_unstored.h"
 #include "app/delivery.h"
 #include "app/retire.h"
@@ -176,10 +178,20 @@ static int write_all(struct deliver *deliver, uint64_t *out_after_seq, struct er
 	return rc < 0 ? -1 : 0;
 }
 
+/* Whether its own job must still wait. */
+static void note_stray(struct delivery *delivery)
+{
+	bool goes_on = delivery->write == WRITE_PROGRESS || delivery->write == WRITE_RETRY;
+
+	strays_note(delivery->deliver->strays, delivery->job.id,
+		    goes_on ? stray_in(delivery->body.memory) : NULL);
+}
+
 void deliver_written(struct delivery *delivery)
 {
 	struct deliver *deliver = delivery->deliver;
 
+	note_stray(delivery);
 	list_remove(&delivery->queue_link);
 	delivery->closes_echo = false;
 	count_end(deliver, delivery->write);
@@ -206,6 +218,7 @@ static int keep_or_drop(struct delivery *delivery, struct error *err)
 		return is_ours;
 	log_warn("act", "job %llu was not prolonged in time and is left to whoever takes it now",
 		 (unsigned long long)delivery->job.id);
+	strays_note(delivery->deliver->strays, delivery->job.id, NULL);
 	delivery_free(delivery);
 	return 0;
 }
@@ -564,6 +577,7 @@ int deliver_open(struct deliver **out, uv_loop_t *loop, struct http *http,
 	});
 	deliver->also_caused = also_caused_new(&settings->act.also_caused);
 	deliver->turns = turns_new();
+	deliver->strays = strays_new();
 	deliver->rules = mem_array(settings->watch_count, sizeof(*deliver->rules));
 	deliver->random = uv_hrtime();
 	prints.self = deliver;
@@ -624,6 +638,7 @@ void deliver_close(struct deliver *deliver)
 	breakers_free(deliver->breakers);
 	also_caused_free(deliver->also_caused);
 	turns_free(deliver->turns);
+	strays_free(deliver->strays);
 	forget_rules(deliver);
 	uv_close((uv_handle_t *)&deliver->wake, forget_handle);
 	uv_close((uv_handle_t *)&deliver->turn, forget_handle);

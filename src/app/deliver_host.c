@@ -244,6 +244,13 @@ static void host_take_gathered(void *self, struct action_run *run, const char *k
 	host_order(delivery_of(run), (struct digest_order){ .key = str_copy(key) }, done, ctx);
 }
 
+static void host_astray(void *self, struct action_run *run, const char *file_id)
+{
+	struct deliver *deliver = self;
+
+	strays_note(deliver->strays, run->job, file_id);
+}
+
 static int put_arrival(struct deliver *deliver, const struct event *event, uint64_t after_seq,
 		       struct error *err)
 {
@@ -321,6 +328,7 @@ struct action_host deliver_host(struct deliver *deliver, struct http *http,
 		.expect = host_expect,
 		.gather = host_gather,
 		.take_gathered = host_take_gathered,
+		.astray = host_astray,
 		.arrived = host_arrived,
 		.withdraw = host_withdraw,
 		.finished = host_finished,

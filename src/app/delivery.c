@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "action/stray.h"
 #include "app/approval.h"
 #include "app/delivery_end.h"
 #include "app/undo.h"
@@ -121,15 +122,19 @@ static bool still_matches(struct delivery *delivery, const char *path)
 
 /*
  * Whether another job of this process has just moved the file there, taking it for its own, whose
- * place it had taken (action/stray.h). It notices by the answer, and puts it back.
+ * place it had taken (action/stray.h). It notices by the answer, and puts it back. Before that is
+ * done, and stored, the file is not to be moved on from its place: it would be put back once more.
  */
 static bool was_moved_by_mistake(const struct delivery *delivery, const struct file_info *file)
 {
+	const struct deliver *deliver = delivery->deliver;
 	struct delivery *other;
 
+	if (strays_have(deliver->strays, delivery->job.id, file->id))
+		return true;
 	if (strcmp(file->path, job_body_path(&delivery->body)) == 0)
 		return false; /* where it was all the time */
-	list_for_each (other, &delivery->deliver->running, link) {
+	list_for_each (other, &deliver->running, link) {
 		const json_t *memory = other->run.memory ? other->run.memory : other->body.memory;
 		const char *target = json_string_value(json_object_get(memory, "target"));
 
@@ -402,6 +407,9 @@ void delivery_begin(struct delivery *delivery)
 			return;
 		}
 		stopped = job_body_take_stop(&delivery->body);
+		if (stray_in(delivery->body.memory))
+			strays_note(delivery->deliver->strays, delivery->job.id,
+				    stray_in(delivery->body.memory));
 	}
 	if (stopped) {
 		delivery_end_dead(delivery, stopped);
@@ -492,9 +500,8 @@ static void step_changed(struct delivery *delivery, const char *why)
 	job_body_note(&delivery->body, "changed", why, delivery->run.attempt, clock_now_ms());
 	log_info("act", "%.*s -> %s: %s; judged again", TEXT_ARGS(delivery_place(delivery)),
 		 job_body_module(&delivery->body), why);
-	/* Judged again: begin reads the file anew. */
-	end_run(delivery);
-	delivery_begin(delivery);
+	/* Judged again, once what the attempt remembers is stored: begin reads the file anew. */
+	delivery_write_soon(delivery, WRITE_PROGRESS);
 }
 
 /* Nothing is left, or what was left is put right. */

@@ -16,6 +16,7 @@
 
 #include "app/fingerprint.h"
 #include "app/job.h"
+#include "app/strays.h"
 #include "app/turns.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -78,6 +79,7 @@ struct deliver {
 	struct breakers *breakers;
 	struct also_caused *also_caused;
 	struct turns *turns;
+	struct strays *strays;
 	struct fingerprints *prints;
 	uv_async_t wake;
 	uv_timer_t turn;  /* soon: something finished */

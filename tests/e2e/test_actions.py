@@ -129,6 +129,33 @@ watched_items:
     assert not list((simulator.root / "q/in").iterdir())
 
 
+@pytest.mark.parametrize("how", ["answered", "lost"])
+def test_what_was_put_back_is_moved_for_its_own_sake_once(simulator, make_monitor, inbox, how):
+    """Its own job waits until it is known that the file is back, and nobody looks for it any more."""
+    monitor = make_monitor(simulator, """version: 1
+watched_items:
+  - name: the-rule
+    when: {event: [created, renamed], extension: .part}
+    actions: [{rename: {to: "{stem}.done", collision: suffix}}]
+""").start()
+    (inbox / "other").write_text("other")
+    move = {"method": "POST", "path": "/v1/files/{}/entries/"}
+    simulator.fault(**move, delay_ms=600)
+    simulator.fault(**move, delay_ms=600, **({"answer": "lost"} if how == "lost" else {}))
+    (inbox / "a.part").write_text("first")
+    wait_until(lambda: any(job["body"].get("memory", {}).get("target") for job in monitor.jobs("taken")),
+               "the move to be on its way")
+    (inbox / "a.part").unlink()
+    simulator.fault(method="GET", path="/v1/files/{}/info/attributes", delay_ms=300, count=-1)
+    (inbox / "other").rename(inbox / "a.part")
+    wait_until(lambda: any("moved to /in/a.done" in job["outcome"] for job in monitor.jobs("done")), "its own move")
+    monitor.wait_idle()
+    assert {f.name: f.read_text() for f in inbox.iterdir()} == {"a.done": "other"}
+    moved = [change["body"]["old_path"] for change in simulator.changes("POST")
+             if (change["body"] or {}).get("action") == "RENAME"]
+    assert moved == ["/in/a.part", "/in/a.done", "/in/a.part"]
+
+
 # ---- rename ----
 
 @pytest.mark.parametrize("collision, state, names", [

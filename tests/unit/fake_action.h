@@ -543,6 +543,11 @@ static inline void fake_cancel_run(struct fake *fake, struct action_run *run)
 	run->action->type->cancel(run);
 }
 
+static inline void fake_astray(void *self, struct action_run *run, const char *file_id)
+{
+	fake_tell(self, "%s is astray", file_id);
+}
+
 static inline void fake_arrived(void *self, struct action_run *run, const char *file_id,
 				const char *path, bool is_directory)
 {
@@ -589,6 +594,7 @@ static inline struct fake *fake_new(void)
 					   .loop = &fake->loop,
 					   .cluster = fake_cluster,
 					   .expect = fake_expect,
+					   .astray = fake_astray,
 					   .arrived = fake_arrived,
 					   .withdraw = fake_withdraw,
 					   .finished = fake_finished };

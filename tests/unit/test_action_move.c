@@ -57,6 +57,7 @@ static void a_stranger_that_was_caught_is_put_back(void **state)
 			   "expect child_file_moved_to 7 " TARGET "\n"
 			   "move /home/joe/a.jpg to " TARGET "\n"
 			   "withdraw\n"
+			   "99 is astray\n"
 			   "expect child_file_moved_from 99 /home/joe/a.jpg\n"
 			   "expect child_file_moved_to 99 " TARGET "\n"
 			   "expect child_file_moved_from 99 " TARGET "\n"
@@ -67,6 +68,8 @@ static void a_stranger_that_was_caught_is_put_back(void **state)
 	assert_string_equal(fake_find(fake, "99")->path, "/home/joe/a.jpg");
 	assert_non_null(strstr(run->why, "another object (id 99)"));
 	assert_non_null(strstr(run->why, "it was put back"));
+	/* Else it would be looked for once more, and its own job may have moved it by then. */
+	assert_int_equal(json_object_size(run->memory), 0);
 }
 
 /* The file is elsewhere: was another one moved in its stead? */
@@ -186,6 +189,8 @@ static void a_file_that_moved_meanwhile_is_judged_again(void **state)
 	assert_string_equal(run->why, "somebody moved the file from /home/joe/a.jpg to "
 				      "/home/joe/b.jpg");
 	assert_non_null(strstr(fake->story->data, "withdraw\nget 7\nchanged\n"));
+	/* The request did nothing: who is at its target later came there by himself. */
+	assert_int_equal(json_object_size(run->memory), 0);
 }
 
 static void remove_the_source(struct fake *fake)
@@ -201,6 +206,7 @@ static void a_file_that_is_removed_meanwhile_is_gone(void **state)
 	fake->before_move = remove_the_source;
 	run = go(fake);
 	assert_int_equal(run->outcome, ACTION_GONE);
+	assert_int_equal(json_object_size(run->memory), 0);
 }
 
 /* ---- lost answers and crashes ---- */
@@ -227,6 +233,25 @@ static void a_lost_request_is_tried_again_with_its_echo_still_expected(void **st
 	run = go(fake);
 	assert_int_equal(run->outcome, ACTION_RETRY);
 	assert_null(strstr(fake->story->data, "withdraw"));
+}
+
+/* The second one shows nothing of what became of the first. */
+static void a_lost_request_is_remembered_beyond_the_next_that_did_nothing(void **state)
+{
+	AUTO(fake_free) struct fake *fake = cluster(true);
+	AUTO(fake_run_free) struct action_run *first = NULL;
+	AUTO(fake_run_free) struct action_run *second = NULL;
+
+	fake_fault(fake, (struct fake_fault){ "move", FILE_AMBIGUOUS });
+	first = go(fake);
+	assert_int_equal(first->outcome, ACTION_RETRY);
+	second = fake_run(fake, "7", "/home/joe/a.jpg");
+	json_decref(second->memory);
+	second->memory = json_incref(first->memory);
+	fake->before_move = move_the_source;
+	fake_go(fake, second);
+	assert_int_equal(second->outcome, ACTION_CHANGED);
+	assert_non_null(strstr(fake->story->data, "get 7\nget " TARGET "\nchanged\n"));
 }
 
 static void after_a_crash_a_move_that_happened_is_not_repeated(void **state)
@@ -360,6 +385,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_is_removed_meanwhile_is_gone),
 		cmocka_unit_test(a_lost_answer_to_a_move_that_happened_is_no_second_move),
 		cmocka_unit_test(a_lost_request_is_tried_again_with_its_echo_still_expected),
+		cmocka_unit_test(a_lost_request_is_remembered_beyond_the_next_that_did_nothing),
 		cmocka_unit_test(after_a_crash_a_move_that_happened_is_not_repeated),
 		cmocka_unit_test(after_a_crash_a_move_that_did_not_happen_is_done),
 		cmocka_unit_test(a_path_of_20000_characters_is_reached_by_ids),
