@@ -1,5 +1,4 @@
 #include "app/deliver.h"
-#include "action/stray.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -178,7 +177,7 @@ static int write_all(struct deliver *deliver, uint64_t *out_after_seq, struct er
 	return rc < 0 ? -1 : 0;
 }
 
-/* Whether its own job must still wait. */
+/* What the job has still to put back, as it is stored now. */
 static void note_stray(struct delivery *delivery)
 {
 	bool goes_on = delivery->write == WRITE_PROGRESS || delivery->write == WRITE_RETRY;

@@ -124,16 +124,21 @@ static bool still_matches(struct delivery *delivery, const char *path)
  * Whether another job of this process has just moved the file there, taking it for its own, whose
  * place it had taken (action/stray.h). It notices by the answer, and puts it back. Before that is
  * done, and stored, the file is not to be moved on from its place: it would be put back once more.
+ * A job that has itself one to put back, or may have, waits for nobody: two may have each other's.
  */
 static bool was_moved_by_mistake(const struct delivery *delivery, const struct file_info *file)
 {
 	const struct deliver *deliver = delivery->deliver;
+	const json_t *own = delivery->body.memory;
 	struct delivery *other;
 
+	if (stray_in(own))
+		return false;
 	if (strays_have(deliver->strays, delivery->job.id, file->id))
 		return true;
-	if (strcmp(file->path, job_body_path(&delivery->body)) == 0)
-		return false; /* where it was all the time */
+	if (json_object_get(own, "target") ||
+	    strcmp(file->path, job_body_path(&delivery->body)) == 0) /* where it was all the time */
+		return false;
 	list_for_each (other, &deliver->running, link) {
 		const json_t *memory = other->run.memory ? other->run.memory : other->body.memory;
 		const char *target = json_string_value(json_object_get(memory, "target"));

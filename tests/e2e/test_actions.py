@@ -156,6 +156,31 @@ watched_items:
     assert moved == ["/in/a.part", "/in/a.done", "/in/a.part"]
 
 
+def test_two_jobs_that_moved_each_others_file_do_not_wait_for_each_other(simulator, make_monitor, inbox):
+    """Two names are swapped while both moves are on their way, and both put-backs are not answered."""
+    monitor = make_monitor(simulator, """version: 1
+watched_items:
+  - name: the-rule
+    when: {event: [created, renamed], extension: .part}
+    actions: [{rename: {to: "{stem}.done", collision: suffix}}]
+""").start()
+    move = {"method": "POST", "path": "/v1/files/{}/entries/"}
+    simulator.fault(**move, delay_ms=600, count=2)
+    simulator.fault(**move, delay_ms=300, answer="lost", count=2)
+    (inbox / "a.part").write_text("first")
+    (inbox / "b.part").write_text("second")
+    wait_until(lambda: sum(bool(job["body"].get("memory", {}).get("target"))
+                           for job in monitor.jobs("taken")) == 2, "both moves to be on their way")
+    (inbox / "a.part").rename(inbox / "aside")
+    (inbox / "b.part").rename(inbox / "a.part")
+    (inbox / "aside").rename(inbox / "b.part")
+    wait_until(lambda: {f.name: f.read_text() for f in inbox.iterdir()} == {"a.done": "second", "b.done": "first"}
+               and not monitor.jobs("taken") and not monitor.jobs("waiting"), "both to be where they belong")
+    moved = [change["body"]["old_path"] for change in simulator.changes("POST")
+             if (change["body"] or {}).get("action") == "RENAME"]
+    assert {"/in/a.done", "/in/b.done"} < set(moved)  # it was both times the other's
+
+
 # ---- rename ----
 
 @pytest.mark.parametrize("collision, state, names", [
